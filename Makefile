@@ -1,0 +1,87 @@
+# Everything a developer or CI runs. `make` alone lists it.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+# The outside judges: conformance/run_suite.py and clients/run_clients.py.
+JUDGES ?= ../shared/judges
+PYTEST_ARGS ?=
+export HYPOTHESIS_STORAGE_DIRECTORY := $(CURDIR)/.cache/hypothesis
+
+# A heading for each section, in colour on a terminal.
+define say
+if [ -t 1 ] && [ -z "$${NO_COLOR:-}" ]; then printf '\033[1;36m== %s\033[0m\n' "$(1)"; else printf '== %s\n' "$(1)"; fi
+endef
+
+.PHONY: help venv demo test lint unit format conformance clients bench lock env-example clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv: ## set .venv up from requirements.lock (hashes checked) and install this checkout into it
+	@.ci/venv .venv requirements.lock --editable
+
+demo: venv ## start the workspace example over stdio and HTTP, use it, attack it
+	@$(BIN)/python examples/demo.py
+
+test: lint unit ## everything that must be green: lint, then the tests with branch coverage
+
+lint: venv ## ruff, mypy (strict), import-linter, bandit
+	@$(call say,ruff)
+	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet . || { echo "(make format mends most of it)"; exit 1; }
+	@echo "no findings"
+	@$(call say,mypy --strict)
+	@$(BIN)/mypy
+	@$(call say,import-linter)
+	@$(BIN)/lint-imports --no-logo --cache-dir .cache/import_linter
+	@$(call say,bandit)
+	@$(BIN)/bandit --quiet --recursive --configfile security/bandit.yaml src
+	@echo "no findings"
+
+unit: venv ## the tests alone, with branch coverage (PYTEST_ARGS="-k name" for some of them)
+	@$(call say,pytest)
+	@mkdir -p .cache/coverage && rm -f .cache/coverage/*
+	@colour=no; if [ -t 1 ] && [ -z "$${NO_COLOR:-}" ]; then colour=yes; fi; \
+	  $(BIN)/coverage run -m pytest --color=$$colour $(PYTEST_ARGS) 2>&1 | tee .cache/pytest.log
+	@$(call say,coverage)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report $(if $(PYTEST_ARGS),--fail-under=0)
+	@sed -e $$'s/\x1b\\[[0-9;]*m//g' .cache/pytest.log | grep -E '^=+ .*(passed|failed|error).* =+$$' | tail -n 1
+
+format: venv ## let ruff mend style and order
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
+
+conformance: venv ## the official conformance suite against examples/everything.py, with and without authentication
+	@$(call say,official conformance suite)
+	@$(BIN)/python .ci/judges/conformance.py --judges $(JUDGES)
+
+clients: venv ## 26 combinations of real clients, transports and eras against examples/everything.py
+	@.ci/venv .cache/judges/fastmcp .ci/judges/clients/fastmcp.lock
+	@$(call say,real clients)
+	@$(BIN)/python .ci/judges/clients.py --judges $(JUDGES) --fastmcp .cache/judges/fastmcp/bin/python
+
+bench: venv ## side by side with the bare SDK and FastMCP; prints ratios
+	@$(BIN)/python benchmarks/run.py
+
+# One resolution for every supported Python and platform: uv writes markers and the hashes of every wheel, and no
+# address of any registry. Pins stay as they are unless pyproject.toml forces a change; `make lock UPGRADE=1` renews all.
+LOCK = .cache/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-config \
+  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+lock: ## write requirements.lock and the locks of CI's tools afresh
+	@.ci/venv .cache/lock .ci/lock/tool.lock
+	@$(LOCK) --all-extras --group dev --output-file requirements.lock pyproject.toml
+	@$(LOCK) --output-file .ci/lock/tool.lock .ci/lock/tool.in
+	@$(LOCK) --output-file .ci/judges/clients/fastmcp.lock .ci/judges/clients/fastmcp.in
+	@! grep -nE '://|file:' requirements.lock .ci/lock/tool.lock .ci/judges/clients/fastmcp.lock || \
+	  { echo "a lock names an address; another machine could not install from it" >&2; exit 1; }
+	@git diff --stat -- requirements.lock .ci
+
+env-example: venv ## write .env.example from the settings model
+	@$(BIN)/python -c "from holdfast.core.envfile import env_example; print(env_example(), end='')" > .cache/env.example
+	@mv .cache/env.example .env.example
+
+clean: ## remove what the other targets made (.venv, .cache, build output)
+	@rm -rf .venv .cache build dist *.egg-info .coverage*
+	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

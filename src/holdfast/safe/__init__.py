@@ -1,0 +1,1 @@
+"""Checks and handles for everything dangerous; works when copied elsewhere."""

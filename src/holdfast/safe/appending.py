@@ -1,0 +1,76 @@
+"""Appending to a file in place: under a lock, and taken back whole when it cannot be finished."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Final
+
+from holdfast.errors import UnsafePath
+from holdfast.safe.folder import Folder
+from holdfast.safe.refusals import require_regular, too_large
+from holdfast.safe.resolve import COMMON
+from holdfast.safe.writing import parent_of, require_writable, write_all
+
+LOCK_TRIES: Final = 100
+LOCK_PAUSE: Final = 0.01
+"""Seconds between two tries for the lock: one second in all, so that a stuck holder cannot hold our thread."""
+
+
+def append(
+    folder: Folder,
+    parts: Sequence[str],
+    data: bytes,
+    *,
+    make_parents: bool = False,
+    sleep: Callable[[float], None] = time.sleep,
+) -> int:
+    """Add ``data`` to the end of the file, which is made when missing; returns the bytes added, durable by then.
+
+    In place and not by a copy, so that two appends at once both last. A full disk leaves the old content; a kill
+    within the write may leave a part of the new after it. Raises ``UnsafePath`` (path.busy while another process
+    holds the file's lock; path.too_large when the file would outgrow ``max_write``).
+    """
+    require_writable(folder, parts, len(data))
+    with parent_of(folder, parts, make_parents) as parent, _locked(parent, parts[-1], sleep) as fd:
+        before = os.fstat(fd).st_size
+        if before + len(data) > folder.max_write:
+            raise too_large(folder.max_write, "the file with the new content")
+        try:
+            write_all(fd, data)
+            os.fsync(fd)
+        except BaseException:
+            with suppress(OSError):
+                os.ftruncate(fd, before)
+            raise
+        os.fsync(parent)
+    return len(data)
+
+
+@contextmanager
+def _locked(parent: int, name: str, sleep: Callable[[float], None]) -> Iterator[int]:
+    """The file, open for appending and locked; opened anew when a rename replaced it while we waited."""
+    for _ in range(LOCK_TRIES):
+        fd = os.open(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | COMMON, 0o666, dir_fd=parent)
+        try:
+            require_regular(os.fstat(fd))
+            if _lock(fd):
+                yield fd
+                return
+        finally:
+            os.close(fd)
+        sleep(LOCK_PAUSE)
+    raise UnsafePath("the file is in use by another writer; try again", code="path.busy")
+
+
+def _lock(fd: int) -> bool:
+    """Whether the lock is ours and the file still has its name. Closing the descriptor unlocks."""
+    import fcntl  # absent on Windows, where no Folder can be opened
+
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return os.fstat(fd).st_nlink == 1

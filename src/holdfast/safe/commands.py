@@ -1,0 +1,167 @@
+"""Programs that tools may run, declared once; a call becomes an argument list, never a line for a shell."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from holdfast.errors import ConfigurationError, UnsafeCommand
+from holdfast.safe.argv import Flag, Operand, Subcommand
+from holdfast.safe.blocking import in_thread
+from holdfast.safe.launching import Bounds, Launch, find_program, warn_of_missing_tools
+from holdfast.safe.processes import Completed, run
+
+__all__ = ["Command", "Completed", "Flag", "OpenDirectory", "Operand", "Program", "Subcommand"]
+
+_INTERPRETERS = frozenset(
+    {"sh", "ash", "bash", "dash", "ksh", "zsh", "csh", "tcsh", "fish", "busybox", "env", "xargs", "sudo", "su", "doas"}
+    | {"nohup", "setsid", "pwsh", "powershell"}
+)
+"""Programs whose operands are code or other programs: no declaration of words can make them safe."""
+_CODE_VARIABLES = ("LD_", "DYLD_", "BASH_", "ENV", "IFS", "PS4", "GCONV_PATH", "PYTHONSTARTUP", "PERL5", "NODE_OPTIONS")
+"""Variables that make ordinary programs load or run code (CVE-2026-73601)."""
+_NO_FLAGS: Mapping[str, object] = MappingProxyType({})
+
+
+class OpenDirectory(Protocol):
+    """A directory held open; ``fd`` is its descriptor."""
+
+    @property
+    def fd(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program and all the ways in which it may be called. Frozen and picklable; built once, with the server.
+
+    ``executable`` (absolute, or found on a fixed PATH) must exist when the program is declared, else
+    ``ConfigurationError``. ``prefix`` are the author's own words before the subcommand. ``env`` is added to a minimal
+    environment (PATH, LANG, HOME=/nonexistent); nothing of the server's own is inherited. ``timeout`` in seconds,
+    ``max_output`` (both outputs together), ``memory`` and ``max_written`` (the largest file) in bytes, ``files`` in
+    open descriptors. ``inspect`` is called with the working directory's descriptor on a worker thread before each run
+    and raises ``UnsafeCommand`` to prevent it; it makes a working directory compulsory.
+    """
+
+    name: str
+    executable: str | None = field(default=None, kw_only=True)
+    subcommands: Sequence[Subcommand] = field(kw_only=True)
+    prefix: Sequence[str] = field(default=(), kw_only=True)
+    env: Mapping[str, str] | None = field(default=None, kw_only=True)
+    timeout: float = field(default=10.0, kw_only=True)
+    max_output: int = field(default=1 << 20, kw_only=True)
+    memory: int = field(default=512 << 20, kw_only=True)
+    cpu_seconds: int = field(default=30, kw_only=True)
+    files: int = field(default=256, kw_only=True)
+    max_written: int = field(default=64 << 20, kw_only=True)
+    inspect: Callable[[int], None] | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if os.name != "posix":  # pragma: no cover - Windows
+            raise ConfigurationError("programs need Linux or macOS: this system cannot hold them in a group")
+        path = find_program(self.executable or self.name)
+        if _INTERPRETERS & {os.path.basename(path), os.path.basename(os.path.realpath(path)), self.name}:
+            raise ConfigurationError(f"{self.name!r} runs its words as code: declare the program itself instead")
+        names = [subcommand.name for subcommand in self.subcommands]
+        if not names or len(set(names)) != len(names):
+            raise ConfigurationError(f"{self.name!r} needs at least one subcommand, each declared once")
+        if min(self.timeout, self.max_output, self.memory, self.cpu_seconds, self.files, self.max_written) <= 0:
+            raise ConfigurationError(f"{self.name!r}: every bound must be more than zero")
+        warn_of_missing_tools()
+        object.__setattr__(self, "executable", path)
+        object.__setattr__(self, "subcommands", tuple(self.subcommands))
+        object.__setattr__(self, "prefix", tuple(self.prefix))
+        object.__setattr__(self, "env", _checked_variables(self.name, self.env or {}))
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.executable))
+
+    def argv(self, subcommand: str, flags: Mapping[str, object] = _NO_FLAGS, operands: Sequence[str] = ()) -> Command:
+        """The sealed command. Raises ``UnsafeCommand`` (``command.subcommand``, ``.flag`` or ``.operand``)."""
+        return Command(self, subcommand, flags, operands)
+
+    def words(self, subcommand: str, flags: Mapping[str, object], operands: Sequence[str]) -> tuple[str, ...]:
+        """The whole argument list, the absolute executable first. Raises ``UnsafeCommand``."""
+        for declared in self.subcommands:
+            if declared.name == subcommand:
+                return (str(self.executable), *self.prefix, *declared.words(flags, operands))
+        names = ", ".join(declared.name for declared in self.subcommands if declared.name)
+        raise UnsafeCommand(f"takes only the subcommands: {names or 'none'}", code="command.subcommand")
+
+    @property
+    def bounds(self) -> Bounds:
+        """What one run may use."""
+        return Bounds(self.timeout, self.max_output, self.memory, self.cpu_seconds, self.files, self.max_written)
+
+
+def _checked_variables(program: str, env: Mapping[str, str]) -> dict[str, str]:
+    for name in env:
+        if name.startswith(_CODE_VARIABLES):
+            raise ConfigurationError(f"{program!r}: the variable {name} makes programs run code; leave it out")
+    return dict(env)
+
+
+class Command:
+    """One call of a program, checked and sealed: the only way to one is through its declaration.
+
+    Picklable (checked again when loaded) and equal by its argument list.
+    """
+
+    __slots__ = ("_call", "argv", "program")
+
+    program: Program
+    argv: tuple[str, ...]
+
+    def __init__(self, program: Program, subcommand: str, flags: Mapping[str, object], operands: Sequence[str]) -> None:
+        argv = program.words(subcommand, flags, operands)
+        object.__setattr__(self, "program", program)
+        object.__setattr__(self, "argv", argv)
+        object.__setattr__(self, "_call", (program, subcommand, dict(flags), tuple(operands)))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("a command cannot be changed; ask its program for another")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError("a command cannot be changed; ask its program for another")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Command) and other.argv == self.argv
+
+    def __hash__(self) -> int:
+        return hash(self.argv)
+
+    def __repr__(self) -> str:
+        return f"<Command {self.program.name}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Command, self._call)  # type: ignore[attr-defined]  # set through object.__setattr__
+
+    async def run(  # the parameter is a bound of the run, which ends by killing, not by a cancelled await
+        self,
+        *,
+        cwd: OpenDirectory | None = None,
+        stdin: bytes | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109  # see above
+    ) -> Completed:
+        """Run it. ``timeout`` in seconds can only shorten the program's own. See ``holdfast.safe.processes.run``.
+
+        Raises ``UnsafeCommand``: ``command.directory``, ``command.start``, or what the program's inspection says.
+        """
+        bounds = self.program.bounds
+        if timeout is not None:
+            bounds = replace(bounds, seconds=max(0.0, min(timeout, bounds.seconds)))
+        if self.program.inspect is not None:
+            if cwd is None:
+                raise UnsafeCommand("this program needs a directory to work in", code="command.directory")
+            await in_thread(self.program.inspect, cwd.fd)
+        variables = tuple((self.program.env or {}).items())
+        return await run(Launch(self.argv, variables, bounds, None if cwd is None else cwd.fd, stdin))
+
+    def run_sync(
+        self, *, cwd: OpenDirectory | None = None, stdin: bytes | None = None, timeout: float | None = None
+    ) -> Completed:
+        """The same for a tool that runs on a thread or in a process of its own; never on the event loop."""
+        return asyncio.run(self.run(cwd=cwd, stdin=stdin, timeout=timeout))

@@ -1,0 +1,184 @@
+"""Take a URL apart, once and strictly: what it yields is what is connected to, named in TLS and sent as Host."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+from urllib.parse import quote
+
+from holdfast.errors import ConfigurationError, UnsafeUrl
+from holdfast.safe.addresses import is_public
+
+MAX_URL = 2048
+"""Longest URL in characters; what all common servers take."""
+_PORTS = {"http": 80, "https": 443}
+# Controls and spaces of every kind are stripped or taken for separators by one parser or another; so is a backslash.
+_FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\xa0\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff\ud800-\udfff\\]")
+_WHOLE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^?#]*)(\?[^#]*)?(?:#.*)?")
+_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[^:\[\]@%]+)(?::([0-9]{1,5}))?")
+_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+_NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_KEPT = "/%:@!$&'()*+,;=~-._"
+
+
+@dataclass(frozen=True, slots=True)
+class UrlPolicy:
+    """Which URLs may be fetched and how much of them.
+
+    ``allow`` holds ``host:port`` pairs (an IPv6 address in brackets) that are admitted although they are private or
+    their port is not in ``ports``. ``deny_hosts`` refuses these hosts and all below them. ``max_bytes`` counts after
+    decompression; ``timeout`` in seconds is for a whole fetch, redirects included. Raises ``ConfigurationError``.
+    """
+
+    allow: frozenset[str] = frozenset()
+    ports: frozenset[int] = frozenset({80, 443})
+    schemes: frozenset[str] = frozenset({"http", "https"})
+    max_bytes: int = 2 << 20
+    max_redirects: int = 5
+    timeout: float = 10.0
+    deny_hosts: frozenset[str] = frozenset()
+    user_agent: str = "holdfast"
+
+    def __post_init__(self) -> None:
+        if not self.schemes <= set(_PORTS):
+            raise ConfigurationError("urls.schemes takes http and https only")
+        object.__setattr__(self, "allow", frozenset(_pair(entry) for entry in self.allow))
+        object.__setattr__(self, "deny_hosts", frozenset(host.lower().strip(".") for host in self.deny_hosts))
+
+    def denies(self, host: str) -> bool:
+        """Whether ``host`` or a domain above it is on the list."""
+        labels = host.split(".")
+        return any(".".join(labels[index:]) in self.deny_hosts for index in range(len(labels)))
+
+
+def _pair(entry: str) -> str:
+    matched = _AUTHORITY.fullmatch(entry)
+    if matched is None or matched[2] is None:
+        raise ConfigurationError(f"urls.allow takes host:port pairs, not {entry!r}; write localhost:8080 or [::1]:8080")
+    try:
+        return f"{_host(matched[1])}:{int(matched[2])}"
+    except UnsafeUrl as refused:
+        raise ConfigurationError(f"urls.allow: {entry!r}: {refused.message}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A URL taken apart. ``host`` is lower-case ASCII, an IPv6 address in brackets; ``target`` is path and query."""
+
+    scheme: str
+    host: str
+    port: int
+    target: str
+
+    @property
+    def host_header(self) -> str:
+        """Host, with the port unless it is the scheme's own (RFC 9110, 7.2)."""
+        return self.host if self.port == _PORTS[self.scheme] else f"{self.host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The normalised URL, without fragment."""
+        return f"{self.scheme}://{self.host_header}{self.target}"
+
+    @property
+    def origin(self) -> tuple[str, str, int]:
+        """Scheme, host and port (RFC 6454)."""
+        return (self.scheme, self.host, self.port)
+
+    @property
+    def pair(self) -> str:
+        """``host:port`` as ``UrlPolicy.allow`` writes it."""
+        return f"{self.host}:{self.port}"
+
+    @property
+    def name(self) -> str:
+        """The host without brackets, for resolving and for TLS."""
+        return self.host.strip("[]")
+
+
+def refused(why: str, code: str) -> UnsafeUrl:
+    """A refusal that says what to send instead."""
+    return UnsafeUrl(f"the URL is refused: {why}", code=code)
+
+
+def parse(text: str, policy: UrlPolicy) -> Location:
+    """Take ``text`` apart. Raises ``UnsafeUrl``: ``url.syntax``, ``.scheme``, ``.host``, ``.port`` or ``.address``.
+
+    Lexical only: a name's addresses are judged when it is resolved (``holdfast.safe.fetching``).
+    """
+    if len(text) > MAX_URL:
+        raise refused(f"send at most {MAX_URL} characters", "url.syntax")
+    if _FORBIDDEN.search(text):
+        raise refused("send it without spaces, control characters or backslashes", "url.syntax")
+    whole = _WHOLE.fullmatch(text)
+    if whole is None:
+        raise refused("send a whole URL such as https://example.com/page", "url.syntax")
+    scheme, authority, path, query = whole[1].lower(), whole[2], whole[3], whole[4]
+    if scheme not in policy.schemes:
+        raise refused(f"the scheme must be one of: {', '.join(sorted(policy.schemes))}", "url.scheme")
+    host, port = _host_and_port(authority, _PORTS[scheme])
+    target = quote(path or "/", safe=_KEPT) + quote(query or "", safe=_KEPT + "?")
+    location = Location(scheme, host, port, target)
+    _admit(location, policy)
+    return location
+
+
+def _host_and_port(authority: str, default: int) -> tuple[str, int]:
+    if "@" in authority:
+        raise refused("send it without a user name or password", "url.userinfo")
+    parts = _AUTHORITY.fullmatch(authority)
+    if parts is None:
+        raise refused("its host is not written as a plain name or address", "url.host")
+    port = default if parts[2] is None else int(parts[2])
+    if not 0 < port < 65536:
+        raise refused("its port is not a port", "url.port")
+    return _host(parts[1]), port
+
+
+def _host(text: str) -> str:
+    """The host in its one spelling. Raises ``UnsafeUrl`` (``url.host``)."""
+    if text.startswith("["):
+        try:
+            return f"[{IPv6Address(text[1:-1])}]"
+        except ValueError:
+            raise refused("its host is not an IPv6 address", "url.host") from None
+    host = (text if text.isascii() else _ascii(text)).lower().removesuffix(".")
+    labels = host.split(".")
+    if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+        raise refused("its host is not a valid name", "url.host")
+    if _NUMERIC.fullmatch(labels[-1]):
+        return _dotted(host)
+    return host
+
+
+def _dotted(host: str) -> str:
+    """No public name ends in a number, but 2130706433, 0x7f.1, 127.1 and 0177.0.0.1 all resolve to 127.0.0.1."""
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        raise refused("write an IPv4 address as four decimal numbers", "url.host") from None
+
+
+def _ascii(host: str) -> str:
+    """IDNA 2008 with the UTS 46 mapping, which also turns full-width and circled digits into plain ones."""
+    import idna
+
+    try:
+        mapped = idna.uts46_remap(host, std3_rules=True)
+        return mapped if mapped.isascii() else idna.encode(mapped).decode("ascii")
+    except (idna.IDNAError, UnicodeError):
+        raise refused("its host is not a valid international name", "url.host") from None
+
+
+def _admit(location: Location, policy: UrlPolicy) -> None:
+    if policy.denies(location.host):
+        raise refused("its host is on this server's list of denied hosts", "url.host")
+    if location.pair in policy.allow:
+        return
+    if location.port not in policy.ports:
+        ports = ", ".join(str(port) for port in sorted(policy.ports))
+        raise refused(f"its port must be one of: {ports}", "url.port")
+    literal = location.host.startswith("[") or location.host.rsplit(".", 1)[-1].isdecimal()
+    if literal and not is_public(location.name):
+        raise refused("its address is not on the public Internet", "url.address")

@@ -1,0 +1,53 @@
+"""Everything that leaves the server passes here: text is cleaned, then secrets are redacted, at any depth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from holdfast.safe.secrets import SecretRegistry
+from holdfast.safe.text import clean
+
+T = TypeVar("T")
+_BINARY = {"data", "blob"}
+"""Keys of content blocks that hold base64, which no hidden text can be in and which must not be altered."""
+_BINARY_KINDS = {"image", "audio"}
+
+
+class Outgoing:
+    """The egress filter. Fixed order: clean, then redact, so that a secret split by invisible characters is found."""
+
+    def __init__(self, secrets: SecretRegistry, *, on_redaction: Callable[[str], None] | None = None) -> None:
+        self._secrets = secrets
+        self._told = on_redaction
+
+    def text(self, text: str) -> str:
+        """``text`` as it may leave; the same object when nothing was to be done."""
+        redacted = self._secrets.redact(clean(text))
+        if redacted.hits and self._told is not None:
+            for rule in redacted.hits:
+                self._told(rule)
+        return redacted.text
+
+    def tree(self, value: T) -> T:
+        """A JSON value as it may leave; the same object when nothing in it was altered."""
+        if isinstance(value, str):
+            return self.text(value)  # type: ignore[return-value]  # T is str here
+        if isinstance(value, Mapping):
+            return self._mapping(value)  # type: ignore[return-value]  # T is a mapping here
+        if isinstance(value, list | tuple):
+            items = [self.tree(item) for item in value]
+            same = all(new is old for new, old in zip(items, value, strict=True))
+            return value if same else items  # type: ignore[return-value]  # T is a sequence here
+        return value
+
+    def _mapping(self, value: Mapping[str, object]) -> Mapping[str, object]:
+        binary = value.get("type") in _BINARY_KINDS or ("blob" in value and "uri" in value)
+        cleaned: dict[str, object] = {}
+        altered = False
+        for key, item in value.items():
+            new_key = self.text(key) if isinstance(key, str) else key
+            new = item if binary and key in _BINARY else self.tree(item)
+            altered = altered or new is not item or new_key is not key
+            cleaned[new_key] = new
+        return cleaned if altered else value

@@ -1,0 +1,63 @@
+"""What the path types share: their lexical rules at construction, and the root that they open beneath."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from holdfast.errors import UnsafePath
+from holdfast.safe import names
+from holdfast.safe.handle import Handle
+from holdfast.safe.names import Deny
+from holdfast.safe.refusals import names_directory
+
+if TYPE_CHECKING:
+    from holdfast.safe.paths import Root
+    from holdfast.safe.sandbox import Sandbox
+
+DEFAULT_RULES: Final = Deny()
+
+
+class PathHandle(Handle):
+    """The lexical part that all three share. The text is checked here, however the handle came to be."""
+
+    __slots__ = ("_parts",)
+
+    needs: ClassVar[str | None] = "workspace"
+    max_text: ClassVar[int] = names.MAX_TEXT
+
+    def __init__(self, text: str, sandbox: Sandbox | None) -> None:
+        super().__init__(text, sandbox)
+        self._parts = names.parse(text, self._rules())
+        self.text = "/".join(self._parts) or "."
+
+    @property
+    def name(self) -> str:
+        """The last component; empty for the root."""
+        return self._parts[-1] if self._parts else ""
+
+    def _rules(self) -> Deny:
+        root = self._sandbox.workspace if self._sandbox is not None else None
+        return DEFAULT_RULES if root is None else root.deny
+
+    def _root(self) -> Root:
+        root = self._sandbox.workspace if self._sandbox is not None else None
+        if root is None:
+            raise UnsafePath("this server has no workspace to open files in", code="path.no_workspace")
+        return root
+
+
+class FileHandle(PathHandle):
+    """A path that cannot be the root itself."""
+
+    __slots__ = ()
+
+    def __init__(self, text: str, sandbox: Sandbox | None) -> None:
+        super().__init__(text, sandbox)
+        if not self._parts:
+            raise names_directory()
+
+    @property
+    def suffix(self) -> str:
+        """The last component's ending with its dot, as ``pathlib`` has it; empty when there is none."""
+        stem, dot, ending = self.name.rpartition(".")
+        return dot + ending if stem and ending else ""

@@ -1,0 +1,155 @@
+"""Declared flags and operands become words; everything else is refused."""
+
+from __future__ import annotations
+
+import pickle
+import time
+from typing import Any
+
+import pytest
+
+from holdfast.errors import ConfigurationError, UnsafeCommand
+from holdfast.safe.argv import Flag, Operand, Subcommand
+
+LOG = Subcommand(
+    "log",
+    flags=(
+        Flag("--stat"),
+        Flag("--max-count", takes="int", max=50),
+        Flag("--format", takes="choice", choices=("oneline", "full")),
+        Flag("--author", takes="text", max_length=10, pattern="[a-z]+"),
+        Flag("-n", takes="text"),
+        Flag("--depth", takes="int", min=-3, max=3),
+    ),
+    operands=(Operand("revision"), Operand("path", many=True, optional=True, path=True, lead="--")),
+    fixed=("--no-color",),
+    separator="--end-of-options",
+)
+
+
+def test_words_come_in_the_declared_order_with_the_separator_before_operands() -> None:
+    flags = {"--stat": True, "--max-count": 3, "--format": "full", "--author": "ann", "-n": "x", "--depth": -2}
+    assert LOG.words(flags, ["HEAD", "a", "b/c"]) == [
+        *("log", "--no-color", "--stat", "--max-count=3", "--format=full", "--author=ann", "-n", "x", "--depth=-2"),
+        *("--end-of-options", "HEAD", "--", "a", "b/c"),
+    ]
+
+
+def test_a_switch_that_is_off_adds_no_word_and_an_empty_name_neither() -> None:
+    assert Subcommand("", flags=(Flag("-z"),), separator=None).words({"-z": False}, []) == []
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"--output": "x"},
+        {"--stat": "yes"},
+        {"--stat": 1},
+        {"--max-count": 51},
+        {"--max-count": -1},
+        {"--max-count": True},
+        {"--max-count": "3"},
+        {"--max-count": 3.0},
+        {"--format": "raw"},
+        {"--format": ["full"]},
+        {"--author": "ANN"},
+        {"--author": "a" * 11},
+        {"--author": 7},
+        {"--author": "a\n"},
+        {"-n": "-x"},
+        {"-n": "a\0b"},
+        {"-n": "\udcff"},
+        {"-n": "\x9b31m"},
+    ],
+)
+def test_a_flag_that_does_not_fit_its_declaration_is_refused_without_echoing_it(flags: dict[str, Any]) -> None:
+    with pytest.raises(UnsafeCommand) as caught:
+        LOG.words(flags, ["HEAD"])
+    assert caught.value.code == "command.flag"
+    assert "ANN" not in caught.value.message
+    assert "--output" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "operands",
+    [
+        [],
+        ["-x"],
+        ["-"],
+        ["--output=/x"],
+        ["@file"],
+        ["+cmd"],
+        [""],
+        ["a\0"],
+        ["a\nb"],
+        ["\ud800"],
+        ["a\u2028b"],
+        [7],
+        ["a" * 257],
+        ["HEAD", "/etc/passwd"],
+        ["HEAD", "../x"],
+        ["HEAD", "a/../../x"],
+        ["HEAD", ".git/config"],
+        ["HEAD", "a/.env"],
+        ["HEAD", "~root"],
+        ["HEAD", "C:x"],
+        ["HEAD", "a\\b"],
+        "HEAD",
+        ["HEAD"] * 1001,
+    ],
+)
+def test_an_operand_that_could_be_read_otherwise_is_refused(operands: Any) -> None:
+    with pytest.raises(UnsafeCommand) as caught:
+        LOG.words({}, operands)
+    assert caught.value.code == "command.operand"
+
+
+def test_a_dot_is_a_path_and_a_pattern_may_admit_more() -> None:
+    assert Operand("path", path=True).word("./a") == "./a"
+    assert Operand("at", pattern="[@+]x").word("@x") == "@x"
+    with pytest.raises(UnsafeCommand):
+        Operand("at", pattern="[a-z]+").word("A")
+    with pytest.raises(UnsafeCommand):
+        Operand("dash", pattern="-x").word("-x")
+
+
+def test_more_operands_than_declared_are_refused() -> None:
+    with pytest.raises(UnsafeCommand, match="fewer"):
+        Subcommand("x", operands=(Operand("one"),)).words({}, ["a", "b"])
+
+
+@pytest.mark.parametrize("name", ["", "max", "---x", "-", "--", "--a=b", "--a b", "-ab cd"])
+def test_a_flag_is_declared_by_its_whole_name(name: str) -> None:
+    with pytest.raises(ConfigurationError):
+        Flag(name)
+
+
+def test_contradictory_declarations_are_errors_at_build() -> None:
+    with pytest.raises(ConfigurationError, match="go together"):
+        Flag("--a", takes="choice")
+    with pytest.raises(ConfigurationError, match="go together"):
+        Flag("--a", choices=("x",))
+    with pytest.raises(ConfigurationError, match="twice"):
+        Subcommand("x", flags=(Flag("-a"), Flag("-a")))
+    with pytest.raises(ConfigurationError, match="last operand"):
+        Subcommand("x", operands=(Operand("a", many=True), Operand("b")))
+
+
+@pytest.mark.parametrize("pattern", ["(a+)+", "(a|a)*b", r"(a)\1", "(?=a)b", "a*b*c*d*", "(a){2,}", "(?P<n>a)"])
+def test_cve_2026_0621_a_pattern_that_may_backtrack_for_ever_is_refused_at_build(pattern: str) -> None:
+    with pytest.raises(ConfigurationError):
+        Operand("x", pattern=pattern)
+    with pytest.raises(ConfigurationError):
+        Flag("--x", takes="text", pattern=pattern)
+
+
+def test_an_accepted_pattern_answers_quickly_on_hostile_text() -> None:
+    operand = Operand("x", pattern="a*a*a*b(?:c)?[)*+]?")
+    started = time.perf_counter()
+    with pytest.raises(UnsafeCommand):
+        operand.word("a" * 256)
+    assert time.perf_counter() - started < 1.0
+
+
+def test_declarations_can_be_sent_to_another_process() -> None:
+    assert pickle.loads(pickle.dumps(LOG)) == LOG  # noqa: S301  # our own bytes

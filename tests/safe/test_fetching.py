@@ -1,0 +1,470 @@
+"""Fetching from real servers that misbehave."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import gzip
+import ipaddress
+import pickle
+import socket
+import ssl
+import time
+import tracemalloc
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from holdfast.errors import ToolError, UnsafeUrl
+from holdfast.safe.fetching import Fetched, Request, checked_headers, fetch
+from holdfast.safe.locations import UrlPolicy, parse
+from holdfast.safe.pinning import Network
+
+Reply = Callable[[asyncio.StreamWriter], Awaitable[None]]
+
+
+class Served:
+    """A server on a port of its own, with what was asked of it."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.requests: list[str] = []
+        self.replies: list[bytes | Reply] = []
+
+    @property
+    def pair(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def url(self, path: str = "/", scheme: str = "http") -> str:
+        return f"{scheme}://{self.pair}{path}"
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            self.requests.append((await reader.readuntil(b"\r\n\r\n")).decode("latin-1"))
+            reply = self.replies[min(len(self.requests), len(self.replies)) - 1]
+            if isinstance(reply, bytes):
+                writer.write(reply)
+            else:
+                await reply(writer)
+            await writer.drain()
+        except (OSError, asyncio.IncompleteReadError):
+            pass  # the client hung up, which is the point of several tests
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def serving(*replies: bytes | Reply, tls: ssl.SSLContext | None = None) -> AsyncIterator[Served]:
+    served = Served()
+    served.replies = list(replies)
+    server = await asyncio.start_server(served.handle, "127.0.0.1", 0, ssl=tls)
+    served.port = server.sockets[0].getsockname()[1]
+    try:
+        yield served
+    finally:
+        server.close()
+
+
+def answer(body: bytes = b"", *headers: str, status: str = "200 OK") -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def redirect(to: str, status: str = "302 Found") -> bytes:
+    return answer(b"moved", f"Location: {to}", status=status)
+
+
+async def get(
+    url: str,
+    allow: str | tuple[str, ...],
+    network: Network | None = None,
+    headers: dict[str, str] | None = None,
+    **changes: Any,
+) -> Fetched:
+    policy = UrlPolicy(allow=frozenset([allow] if isinstance(allow, str) else allow), **changes)
+    request = Request(parse(url, policy), "GET", headers or {}, policy.max_bytes, policy.timeout)
+    return await fetch(request, policy, network)
+
+
+def resolving(*answers: list[str]) -> tuple[Network, list[str]]:
+    """A network whose resolver gives these answers, one after the other, and the names it was asked for."""
+    asked: list[str] = []
+
+    async def resolve(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return answers[min(len(asked), len(answers)) - 1]
+
+    return Network(resolve), asked
+
+
+async def test_a_page_is_fetched_with_the_hosts_own_name_and_no_hidden_headers() -> None:
+    network, asked = resolving(["127.0.0.1"])
+    async with serving(answer(b"hello", "X-A: 1", "x-a: 2")) as served:
+        pair = f"intranet.example:{served.port}"
+        fetched = await get(f"http://{pair}/a?b", pair, network, headers={"authorization": "Bearer t"})
+    assert (fetched.status, fetched.text(), fetched.truncated) == (200, "hello", False)
+    assert fetched.headers["x-a"] == "1, 2"
+    assert asked == ["intranet.example"]
+    lines = served.requests[0].splitlines()
+    assert lines[0] == "GET /a?b HTTP/1.1"
+    assert sorted(line.split(":")[0].lower() for line in lines[1:] if line) == sorted(
+        ["host", "accept", "user-agent", "authorization", "accept-encoding", "connection"]
+    )
+    assert f"host: {pair}" in [line.lower() for line in lines]
+
+
+async def test_a_head_request_and_an_error_status_are_answers() -> None:
+    policy = UrlPolicy()
+    async with serving(b"HTTP/1.1 404 Not Found\r\nContent-Length: 50\r\n\r\n") as served:
+        policy = UrlPolicy(allow=frozenset({served.pair}))
+        fetched = await fetch(Request(parse(served.url(), policy), "HEAD", {}, 10, 5.0), policy)
+    assert (fetched.status, fetched.body, fetched.truncated) == (404, b"", False)
+
+
+async def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    async with serving(answer(b"direct")) as served:
+        assert (await get(served.url(), served.pair)).text() == "direct"
+
+
+async def test_cve_2026_77242_a_name_that_changes_its_address_is_connected_where_it_was_checked() -> None:
+    """DNS rebinding: resolved once only, and the second answer would be private."""
+    network, asked = resolving(["127.0.0.1"], ["127.0.0.2"])
+    async with serving(answer(b"first")) as served:
+        pair = f"rebind.example:{served.port}"
+        assert (await get(f"http://{pair}/", pair, network)).text() == "first"
+    assert asked == ["rebind.example"]
+
+
+async def test_rebinding_between_two_hops_is_refused_at_the_second() -> None:
+    async with serving(redirect("http://rebind.example/")) as served:
+        asked: list[str] = []
+
+        async def resolve(host: str, port: int) -> list[str]:
+            asked.append(host)
+            return ["127.0.0.1"]  # admitted for the first hop by its pair only
+
+        with pytest.raises(UnsafeUrl) as caught:
+            await get(served.url(), served.pair, Network(resolve))
+    assert caught.value.code == "url.address"
+    assert asked == ["127.0.0.1", "rebind.example"]
+
+
+async def test_a_public_name_with_a_private_answer_is_never_connected_to() -> None:
+    async with serving(answer(b"secret")) as served:
+        network, _ = resolving(["127.0.0.1"])
+        with pytest.raises(UnsafeUrl) as caught:
+            await get(f"http://public.example:{served.port}/", (), network, ports=frozenset({served.port}))
+    assert caught.value.code == "url.address"
+    assert served.requests == []
+
+
+@pytest.mark.parametrize(
+    "to, code",
+    [
+        ("http://169.254.169.254/latest/meta-data/", "url.address"),
+        ("http://127.0.0.1/", "url.address"),
+        ("http://[::1]/", "url.address"),
+        ("http://2130706433/", "url.host"),
+        ("http://example.com:22/", "url.port"),
+        ("//127.0.0.1:6379/", "url.port"),
+        ("file:///etc/passwd", "url.scheme"),
+        ("http://a:b@example.com/", "url.userinfo"),
+        ("http://[::1/", "url.redirect"),
+        ("/a b", "url.syntax"),
+    ],
+)
+async def test_a_redirect_is_checked_like_the_first_url(to: str, code: str) -> None:
+    async with serving(redirect(to)) as served:
+        with pytest.raises(UnsafeUrl) as caught:
+            await get(served.url(), served.pair)
+    assert caught.value.code == code
+    assert len(served.requests) == 1
+
+
+async def test_redirects_on_the_same_origin_keep_headers_and_are_counted() -> None:
+    async with serving(redirect("/b", "307 x"), redirect("c", "308 x"), answer(b"end")) as served:
+        fetched = await get(served.url("/a/"), served.pair, headers={"authorization": "t"})
+    assert fetched.url == served.url("/c")
+    assert all("authorization: t" in request for request in served.requests)
+    async with serving(redirect("/loop")) as served:
+        with pytest.raises(UnsafeUrl) as caught:
+            await get(served.url(), served.pair, max_redirects=3)
+    assert caught.value.code == "url.redirect"
+    assert len(served.requests) == 4
+
+
+async def test_credentials_are_not_sent_on_to_another_origin() -> None:
+    secrets = {"authorization": "Bearer t", "cookie": "s=1", "x-api-key": "k"}
+    async with serving(answer(b"other")) as other, serving(redirect(other.url())) as served:
+        fetched = await get(served.url(), (served.pair, other.pair), headers={**secrets, "accept-language": "de"})
+    assert fetched.text() == "other"
+    assert "Bearer t" in served.requests[0]
+    assert not any(name in other.requests[0].lower() for name in secrets)
+    assert "accept-language: de" in other.requests[0]
+
+
+async def test_a_redirect_without_location_is_an_answer() -> None:
+    async with serving(answer(b"x", status="304 Not Modified"), answer(status="302 Found")) as served:
+        assert (await get(served.url(), served.pair)).status == 304
+        assert (await get(served.url(), served.pair)).status == 302
+
+
+def bomb(size: int) -> bytes:
+    return gzip.compress(bytes(size))
+
+
+async def test_a_gzip_bomb_yields_no_more_than_the_bound() -> None:
+    async with serving(answer(bomb(200 << 20), "Content-Encoding: gzip")) as served:
+        tracemalloc.start()
+        fetched = await get(served.url(), served.pair, max_bytes=1 << 20)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert fetched.truncated
+    assert len(fetched.body) == 1 << 20
+    assert peak < 16 << 20
+
+
+async def test_gzip_in_several_members_is_whole_and_a_torn_one_is_truncated() -> None:
+    whole = gzip.compress(b"one ") + gzip.compress(b"two")
+    async with serving(
+        answer(whole, "Content-Encoding: gzip"),
+        answer(whole[:-12], "Content-Encoding: x-gzip"),
+        answer(b"not gzip", "Content-Encoding: gzip"),
+        answer(b"x", "Content-Encoding: br"),
+    ) as served:
+        fetched = await get(served.url(), served.pair)
+        assert (fetched.body, fetched.truncated) == (b"one two", False)
+        assert (await get(served.url(), served.pair)).truncated
+        for _ in range(2):
+            with pytest.raises(UnsafeUrl) as caught:
+                await get(served.url(), served.pair)
+            assert caught.value.code == "url.response"
+
+
+async def test_a_body_without_end_is_cut_at_the_bound() -> None:
+    async def forever(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b"x" * 65536)
+            await writer.drain()
+
+    async with serving(forever) as served:
+        fetched = await get(served.url(), served.pair, max_bytes=100_000)
+    assert fetched.truncated
+    assert len(fetched.body) == 100_000
+
+
+async def test_a_body_of_exactly_the_bound_is_whole() -> None:
+    async with serving(answer(b"x" * 1000)) as served:
+        fetched = await get(served.url(), served.pair, max_bytes=1000)
+    assert (len(fetched.body), fetched.truncated) == (1000, False)
+
+
+async def test_a_server_that_drips_is_given_up_at_the_deadline() -> None:
+    async def drip(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    started = time.perf_counter()
+    async with serving(drip) as served:
+        with pytest.raises(ToolError) as caught:
+            await get(served.url(), served.pair, timeout=0.3)
+    assert caught.value.retryable
+    assert time.perf_counter() - started < 3
+
+
+async def test_headers_without_end_are_refused() -> None:
+    async def forever(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        while not writer.is_closing():
+            writer.write(b"X-Header: " + b"y" * 1000 + b"\r\n")
+            await writer.drain()
+
+    async with serving(forever) as served:
+        with pytest.raises(UnsafeUrl) as caught:
+            await get(served.url(), served.pair)
+    assert caught.value.code == "url.response"
+
+
+async def test_interim_answers_without_end_are_refused() -> None:
+    async def forever(writer: asyncio.StreamWriter) -> None:
+        while not writer.is_closing():
+            writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" * 1000)
+            await writer.drain()
+
+    async with serving(forever) as served:
+        with pytest.raises(UnsafeUrl) as caught:
+            await get(served.url(), served.pair, max_bytes=1000)
+    assert caught.value.code == "url.response"
+
+
+async def test_a_body_in_too_many_small_pieces_is_refused() -> None:
+    few, many = b"1\r\nx\r\n" * 10_000, b"1\r\nx\r\n" * 10_300
+    head, end = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0\r\n\r\n"
+    async with serving(head + few + end, head + many + end) as served:
+        assert len((await get(served.url(), served.pair)).body) == 10_000
+        with pytest.raises(UnsafeUrl) as caught:
+            await get(served.url(), served.pair)
+    assert caught.value.code == "url.response"
+
+
+@pytest.mark.parametrize("junk", [b"junk\r\n\r\n", b"", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort"])
+async def test_an_answer_that_is_not_http_is_refused(junk: bytes) -> None:
+    async with serving(junk) as served:
+        with pytest.raises(UnsafeUrl):
+            await get(served.url(), served.pair)
+
+
+async def test_a_server_that_is_not_there_may_be_there_later() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    with pytest.raises(ToolError) as caught:
+        await get(f"http://127.0.0.1:{port}/", f"127.0.0.1:{port}")
+    assert caught.value.retryable
+
+
+def certificate(directory: Path) -> tuple[ssl.SSLContext, Path]:
+    """A self-signed certificate for localhost and 127.0.0.1."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    names = x509.SubjectAlternativeName(
+        [x509.DNSName("secure.example"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    )
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(names, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path = directory / "both.pem"
+    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    return context, path
+
+
+async def test_a_self_signed_certificate_is_refused_and_a_trusted_one_named_by_the_host(tmp_path: Path) -> None:
+    server, path = certificate(tmp_path)
+    names: list[str | None] = []
+    server.sni_callback = lambda _socket, name, _context: names.append(name)
+    network, _ = resolving(["127.0.0.1"])
+    trusting = replace(network, tls=lambda: ssl.create_default_context(cafile=str(path)))
+    async with serving(answer(b"secure"), tls=server) as served:
+        pair, wrong = f"secure.example:{served.port}", f"wrong.example:{served.port}"
+        with pytest.raises(UnsafeUrl) as caught:
+            await get(f"https://{pair}/", pair, network)
+        assert caught.value.code == "url.tls"
+        assert (await get(f"https://{pair}/", pair, trusting)).text() == "secure"
+        assert names[-1] == "secure.example"
+        with pytest.raises(UnsafeUrl) as caught:
+            await get(f"https://{wrong}/", wrong, trusting)
+        assert caught.value.code == "url.tls"
+        assert (await get(served.url(scheme="https"), served.pair, trusting)).text() == "secure"
+    assert len(served.requests) == 2
+
+
+async def test_a_redirect_from_https_to_http_is_refused(tmp_path: Path) -> None:
+    server, path = certificate(tmp_path)
+    async with serving(answer(b"plain")) as other, serving(redirect(other.url()), tls=server) as served:
+        network = Network(tls=lambda: ssl.create_default_context(cafile=str(path)))
+        with pytest.raises(UnsafeUrl) as caught:
+            await get(served.url(scheme="https"), (served.pair, other.pair), network)
+    assert caught.value.code == "url.redirect"
+    assert other.requests == []
+
+
+async def test_cancelling_closes_the_connection() -> None:
+    asked, closed = asyncio.Event(), asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        await reader.read()
+        closed.set()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    pair = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server:
+        task = asyncio.create_task(get(f"http://{pair}/", pair))
+        await asked.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.wait_for(closed.wait(), 5)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "x"},
+        {"connection": "upgrade"},
+        {"Proxy-Authorization": "x"},
+        {"Transfer-Encoding": "chunked"},
+        {"a b": "x"},
+        {"a": "x\r\nevil: 1"},
+        {"a": "\0"},
+        {"a": "\u20ac"},
+        {"": "x"},
+    ],
+)
+def test_a_header_that_changes_the_request_is_refused(headers: dict[str, str]) -> None:
+    with pytest.raises(UnsafeUrl) as caught:
+        checked_headers(headers)
+    assert caught.value.code == "url.header"
+
+
+@pytest.mark.parametrize(
+    "content_type, body, text",
+    [
+        ("text/plain; charset=iso-8859-1", b"\xfc", "ü"),
+        ("text/plain; charset=UTF-16", "ü".encode("utf-16"), "ü"),
+        ("text/plain", b"\xff", "\ufffd"),
+        ("", "ü".encode(), "ü"),
+        ("text/plain; charset=unicode_escape", b"\\x41", "\\x41"),
+        ("text/plain; charset=punycode", b"bcher-kva", "bcher-kva"),
+        ("text/plain; charset=latin-nonsense", b"a", "a"),
+        ('text/plain; charset="cp\0"', b"a", "a"),
+    ],
+)
+def test_text_honours_only_encodings_that_are_only_that(content_type: str, body: bytes, text: str) -> None:
+    assert Fetched(200, "http://x/", {"content-type": content_type}, body, False).text() == text
+
+
+def test_cve_2026_39885_a_reference_in_json_is_data() -> None:
+    fetched = Fetched(200, "http://x/", {}, b'{"$ref": "http://169.254.169.254/"}', False)
+    assert fetched.json() == {"$ref": "http://169.254.169.254/"}
+
+
+@pytest.mark.parametrize("body, truncated", [(b"{", False), (b"[" * 100_000, False), (b"{}", True)])
+def test_what_is_not_json_is_said_to_be_so(body: bytes, truncated: bool) -> None:
+    with pytest.raises(ToolError):
+        Fetched(200, "http://x/", {}, body, truncated).json()
+
+
+async def test_an_answer_can_be_sent_to_another_process() -> None:
+    async with serving(answer(b"x")) as served:
+        fetched = await get(served.url(), served.pair)
+    assert pickle.loads(pickle.dumps(fetched)) == fetched  # noqa: S301  # our own bytes

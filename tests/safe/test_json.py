@@ -1,0 +1,208 @@
+"""Bounds before building, strict parsing, walking without recursion, and writing that cannot fail on odd values."""
+
+from __future__ import annotations
+
+import json as stdlib_json
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from holdfast.errors import InputTooLarge, InvalidArguments, OutputInvalid, OutputTooLarge, ProtocolError
+from holdfast.safe import json
+from holdfast.safe.json import Bounds, JsonMalformed, JsonTooLarge, check_value, dumps, loads, scan
+
+SMALL = Bounds(bytes=1_000, depth=3, elements=5, string=20, integer_digits=12)
+
+
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+    | st.sampled_from(['"', "\\", '\\"', "[", "]{", "a,b", "\\\\"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4, alphabet='a"\\[{,é'), inner, max_size=4),
+    max_leaves=20,
+)  # fmt: skip
+
+
+def measure(value: Any) -> tuple[int, int]:
+    """(elements, depth) by the plainest means."""
+    if not isinstance(value, dict | list):
+        return 0, 0
+    children = list(value.values()) if isinstance(value, dict) else value
+    below = [measure(child) for child in children]
+    return len(children) + sum(count for count, _ in below), 1 + max((deep for _, deep in below), default=0)
+
+
+@settings(max_examples=500, deadline=None)
+@given(VALUES, st.sampled_from([None, 1]), st.booleans())
+def test_scan_and_walk_count_exactly_what_is_there(value: Any, indent: int | None, ascii_only: bool) -> None:
+    elements, depth = measure(value)
+    raw = stdlib_json.dumps(value, indent=indent, ensure_ascii=ascii_only).encode()
+    just = Bounds(depth=max(depth, 1), elements=max(elements, 1), integer_digits=200)
+    assert stdlib_json.dumps(loads(raw, just)) == stdlib_json.dumps(value)
+    assert check_value(value, just) >= 0
+    for tighter in (
+        Bounds(depth=max(depth, 1), elements=elements - 1, integer_digits=200) if elements > 1 else None,
+        Bounds(depth=depth - 1, elements=max(elements, 1), integer_digits=200) if depth > 1 else None,
+    ):
+        if tighter is not None:
+            for judge in (lambda b: scan(raw, b), lambda b: check_value(value, b)):
+                with pytest.raises(JsonTooLarge):
+                    judge(tighter)
+
+
+@given(VALUES)
+def test_the_size_of_a_value_is_about_that_of_its_json(value: Any) -> None:
+    size, real = check_value(value, Bounds(integer_digits=200)), len(stdlib_json.dumps(value, ensure_ascii=False).encode())
+    assert size <= 4 * real + 200
+    assert real <= 8 * size + 200
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["x" * 21, "é" * 11, {"k" * 21: 1}, {"é" * 11: 1}, 10**12, -(10**12) * 10**20, nested(4), {"a": {"b": {"c": {}}}}, [1] * 6,
+     {"a": [1, 2, 3, 4, 5]}, ["x" * 20] * 5 * 0 + [["y"] * 3] * 2],
+)  # fmt: skip
+def test_what_is_too_large_is_refused_as_such(value: Any) -> None:
+    bounds = Bounds(bytes=1_000, depth=3, elements=5, string=20, integer_digits=12)
+    if isinstance(value, int) and abs(value) < 1 << 53:
+        assert check_value(value, bounds)  # cheap integers are not worth counting digits for
+        return
+    with pytest.raises(InputTooLarge) as caught:
+        check_value(value, bounds)
+    assert "xx" not in caught.value.message
+
+
+def test_the_whole_size_is_bounded_too() -> None:
+    with pytest.raises(JsonTooLarge):
+        check_value(["x" * 90] * 4, Bounds(bytes=300))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [float("nan"), float("inf"), [-float("inf")], "\ud800", {"\udc00": 1}, {1: 2}, {None: 1}, (1, 2), {1, 2}, b"x", object(),
+     [[["deep", b"x"]]]],
+)  # fmt: skip
+def test_what_json_cannot_hold_is_refused(value: Any) -> None:
+    with pytest.raises(InvalidArguments):
+        check_value(value)
+
+
+def test_cycles_and_shared_branches_end_at_a_bound() -> None:
+    cycle: list[Any] = []
+    cycle.append(cycle)
+    with pytest.raises(JsonTooLarge):
+        check_value(cycle)
+    laughs: Any = "ha"
+    for _ in range(40):
+        laughs = [laughs, laughs]
+    with pytest.raises(JsonTooLarge):
+        check_value(laughs)
+    with pytest.raises(JsonTooLarge):
+        check_value(nested(100_000), Bounds(depth=200))
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"x" * 1_001,
+        b"[[[[]]]]",
+        b'{"a":{"b":{"c":{}}}}',
+        b"[1,2,3,4,5,6]",
+        b"[[],[],[],[],[],[]]",
+        b'["a","b","c","d","e","f"]',
+        b'[["a"],["b"],["c"]]',
+        b"[1234567890123]",
+        b"[-1234567890123]",
+        b'["' + b"x" * 21 + b'"]',
+        b'"' + b"x" * 21 + b'"',
+        b"[" * 900,
+        b'"' * 900,
+    ],
+)
+def test_a_document_beyond_a_bound_is_refused_before_it_is_built(raw: bytes) -> None:
+    small = Bounds(bytes=1_000, depth=3, elements=5, string=20, integer_digits=12)
+    with pytest.raises(InputTooLarge if raw[1:2] != b'"' or raw[:1] != b'"' else (InputTooLarge, JsonMalformed)) as caught:
+        loads(raw if len(raw) > 20 or b"x" in raw else raw, small)
+    assert isinstance(caught.value, JsonTooLarge | JsonMalformed)
+
+
+def test_brackets_commas_and_quotes_inside_strings_do_not_count() -> None:
+    raw = stdlib_json.dumps(["[[[[{{{{,,,,,,", '\\"[[[,,,,,"', "\\"]).encode()
+    assert len(loads(raw, Bounds(bytes=1_000, depth=1, elements=3))) == 3
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"", b"{", b"nul", b"[1,]", b"{'a':1}", b'{"a":1,}', b"[1 2]", b'"\x01"', b"\xef\xbb\xbf1", b'"\xff"', b'"\xed\xa0\x80"',
+        b'{"a":1,"a":2}', b'[{"b":{"x":1,"\\u0078":2}}]',
+        b"NaN", b"[Infinity]", b"-Infinity", b"1e999", b"[-1E+999]", b"1e0000999",
+        b'"\\ud800"', b'{"\\uDC00":1}', b'"\\udc00\\ud800"', b"]" * 100, b"1 1", b"01", b"+1", b".5", b"\\[[[[",
+    ],
+)  # fmt: skip
+def test_what_is_not_strict_json_is_a_parse_error(raw: bytes) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        loads(raw)
+    assert caught.value.rpc_code == -32700
+
+
+def test_well_formed_oddities_are_kept() -> None:
+    assert loads(b'"\\ud83d\\ude00"') == "\U0001f600"
+    assert loads(b"[1e99, 1E5, 123456789012345678901234567890, 12345678901.5, 1e-999]")[2] == 123456789012345678901234567890
+    assert loads(b' {"a": {}, "A": [ ]} ') == {"a": {}, "A": []}  # CVE-2026-27896: case is not folded
+    assert loads(b"[-123456789012]", SMALL) == [-123456789012]
+
+
+@pytest.mark.parametrize("wrong", [{"depth": 0}, {"depth": 201}, {"bytes": 0}, {"elements": 0}, {"string": 0}, {"integer_digits": 9}])
+def test_senseless_bounds_are_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        Bounds(**wrong)
+
+
+HOSTILE = (b"{},", b"[],", b"[", b"]", b'"', b'\\"', b'"\\', b'"a",', b"1,", b'{"a":', b"\\", b"\xff", b"9", b'"",', b"[]")
+
+
+@pytest.mark.parametrize("unit", HOSTILE, ids=repr)
+@pytest.mark.parametrize("prefix", [b"", b"[", b'"'])
+def test_four_mebibytes_of_anything_are_judged_quickly(unit: bytes, prefix: bytes) -> None:
+    raw = prefix + unit * ((1 << 22) // len(unit))
+    began = time.perf_counter()
+    with pytest.raises((JsonTooLarge, JsonMalformed)):
+        loads(raw, Bounds(bytes=1 << 23))
+    assert time.perf_counter() - began < 3
+
+
+def test_writing_is_compact_and_survives_what_json_has_not() -> None:
+    assert dumps({"a": [1, None, "é"], "b": float("nan"), "c": [float("inf")]}) == '{"a":[1,null,"é"],"b":null,"c":[null]}'.encode()
+    assert dumps({"\ud800": ["a\udfff", "\ud83d\ude00", {"x": ("t", 1)}]}) == '{"\ufffd":["a\ufffd","\U0001f600",{"x":["t",1]}]}'.encode()
+    assert dumps(10**100) == str(10**100).encode()
+
+
+def test_what_cannot_be_written_or_is_too_large_is_a_refusal() -> None:
+    cycle: list[Any] = []
+    cycle.append(cycle)
+    for value in (cycle, nested(300), object(), ["\ud800", object()], [nested(300), "\ud800"]):
+        with pytest.raises(OutputInvalid):
+            dumps(value)
+    assert dumps("x" * 8, max_bytes=10) == b'"xxxxxxxx"'
+    with pytest.raises(OutputTooLarge):
+        dumps("x" * 9, max_bytes=10)
+
+
+@given(VALUES)
+def test_what_is_written_is_read_back(value: Any) -> None:
+    assert loads(dumps(value), Bounds(integer_digits=200)) == value
+
+
+def test_the_module_does_not_hide_the_standard_one() -> None:
+    assert json.json is stdlib_json

@@ -1,0 +1,106 @@
+"""Limits hold before the program's first instruction, and nothing but 0, 1 and 2 is inherited."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from holdfast.errors import ConfigurationError, UnsafeCommand
+from holdfast.safe import launching
+from holdfast.safe.commands import Program, Subcommand
+from holdfast.safe.launching import Bounds, Launch
+from holdfast.safe.processes import run
+
+REPORT = (
+    "import os,resource as r;"
+    "print([r.getrlimit(x) for x in (r.RLIMIT_DATA,r.RLIMIT_CPU,r.RLIMIT_NOFILE,r.RLIMIT_FSIZE,r.RLIMIT_CORE)]);"
+    "print(sorted(x for x in map(int, os.listdir('/proc/self/fd')) if x < 3), len(os.listdir('/proc/self/fd')));"
+    "print(os.getsid(0)==os.getpid())"
+)
+EXPECTED = "[(67108864, 67108864), (5, 6), (64, 64), (1024, 1024), (0, 0)]\n[0, 1, 2] 4\nTrue\n"
+SMALL = Bounds(seconds=20, memory=64 << 20, cpu=5, files=64, written=1024)
+
+
+def python(code: str, bounds: Bounds = SMALL) -> Launch:
+    return Launch((sys.executable, "-I", "-c", code), (), bounds)
+
+
+async def test_limits_session_and_descriptors_are_what_was_declared() -> None:
+    with open(os.devnull) as leaked:
+        os.set_inheritable(leaked.fileno(), True)
+        completed = await run(python(REPORT))
+    assert completed.text() == EXPECTED
+
+
+async def test_without_util_linux_an_isolated_python_sets_the_same_limits(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(launching, "find_tool", lambda name: None)
+    assert (await run(python(REPORT))).text() == EXPECTED
+    Program("true", executable="/bin/true", subcommands=[Subcommand("")])
+    assert "prlimit is not installed" in caplog.text
+    assert "setpriv is not installed" in caplog.text
+
+
+async def test_a_program_cannot_take_more_memory_than_declared() -> None:
+    completed = await run(python("x = bytearray(200 << 20)"))
+    assert completed.returncode == 1
+    assert b"MemoryError" in completed.stderr
+
+
+async def test_a_program_cannot_write_a_large_file(tmp_path: Path) -> None:
+    completed = await run(python(f"open({str(tmp_path / 'x')!r}, 'wb').write(bytes(1 << 20))"))
+    assert completed.returncode != 0
+    assert (tmp_path / "x").stat().st_size <= 1024
+
+
+async def test_a_program_that_only_burns_cpu_is_ended() -> None:
+    completed = await run(python("while True: pass", replace(SMALL, cpu=1)))
+    assert completed.returncode < 0
+    assert not completed.timed_out
+
+
+async def test_a_program_cannot_gain_rights_through_a_setuid_file() -> None:
+    completed = await run(python("print([l for l in open('/proc/self/status') if 'NoNewPrivs' in l])"))
+    assert "1" in completed.text()
+
+
+async def test_a_limit_above_our_own_is_lowered_to_it() -> None:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    completed = await run(
+        python("import resource as r; print(r.getrlimit(r.RLIMIT_NOFILE)[1])", replace(SMALL, files=2**31))
+    )
+    assert int(completed.text()) == (hard if hard != resource.RLIM_INFINITY else 2**31)
+
+
+async def test_a_program_that_cannot_start_is_a_refusal_without_its_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launching, "launcher", lambda bounds, mark: [])
+    with pytest.raises(UnsafeCommand) as caught:
+        await run(Launch(("/nonexistent/program",), (), SMALL))
+    assert caught.value.code == "command.start"
+    assert "nonexistent" not in caught.value.message
+
+
+def test_a_program_that_is_missing_or_that_anyone_can_change_is_an_error_at_build(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="not installed"):
+        launching.find_program("no-such-program")
+    with pytest.raises(ConfigurationError, match="not installed"):
+        launching.find_program(str(tmp_path))
+    tool = tmp_path / "tool"
+    tool.touch()
+    tool.chmod(0o777)
+    with pytest.raises(ConfigurationError, match="any user"):
+        launching.find_program(str(tool))
+
+
+def test_programs_are_not_looked_up_on_the_servers_own_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    planted = tmp_path / "true"
+    planted.touch()
+    planted.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert launching.find_program("true") != str(planted)

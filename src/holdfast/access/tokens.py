@@ -1,0 +1,88 @@
+"""Static bearer tokens: read from the settings, compared in constant time, turned into principals."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from holdfast.core.principal import ALL, Principal
+from holdfast.errors import ConfigurationError
+
+MIN_LENGTH = 8
+"""Characters; a shorter token could be guessed within a rate-limited day."""
+MAX_TOKENS = 10_000
+_FORM = (
+    "HOLDFAST_AUTH__TOKENS is one token, a JSON list of tokens, or a JSON object of name -> token or "
+    '{"token": ..., "scopes": [...]}'
+)
+
+
+class TokenTable:
+    """Knows tokens by their SHA-256 only, so that a memory dump or a repr does not show them."""
+
+    def __init__(self, text: str) -> None:
+        self._principals: dict[bytes, Principal] = {}
+        for name, token, scopes in _entries(text):
+            if len(token) < MIN_LENGTH:
+                raise ConfigurationError(f"a token in HOLDFAST_AUTH__TOKENS is shorter than {MIN_LENGTH} characters")
+            self._principals[_digest(token)] = Principal(name, scopes)
+        if not 0 < len(self._principals) <= MAX_TOKENS:
+            raise ConfigurationError(_FORM)
+
+    def principal(self, token: str) -> Principal | None:
+        """Who holds ``token``; every known digest is compared, so that the time tells nothing."""
+        sent, found = _digest(token), None
+        for digest, principal in self._principals.items():
+            if hmac.compare_digest(sent, digest):
+                found = principal
+        return found
+
+    def __len__(self) -> int:
+        return len(self._principals)
+
+    def __repr__(self) -> str:
+        return f"<TokenTable of {len(self)}>"
+
+
+def token_values(text: str) -> list[str]:
+    """The tokens themselves, for the registry that redacts them."""
+    return [token for _name, token, _scopes in _entries(text)]
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def _entries(text: str) -> Iterator[tuple[str, str, frozenset[str]]]:
+    everything = frozenset({ALL})
+    parsed = _parsed(text)
+    if isinstance(parsed, Mapping):
+        for name, entry in parsed.items():
+            yield name, *_entry(entry)
+    else:
+        for number, token in enumerate(parsed, 1):
+            if not isinstance(token, str):
+                raise ConfigurationError(_FORM)
+            yield f"token-{number}", token, everything
+
+
+def _entry(entry: Any) -> tuple[str, frozenset[str]]:
+    if isinstance(entry, str):
+        return entry, frozenset({ALL})
+    if isinstance(entry, Mapping) and isinstance(entry.get("token"), str) and set(entry) <= {"token", "scopes"}:
+        scopes = entry.get("scopes", [ALL])
+        if isinstance(scopes, list) and all(isinstance(scope, str) for scope in scopes):
+            return entry["token"], frozenset(scopes)
+    raise ConfigurationError(_FORM)
+
+
+def _parsed(text: str) -> Any:
+    if text.lstrip()[:1] not in ("[", "{"):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise ConfigurationError(_FORM) from None

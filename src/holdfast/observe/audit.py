@@ -1,0 +1,246 @@
+"""The audit log: append-only JSON lines, each holding the hash of the one before, written before a call is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import queue
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from holdfast.core.clock import Clock, SystemClock
+from holdfast.errors import AuditUnavailable
+from holdfast.observe.chain import GENESIS, Head, Verdict, link, plain, verify
+from holdfast.observe.ledger import Ledger
+from holdfast.observe.record import Snapshot
+
+__all__ = ["GENESIS", "AuditLog", "Head", "Verdict", "verify"]
+
+MAX_WAITING = 10_000
+"""Records that wait for the writer; past that the disk is not keeping up."""
+BATCH = 512
+"""Records that are joined into one write."""
+MAX_WAIT = 5.0
+"""Seconds an ``append`` waits for a disk that hangs; without it a hung disk would hold every call for ever."""
+MAX_BYTES = 64 * 1024 * 1024
+_UNAVAILABLE = "the audit log cannot be written, and nothing may happen unaudited; try again later"
+
+
+@dataclass(slots=True)
+class _Entry:
+    when: float
+    fields: Mapping[str, object]
+    loop: asyncio.AbstractEventLoop
+    done: asyncio.Future[None]
+
+
+class AuditLog:
+    """One file, one writer thread. Opening it repairs what a crash left; see ``findings``.
+
+    An acknowledged line has been handed to the kernel, in order, and survives the death of the process; it is on the
+    disk within ``fsync_interval`` seconds (0: before the acknowledgement), which is what a power cut may cost.
+    A second process that opens the same path gets a file of its own, ``<stem>-<pid><suffix>``, with its own chain:
+    see ``path``. Rotated files (past ``max_bytes``) are named ``<name>.<number of their first line>`` and are never
+    deleted: keeping or moving them away is the operator's decision.
+
+    The chain shows lines that were altered, deleted, inserted or moved. It cannot show that the newest lines were cut
+    off: keep ``head`` elsewhere (a log, a metric) for that. Raises ``AuditUnavailable`` at once when the file cannot
+    be opened, unless ``fail_open``.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        fsync_interval: float = 0.1,
+        fail_open: bool = False,
+        max_bytes: int = MAX_BYTES,
+        clock: Clock | None = None,
+    ) -> None:
+        self.lost = 0
+        """Records that were not written although ``fail_open`` let their calls go on."""
+        self.working = True
+        """Whether the latest write succeeded."""
+        self._wanted = Path(path)
+        self._interval = fsync_interval
+        self._fail_open = fail_open
+        self._max_bytes = max_bytes
+        self._clock = clock or SystemClock()
+        self._ledger: Ledger | None = None
+        self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
+        self._closed = False
+        self._dirty_since: float | None = None
+        try:
+            self._open()
+        except OSError as error:
+            self.working = False
+            if not fail_open:
+                raise AuditUnavailable(_UNAVAILABLE) from error
+        self._thread = threading.Thread(target=self._work, name="holdfast-audit", daemon=True)
+        self._thread.start()
+
+    @property
+    def path(self) -> Path:
+        """The file that is written."""
+        return self._ledger.path if self._ledger is not None else self._wanted
+
+    @property
+    def head(self) -> Head:
+        """Number and hash of the last line."""
+        return self._ledger.head if self._ledger is not None else GENESIS
+
+    @property
+    def unsynced(self) -> bool:
+        """Whether lines were written that are not known to be on the disk yet."""
+        return self._dirty_since is not None
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What the operator should hear about how the file was found; names no paths."""
+        if self._ledger is None:
+            return ("the audit log could not be opened",)
+        found = []
+        if self._ledger.torn is not None:
+            found.append(f"{self._ledger.torn[0]} bytes after the last intact audit line were set aside (.torn)")
+        if self._ledger.path != self._wanted:
+            found.append("another process writes the audit log; this one uses a file of its own")
+        return tuple(found)
+
+    async def append(self, record: Mapping[str, object]) -> None:
+        """Return when ``record`` is written as a line. The caller has redacted it; large values are cut.
+
+        The names seq, time, prev and hash are the chain's; a field of that name gets an underscore. Raises
+        ``AuditUnavailable`` when the line could not be written; with ``fail_open`` that is counted in ``lost``.
+        """
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        if self._closed or self._queue.qsize() >= MAX_WAITING:
+            self._refuse(None)
+            return
+        self._queue.put(_Entry(self._clock.wall(), Snapshot().take(dict(record)), loop, done))
+        try:
+            async with asyncio.timeout(MAX_WAIT):
+                await done
+        except (OSError, TimeoutError) as error:
+            self._refuse(error)
+
+    def _refuse(self, error: Exception | None) -> None:
+        if not self._fail_open:
+            raise AuditUnavailable(_UNAVAILABLE) from error
+        self.lost += 1
+
+    async def close(self) -> None:
+        """Write and sync what waits, then release the file. Later appends are refused."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+        await asyncio.get_running_loop().run_in_executor(None, self._thread.join, MAX_WAIT)
+
+    # -- the writer thread ---------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        going = True
+        while going:
+            entries, going = self._batch()
+            if entries:
+                self._settle(entries, self._write(entries))
+            self._sync(now=not going)
+        if self._ledger is not None:
+            self._ledger.close()
+
+    def _batch(self) -> tuple[list[_Entry], bool]:
+        entries: list[_Entry] = []
+        try:
+            entry = self._queue.get(timeout=self._until_sync())
+            while entry is not None:
+                entries.append(entry)
+                if len(entries) == BATCH:
+                    return entries, True
+                entry = self._queue.get_nowait()
+        except queue.Empty:
+            return entries, True
+        return entries, False
+
+    def _write(self, entries: list[_Entry]) -> OSError | None:
+        try:
+            ledger = self._ledger
+            if ledger is None or ledger.spoiled:
+                ledger = self._reopen()
+            if ledger.size >= self._max_bytes:
+                ledger.rotate()
+            head, lines = ledger.head, []
+            for entry in entries:
+                line, head = link(head, _iso(entry.when), plain(entry.fields))
+                lines.append(line)
+            ledger.write(b"".join(lines), head)
+            self._mark_dirty(ledger)
+            self.working = True
+        except OSError as error:
+            self.working = False
+            return error
+        except Exception as error:  # the thread serves everybody: a record that cannot be written ends nothing
+            return OSError(type(error).__name__)
+        return None
+
+    def _mark_dirty(self, ledger: Ledger) -> None:
+        if not self._interval:
+            ledger.sync()
+        elif self._dirty_since is None:
+            self._dirty_since = time.monotonic()
+
+    def _reopen(self) -> Ledger:
+        if self._ledger is not None:
+            self._ledger.close()
+        return self._open()
+
+    def _open(self) -> Ledger:
+        ledger = self._ledger = Ledger(self._wanted)
+        if ledger.torn is not None:  # the repair itself is on the record: what was set aside can be compared
+            size, digest = ledger.torn
+            line, head = link(
+                ledger.head, _iso(self._clock.wall()), {"event": "audit.repaired", "bytes": size, "sha256": digest}
+            )
+            ledger.write(line, head)
+        return ledger
+
+    def _until_sync(self) -> float | None:
+        if self._dirty_since is None:
+            return None
+        return max(0.0, self._dirty_since + self._interval - time.monotonic())
+
+    def _sync(self, *, now: bool) -> None:
+        if self._dirty_since is None or self._ledger is None:
+            return
+        if now or time.monotonic() - self._dirty_since >= self._interval:
+            self._dirty_since = None
+            try:
+                self._ledger.sync()
+            except OSError:
+                self.working = False  # shown by /health; what the kernel failed to write it does not try again
+
+    def _settle(self, entries: list[_Entry], error: OSError | None) -> None:
+        loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+        for entry in entries:
+            loops.setdefault(entry.loop, []).append(entry.done)
+        for loop, waiting in loops.items():
+            with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits
+                loop.call_soon_threadsafe(_answer, waiting, error)
+
+
+def _answer(waiting: list[asyncio.Future[None]], error: OSError | None) -> None:
+    for done in waiting:
+        if done.done():  # its caller left
+            continue
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(OSError(*error.args))
+
+
+def _iso(when: float) -> str:
+    stamp = datetime.datetime.fromtimestamp(when, datetime.UTC)
+    return stamp.isoformat(timespec="microseconds").replace("+00:00", "Z")

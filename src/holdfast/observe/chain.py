@@ -1,0 +1,115 @@
+"""The audit log's hash chain: how a line is built, read back, and a whole series of files verified."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from holdfast.observe.record import Cut, Failure
+
+MAX_LINE = 2 * 1024 * 1024
+"""Bytes of one line that are read back; written lines are smaller (``record.MAX_TEXT``, escaped twelve-fold)."""
+RESERVED = frozenset({"seq", "time", "prev", "hash"})
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The last line of a chain. Kept elsewhere, it also proves that nobody cut lines off the end."""
+
+    seq: int = 0
+    hash: str = "0" * 64
+
+
+GENESIS = Head()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``lines`` intact lines were seen; ``first_bad`` is the number of the first wrong one (from 1), else None.
+
+    ``torn`` says that the last line has no end, as a crash leaves it; it was never acknowledged.
+    """
+
+    ok: bool
+    lines: int
+    first_bad: int | None = None
+    torn: bool = False
+    head: Head = GENESIS
+
+
+def canonical(fields: Mapping[str, Any]) -> bytes:
+    """Return sorted, compact, ASCII JSON (what ``jq -cSa`` prints)."""
+    return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode("ascii")
+
+
+def link(after: Head, time: str, fields: Mapping[str, Any]) -> tuple[bytes, Head]:
+    """Return the line that follows ``after``, newline included, and the new head."""
+    line = {f"{name}_" if name in RESERVED else name: value for name, value in fields.items()}
+    line |= {"seq": after.seq + 1, "time": time, "prev": after.hash}
+    digest = hashlib.sha256(canonical(line)).hexdigest()
+    return canonical(line | {"hash": digest}) + b"\n", Head(after.seq + 1, digest)
+
+
+def read(line: bytes) -> tuple[Head, str] | None:
+    """Return the head that an intact line makes and the hash before it, or None when the line was altered."""
+    try:
+        fields = json.loads(line)
+        given, seq, prev = fields.pop("hash"), fields["seq"], fields["prev"]
+        digest = hashlib.sha256(canonical(fields)).hexdigest()
+        # The whole text is compared, not only the hash: a repeated key would show readers what the hash does not cover.
+        intact = given == digest and canonical(fields | {"hash": given}) + b"\n" == line
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return (Head(seq, given), prev) if intact and isinstance(seq, int) and isinstance(prev, str) else None
+
+
+def plain(value: Any) -> Any:
+    """Turn a snapshot into what JSON holds."""
+    if isinstance(value, dict):
+        return {_name(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, Failure):
+        return value.kind
+    return f"{value.text}..." if isinstance(value, Cut) else value
+
+
+def _name(key: Any) -> str:
+    return key.text if isinstance(key, Cut) else str(key)
+
+
+def archives(path: Path) -> list[Path]:
+    """Return the rotated files of the log at ``path``, oldest first: ``<name>.<first seq, 12 digits>``."""
+    pattern = re.compile(re.escape(path.name) + r"\.\d{12,}")
+    found = [each for each in path.parent.glob(f"{path.name}.*") if pattern.fullmatch(each.name)]
+    return sorted(found, key=lambda each: int(each.suffix[1:]))
+
+
+def lines_of(file: BinaryIO) -> Iterator[bytes]:
+    """Yield lines of at most ``MAX_LINE`` bytes; a longer one comes as pieces that cannot be intact."""
+    while line := file.readline(MAX_LINE):
+        yield line
+
+
+def verify(path: Path, *, since: Head = GENESIS) -> Verdict:
+    """Check the log at ``path`` and its rotated files, from the first line on. Blocking; for the command line.
+
+    When old rotated files were moved away, ``since`` is the last head of what was moved. Raises ``OSError`` when
+    a file cannot be read.
+    """
+    head, count = since, 0
+    files = [*archives(path), path]
+    for each in files:
+        with each.open("rb") as file:
+            for line in lines_of(file):
+                found = read(line)
+                if found is None or found[1] != head.hash or found[0].seq != head.seq + 1:
+                    torn = each is files[-1] and not line.endswith(b"\n") and len(line) < MAX_LINE
+                    return Verdict(torn, count, None if torn else count + 1, torn, head)
+                head, count = found[0], count + 1
+    return Verdict(True, count, None, False, head)

@@ -1,0 +1,66 @@
+"""Ready-made health checks: disk space, memory, loop lag and the audit log."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from holdfast.observe.finding import Finding, Probe
+from holdfast.observe.process import resident_bytes
+
+DISK_DEGRADED = 0.10
+DISK_FAILED = 0.02
+"""Shares of the disk that are free; ext4 keeps 5 % for root, so that others fail before zero."""
+MEMORY_DEGRADED = 0.90
+MEMORY_FAILED = 0.95
+"""Shares of the budget: where the watchdog sheds, and where it promotes the spare."""
+LAG_DEGRADED = 0.1
+LAG_FAILED = 5.0
+"""Seconds: the first and second step of the watchdog's ladder."""
+
+
+def disk_space(path: Path, *, degraded: float = DISK_DEGRADED, failed: float = DISK_FAILED) -> Probe:
+    """Look at the free share of the disk that holds ``path``; runs on a thread."""
+
+    def check() -> Finding:
+        usage = shutil.disk_usage(path)
+        free = usage.free / usage.total if usage.total else 0.0
+        return _judge(1 - free, 1 - degraded, 1 - failed, f"{free:.0%} free")
+
+    return check
+
+
+def memory(budget: int, *, read: Callable[[], int] = resident_bytes) -> Probe:
+    """Compare the resident memory in bytes with ``budget`` bytes."""
+
+    async def check() -> Finding:
+        used = read() / budget
+        return _judge(used, MEMORY_DEGRADED, MEMORY_FAILED, f"{used:.0%} of the budget")
+
+    return check
+
+
+def loop_lag(read: Callable[[], float]) -> Probe:
+    """Look at the event loop's latest lag in seconds."""
+
+    async def check() -> Finding:
+        lag = read()
+        return _judge(lag, LAG_DEGRADED, LAG_FAILED, f"{lag * 1000:.0f} ms late")
+
+    return check
+
+
+def audit(working: Callable[[], bool]) -> Probe:
+    """Fail while the audit log cannot be written (``AuditLog.working``)."""
+
+    async def check() -> Finding:
+        return Finding("ok") if working() else Finding("failed", "the audit log cannot be written")
+
+    return check
+
+
+def _judge(value: float, degraded: float, failed: float, detail: str) -> Finding:
+    if value >= failed:
+        return Finding("failed", detail)
+    return Finding("degraded" if value >= degraded else "ok", detail)

@@ -1,0 +1,117 @@
+"""The bounded queue and the one thread between code that logs and the sink, so that logging never waits."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from typing import TYPE_CHECKING, Any
+
+from holdfast.core.clock import Clock, SystemClock
+from holdfast.observe.record import Renderer
+
+if TYPE_CHECKING:
+    from holdfast.observe.sinks import Sink
+
+MAX_WEIGHT = 32 * 1024 * 1024
+"""Characters that waiting records may hold in all, whatever their number."""
+BATCH = 256
+"""Records that are rendered into one write."""
+
+_Entry = tuple[Renderer, dict[Any, Any], int]
+
+
+class LogPipe:
+    """Takes records from any thread without blocking; one daemon thread renders them and feeds the sink.
+
+    A record that finds the pipe full is dropped and counted in ``lost``; once there is room a line says how many.
+    """
+
+    def __init__(self, sink: Sink, *, capacity: int = 10_000, clock: Clock | None = None) -> None:
+        self.sink = sink
+        self.lost = 0
+        self.renderer: Renderer | None = None
+        """Set by ``build_logger``; how records that carry no renderer of their own are written."""
+        self._clock = clock or SystemClock()
+        self._capacity = capacity
+        self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()  # put() is reentrant: __del__ may log
+        self._counters = threading.RLock()
+        self._weight = 0
+        self._told = 0
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="holdfast-log", daemon=True)
+        self._thread.start()
+
+    def put(self, record: dict[Any, Any], renderer: Renderer, weight: int = 256) -> None:
+        """Hand over a record that nobody else holds. Never blocks, never raises."""
+        with self._counters:
+            full = self._closed or self._queue.qsize() >= self._capacity or self._weight + weight > MAX_WEIGHT
+            if full:
+                self.lost += 1
+                return
+            self._weight += weight
+        self._queue.put((renderer, record, weight))
+
+    def is_writer(self) -> bool:
+        """Whether the running thread is the pipe's own, whose records would feed themselves."""
+        return threading.get_ident() == self._thread.ident
+
+    def close(self, timeout: float = 1.0) -> None:
+        """Write what waits, for at most ``timeout`` seconds; what is left then is lost and counted."""
+        with self._counters:
+            if self._closed:
+                return
+            self._closed = True
+        self._queue.put(None)
+        self._thread.join(timeout)
+        self.sink.close()
+        if self._thread.is_alive():
+            self._thread.join(0.5)
+            with self._counters:
+                self.lost += self._queue.qsize()
+
+    def _work(self) -> None:
+        going = True
+        while going:
+            entries, going = self._batch()
+            data = b"".join([self._render(*entry) for entry in entries]) + self._loss()
+            if data:
+                self._write(data)
+            with self._counters:
+                self._weight -= sum(weight for _, _, weight in entries)
+
+    def _batch(self) -> tuple[list[_Entry], bool]:
+        entries: list[_Entry] = []
+        entry = self._queue.get()
+        while entry is not None:
+            entries.append(entry)
+            if len(entries) == BATCH:
+                return entries, True
+            try:
+                entry = self._queue.get_nowait()
+            except queue.Empty:
+                return entries, True
+        return entries, False
+
+    def _render(self, renderer: Renderer, record: dict[Any, Any], weight: int) -> bytes:
+        try:
+            return renderer(record)
+        except Exception:  # the thread serves everybody: one odd record must not end it
+            with self._counters:
+                self.lost += 1
+            return b""
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self.sink.write(data)
+        except Exception:  # a foreign sink that breaks its promise must not end the thread
+            self.sink.failures += 1
+
+    def _loss(self) -> bytes:
+        with self._counters:
+            fresh = self.lost - self._told
+            self._told = self.lost
+        if not fresh:
+            return b""
+        renderer = self.renderer or Renderer(redact=str)
+        line = {"time": self._clock.wall(), "level": "warning", "event": f"{fresh} log records lost", "lost": fresh}
+        return self._render(renderer, line, 0)

@@ -1,0 +1,1 @@
+"""Mechanisms that keep one failing, slow or flooded tool from hurting its neighbours; guards wrap them."""

@@ -1,0 +1,113 @@
+"""How often each caller may call: a window per key that refuses at once and never waits."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections import OrderedDict
+
+from holdfast.core.clock import Clock
+
+GRAINS = 64
+"""Most entries per key: admissions within 1/64 of the period share one, so a key costs at most 1 KiB."""
+_ROUNDING = 1e-9
+_RATE = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*/\s*([a-z]+)", re.ASCII)
+_UNITS = {
+    **dict.fromkeys(("s", "sec", "second", "seconds"), 1.0),
+    **dict.fromkeys(("m", "min", "minute", "minutes"), 60.0),
+    **dict.fromkeys(("h", "hr", "hour", "hours"), 3_600.0),
+    **dict.fromkeys(("d", "day", "days"), 86_400.0),
+}
+
+
+def parse_rate(text: str) -> tuple[float, float]:
+    """``"100/minute"`` -> ``(100.0, 60.0)``: a count and a period in seconds. Raises ``ValueError``."""
+    match = _RATE.fullmatch(text.strip().lower())
+    period = _UNITS.get(match[2]) if match else None
+    if match is None or period is None or float(match[1]) < 1:
+        raise ValueError(
+            'a rate reads "100/minute": a number of at least 1, a slash, and one of second, minute, hour, day'
+        )
+    return float(match[1]), period
+
+
+class KeyedLimiter:
+    """At most ``max_rate`` per key in any ``period`` seconds; at most ``max_keys`` keys are remembered.
+
+    Why not aiolimiter: it takes its time from the running loop through private members only, so an injected clock
+    cannot drive it; and being a leaky bucket it admits 200 in the first second of "100/second" (a full bucket, and
+    what leaks meanwhile). This is a sliding window that never admits more than the rate in any window; up to 64 calls
+    a period it is exact, above that it holds an admission for at most 1/64 of the period too long.
+
+    Forgetting a key that was idle for a period loses nothing, and idle keys go first. When all ``max_keys`` are
+    active, the least recently used one is forgotten (``evicted_active`` counts them) and starts anew. Refused
+    attempts count as use, so whoever keeps calling keeps its window. Keys must therefore be things that a caller
+    cannot invent (an authenticated principal, a peer address): a flood of made-up keys would wash out its author's
+    own window.
+    """
+
+    def __init__(self, max_rate: float, period: float, clock: Clock, *, max_keys: int = 10_000) -> None:
+        if max_rate <= 0 or period <= 0 or max_keys < 1:
+            raise ValueError("a limiter needs a rate and a period above zero and room for at least one key")
+        self._max = max_rate
+        self._period = period
+        self._grain = period / GRAINS if max_rate > GRAINS else 0.0
+        self._clock = clock
+        self._max_keys = max_keys
+        self._windows: OrderedDict[str, array[float]] = OrderedDict()
+        self.evicted_active = 0
+
+    def __len__(self) -> int:
+        return len(self._windows)
+
+    def take(self, key: str, amount: float = 1.0) -> float | None:
+        """Admit (``None``), or refuse with the seconds until ``amount`` would be admitted. Never waits.
+
+        Raises ``ValueError`` for an amount that could never be admitted.
+        """
+        if not 0 < amount <= self._max:
+            raise ValueError("the amount must be above zero and at most the rate")
+        now = self._clock.now()
+        window = self._window(key, now)
+        while window and window[0] <= now - self._period:
+            del window[:2]
+        over = sum(window[1::2]) + amount - self._max
+        if over > _ROUNDING:
+            return self._wait(window, over, now)
+        self._admit(window, amount, now)
+        return None
+
+    def _window(self, key: str, now: float) -> array[float]:
+        """The key's admissions as ``[time, amount, time, amount, ...]``, oldest first."""
+        window = self._windows.get(key)
+        if window is not None:
+            self._windows.move_to_end(key)
+            return window
+        self._forget(now)
+        window = self._windows[key] = array("d")
+        return window
+
+    def _forget(self, now: float) -> None:
+        """Drop up to two idle keys, so that memory shrinks again, and make room when full."""
+        for _ in range(2):
+            oldest = next(iter(self._windows.values()), None)
+            if oldest is None or (oldest and oldest[-2] > now - self._period):
+                break
+            self._windows.popitem(last=False)
+        if len(self._windows) >= self._max_keys:
+            self._windows.popitem(last=False)
+            self.evicted_active += 1
+
+    def _admit(self, window: array[float], amount: float, now: float) -> None:
+        if window and self._grain and int(window[-2] / self._grain) == int(now / self._grain):
+            window[-2] = now  # the later time, so that no admission is forgotten early
+            window[-1] += amount
+        else:
+            window.extend((now, amount))
+
+    def _wait(self, window: array[float], over: float, now: float) -> float:
+        for index in range(0, len(window), 2):
+            over -= window[index + 1]
+            if over <= _ROUNDING:
+                break
+        return window[index] + self._period - now

@@ -1,0 +1,1 @@
+"""What a call uses and what it leaves behind."""

@@ -1,0 +1,168 @@
+"""The store's SQLite file: opened with safe settings, migrated, set aside when damaged. Used by one thread."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from holdfast.errors import ConfigurationError
+
+BUSY_SECONDS = 5.0
+"""How long a write waits for another instance's."""
+CHECKED_BYTES = 16 * 1024 * 1024
+"""Files up to this size are checked whole when opened (tens of milliseconds); larger ones as they are used."""
+MAX_BYTES = 256 * 1024 * 1024
+_PAGE = 4096
+_SUFFIXES = ("", "-wal", "-shm")
+
+MIGRATIONS: tuple[str, ...] = (
+    # 1: values and counters; the number of rows is kept by triggers, exact for parallel instances too
+    """
+    CREATE TABLE entry (
+        space TEXT NOT NULL, key TEXT NOT NULL, value BLOB, number REAL, expires REAL,
+        PRIMARY KEY (space, key)
+    ) WITHOUT ROWID;
+    CREATE INDEX entry_expires ON entry (expires) WHERE expires IS NOT NULL;
+    CREATE TABLE total (rows INTEGER NOT NULL);
+    INSERT INTO total VALUES (0);
+    CREATE TRIGGER entry_added AFTER INSERT ON entry BEGIN UPDATE total SET rows = rows + 1; END;
+    CREATE TRIGGER entry_gone AFTER DELETE ON entry BEGIN UPDATE total SET rows = rows - 1; END;
+    """,
+)
+"""Each brings the file from the version of its index to the next; PRAGMA user_version says where a file is."""
+
+
+def open_database(path: Path | None, on_damage: Callable[[str], None]) -> tuple[sqlite3.Connection, int]:
+    """Open, check and migrate the file at ``path`` (None: in memory); return the connection and the file's inode.
+
+    A damaged file is renamed to ``<name>.damaged-<number>`` with its companions, ``on_damage`` hears the new name
+    (without folder), and an empty one takes its place. Raises ``ConfigurationError`` for a file of a newer version, a
+    link, or anything but a regular file; ``sqlite3.Error`` and ``OSError`` when the disk refuses.
+    """
+    if path is None:
+        return _prepared(":memory:", None), 0
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _exclusive(path):  # switching to WAL and migrating do not bear company
+        _make_file(path)
+        inode = path.stat().st_ino
+        try:
+            return _prepared(str(path), path), inode
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+        _rename(path, on_damage)
+        _make_file(path)
+        return _prepared(str(path), path), path.stat().st_ino
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether the file itself is broken, not merely busy, full or forbidden."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def set_aside(path: Path, inode: int, on_damage: Callable[[str], None]) -> None:
+    """Rename the damaged file with that inode, unless another instance did so first and a new one lies there."""
+    with _exclusive(path), contextlib.suppress(FileNotFoundError):
+        if path.stat().st_ino == inode:
+            _rename(path, on_damage)
+
+
+def _rename(path: Path, on_damage: Callable[[str], None]) -> None:
+    number = 1
+    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    for suffix in _SUFFIXES:
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(f"{path}{suffix}", f"{aside}{suffix}")
+    on_damage(aside.name)
+
+
+def _prepared(name: str, path: Path | None) -> sqlite3.Connection:
+    connection = sqlite3.connect(name, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL").fetchone()
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA trusted_schema=OFF")
+        connection.execute("PRAGMA cell_size_check=ON")
+        connection.execute(f"PRAGMA max_page_count={MAX_BYTES // _PAGE}")
+        if path is not None and path.stat().st_size <= CHECKED_BYTES:
+            _check(connection)
+        _migrate(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        error = sqlite3.DatabaseError("quick_check failed")
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    if _version(connection) == len(MIGRATIONS):
+        return
+    connection.execute("BEGIN IMMEDIATE")  # another instance may be migrating: look again once we are alone
+    try:
+        version = _version(connection)
+        if version > len(MIGRATIONS):
+            raise ConfigurationError("a newer holdfast wrote the state file; update, or name another state folder")
+        for script in MIGRATIONS[version:]:
+            for statement in _statements(script):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Split at complete statements; ``executescript`` would commit the transaction that holds a migration together."""
+    statement = ""
+    for piece in script.split(";"):
+        statement += piece + ";"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def _make_file(path: Path) -> None:
+    """Create the file, mode 0600, if it is missing.
+
+    An existing file is only looked at: opening and closing it here would drop the locks of another connection in
+    this process (sqlite.org, howtocorrupt, 2.2).
+    """
+    flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+    try:
+        os.close(os.open(path, flags, 0o600))
+    except FileExistsError:
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            raise ConfigurationError("the state file must be a regular file, not a link or a device") from None
+
+
+@contextmanager
+def _exclusive(path: Path) -> Iterator[None]:
+    """One instance at a time, by a lock file beside the database."""
+    fd = os.open(f"{path}.lock", os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    try:
+        if sys.platform != "win32":
+            import fcntl
+
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)

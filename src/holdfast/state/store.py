@@ -1,0 +1,158 @@
+"""One durable key-value store with atomic counters, for what must outlive the process: quotas, sagas, breakers."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+from holdfast.core.clock import Clock, SystemClock
+from holdfast.errors import Busy, InputTooLarge, InvalidArguments
+from holdfast.state.location import default_state_dir
+from holdfast.state.transactions import FULL, Transactions
+
+__all__ = ["Store", "default_state_dir"]
+
+MAX_NAME = 1024
+"""Characters of a space or key."""
+MAX_VALUE = 1024 * 1024
+"""Bytes of one value."""
+SWEEP_EVERY = 1_000
+"""Writes between two sweeps of expired rows."""
+
+
+class Store:
+    """SQLite in WAL mode, synchronous=FULL: what was answered survives a crash of the process and of the machine.
+
+    One thread owns the connection and joins waiting operations into one transaction; parallel instances may share
+    the file. At most ``max_rows`` rows: expired ones are swept first, then a new key is refused with ``Busy``;
+    nothing that is alive is ever evicted, so a flood of keys cannot erase a quota. A damaged file is renamed and
+    reported to ``on_damage`` (its new name, without folder; called from the store's thread), and an empty one takes
+    its place. ``path`` None keeps everything in memory.
+
+    Opening blocks, so do it at the start; raises ``ConfigurationError`` (a newer version, a link) or ``Busy``.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        max_rows: int = 100_000,
+        on_damage: Callable[[str], None] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._max_rows = max_rows
+        self._wall = (clock or SystemClock()).wall
+        self._until_sweep = SWEEP_EVERY
+        self._transactions = Transactions(None if path is None else Path(path), on_damage or (lambda name: None))
+
+    async def get(self, space: str, key: str) -> bytes | None:
+        """Return the value (a counter's as its decimal text), or None when there is none or it has expired."""
+
+        def work(connection: sqlite3.Connection) -> bytes | None:
+            query = "SELECT value, number FROM entry WHERE space=? AND key=? AND (expires IS NULL OR expires>?)"
+            row = connection.execute(query, (space, key, self._wall())).fetchone()
+            if row is None:
+                return None
+            return cast(bytes, row[0]) if row[1] is None else repr(row[1]).encode()
+
+        _check_names(space, key)
+        return await self._transactions.ask(work, writes=False)
+
+    async def put(self, space: str, key: str, value: bytes, ttl: float | None = None) -> None:
+        """Set the value, for ``ttl`` seconds or for ever. Raises ``InputTooLarge`` past 1 MiB."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            now = self._wall()
+            self._make_room(connection, space, key, now)
+            connection.execute(
+                "INSERT INTO entry VALUES (?, ?, ?, NULL, ?) ON CONFLICT DO UPDATE"
+                " SET value=excluded.value, number=NULL, expires=excluded.expires",
+                (space, key, bytes(value), _expiry(now, ttl)),
+            )
+
+        _check_names(space, key)
+        if len(value) > MAX_VALUE:
+            raise InputTooLarge(f"a stored value is at most {MAX_VALUE} bytes")
+        await self._transactions.ask(work)
+
+    async def add(self, space: str, key: str, delta: float, ttl: float | None = None) -> float:
+        """Add to a counter and return its new value, atomically for parallel instances too.
+
+        The counter begins at ``delta``, and anew once it expires. ``ttl`` seconds count from its beginning; later
+        additions do not prolong it (a fixed window, as quotas need).
+        """
+
+        def work(connection: sqlite3.Connection) -> float:
+            now = self._wall()
+            self._make_room(connection, space, key, now)
+            row = connection.execute(
+                "INSERT INTO entry VALUES (?1, ?2, NULL, ?3, ?4) ON CONFLICT DO UPDATE SET value=NULL,"
+                " number=CASE WHEN expires<=?5 OR number IS NULL THEN excluded.number ELSE number+excluded.number END,"
+                " expires=CASE WHEN expires<=?5 OR number IS NULL THEN excluded.expires ELSE expires END"
+                " RETURNING number",
+                (space, key, float(delta), _expiry(now, ttl), now),
+            ).fetchone()
+            return float(row[0])
+
+        _check_names(space, key)
+        if not math.isfinite(delta):
+            raise ValueError("a counter takes finite numbers")
+        return await self._transactions.ask(work)
+
+    async def delete(self, space: str, key: str) -> bool:
+        """Forget the key; return whether it was there."""
+
+        def work(connection: sqlite3.Connection) -> bool:
+            return connection.execute("DELETE FROM entry WHERE space=? AND key=?", (space, key)).rowcount > 0
+
+        _check_names(space, key)
+        return await self._transactions.ask(work)
+
+    async def keys(self, space: str, limit: int = 1_000) -> list[str]:
+        """Return up to ``limit`` keys of the space that have not expired, in order."""
+
+        def work(connection: sqlite3.Connection) -> list[str]:
+            query = "SELECT key FROM entry WHERE space=? AND (expires IS NULL OR expires>?) ORDER BY key LIMIT ?"
+            return [row[0] for row in connection.execute(query, (space, self._wall(), limit))]
+
+        return await self._transactions.ask(work, writes=False)
+
+    async def sweep(self) -> int:
+        """Remove expired rows; return how many. Also done by itself every 1,000 writes."""
+        return await self._transactions.ask(lambda connection: _sweep(connection, self._wall()))
+
+    async def close(self) -> None:
+        """Finish what waits and release the file. Later operations are refused with ``Busy``."""
+        await self._transactions.close()
+
+    def _make_room(self, connection: sqlite3.Connection, space: str, key: str, now: float) -> None:
+        self._until_sweep -= 1
+        if self._until_sweep <= 0:
+            self._until_sweep = SWEEP_EVERY
+            _sweep(connection, now)
+        if connection.execute("SELECT rows FROM total").fetchone()[0] < self._max_rows:
+            return
+        if connection.execute("SELECT 1 FROM entry WHERE space=? AND key=?", (space, key)).fetchone():
+            return
+        if not _sweep(connection, now):
+            raise Busy(FULL)
+
+
+def _sweep(connection: sqlite3.Connection, now: float) -> int:
+    return connection.execute("DELETE FROM entry WHERE expires<=?", (now,)).rowcount
+
+
+def _expiry(now: float, ttl: float | None) -> float | None:
+    return None if ttl is None else now + ttl
+
+
+def _check_names(space: str, key: str) -> None:
+    if len(space) > MAX_NAME or len(key) > MAX_NAME:
+        raise InputTooLarge(f"a stored key is at most {MAX_NAME} characters")
+    try:
+        (space + key).encode()
+    except UnicodeEncodeError:  # a lone surrogate
+        raise InvalidArguments("a stored key must be valid text") from None

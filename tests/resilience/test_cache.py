@@ -1,0 +1,332 @@
+"""One origin call for all who ask at once; a caller that goes away harms nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from holdfast.resilience.cache import CoalescingCache, size_of
+from holdfast.testing.clock import FakeClock
+
+
+class Origin:
+    """Answers when released; remembers how often it was asked, and what was cancelled."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.cancelled = 0
+        self.release = asyncio.Event()
+        self.failure: BaseException | None = None
+
+    async def __call__(self) -> str:
+        self.calls += 1
+        try:
+            await self.release.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        if self.failure is not None:
+            raise self.failure
+        return f"answer {self.calls}"
+
+
+def crowd(cache: CoalescingCache, origin: Origin, count: int, ttl: float = 60) -> list[asyncio.Task[str]]:
+    return [asyncio.create_task(cache.get("key", ttl, origin)) for _ in range(count)]
+
+
+async def test_two_hundred_callers_cost_one_origin_call() -> None:
+    """aiocache made 200 origin calls for 200 callers."""
+    clock, origin = FakeClock(), Origin()
+    cache = CoalescingCache(clock)
+    callers = crowd(cache, origin, 200)
+    await clock.settle()
+    origin.release.set()
+    assert set(await asyncio.gather(*callers)) == {"answer 1"}
+    assert (origin.calls, cache.misses, cache.coalesced, cache.hits) == (1, 1, 199, 0)
+    assert await cache.get("key", 60, origin) == "answer 1"
+    assert cache.hits == 1
+    assert cache.flights == 0
+
+
+async def test_a_cancelled_leader_fails_nobody_else() -> None:
+    """The naive single flight failed 50 of 50 callers."""
+    clock, origin = FakeClock(), Origin()
+    cache = CoalescingCache(clock)
+    callers = crowd(cache, origin, 50)
+    await clock.settle()
+    callers[0].cancel()
+    await clock.settle()
+    origin.release.set()
+    results = await asyncio.gather(*callers, return_exceptions=True)
+    assert isinstance(results[0], asyncio.CancelledError)
+    assert results[1:] == ["answer 1"] * 49
+    assert (origin.calls, origin.cancelled) == (1, 0)
+
+
+async def test_when_the_last_caller_goes_so_does_the_origin_call() -> None:
+    clock, origin = FakeClock(), Origin()
+    cache = CoalescingCache(clock)
+    callers = crowd(cache, origin, 5)
+    await clock.settle()
+    for caller in callers:
+        caller.cancel()
+    await clock.settle()
+    assert all(caller.cancelled() for caller in callers)
+    assert (origin.cancelled, cache.flights, len(cache)) == (1, 0, 0)
+
+
+async def test_the_last_caller_ends_only_when_the_origin_call_really_ended() -> None:
+    clock, release = FakeClock(), asyncio.Event()
+    cache = CoalescingCache(clock)
+
+    async def stubborn() -> str:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await release.wait()
+        return "never kept"
+
+    caller = asyncio.create_task(cache.get("key", 60, stubborn))
+    await clock.settle()
+    caller.cancel()
+    await clock.settle()
+    assert not caller.done()
+    assert cache.flights == 1
+    release.set()
+    await clock.settle()
+    assert caller.cancelled()
+    assert (cache.flights, len(cache)) == (0, 0)
+
+
+async def test_a_newcomer_does_not_join_a_call_that_is_being_cancelled() -> None:
+    clock, release = FakeClock(), asyncio.Event()
+    cache = CoalescingCache(clock)
+
+    async def failing() -> str:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await release.wait()
+        raise ValueError("nobody hears this")
+
+    async def quick() -> str:
+        return "fresh"
+
+    reports: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: reports.append(context))
+    caller = asyncio.create_task(cache.get("key", 60, failing))
+    await clock.settle()
+    caller.cancel()
+    await clock.settle()
+    assert await cache.get("key", 60, quick) == "fresh"
+    caller.cancel()  # impatient: gives up even on the end of the clean-up
+    await clock.settle()
+    assert caller.cancelled()
+    release.set()
+    await clock.settle()
+    gc.collect()
+    assert reports == []
+    assert cache.flights == 0
+    assert await cache.get("key", 60, failing) == "fresh"
+
+
+async def test_a_caller_cancelled_when_the_answer_is_there_leaves_it_kept() -> None:
+    clock, origin = FakeClock(), Origin()
+    cache = CoalescingCache(clock)
+    caller = crowd(cache, origin, 1)[0]
+    await clock.settle()
+    origin.release.set()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    caller.cancel()
+    await clock.settle()
+    assert caller.cancelled()
+    assert await cache.get("key", 60, origin) == "answer 1"
+
+
+async def test_failures_are_shared_by_those_who_waited_and_never_kept() -> None:
+    clock, origin = FakeClock(), Origin()
+    cache = CoalescingCache(clock)
+    origin.failure = LookupError("down")
+    callers = crowd(cache, origin, 3)
+    await clock.settle()
+    origin.release.set()
+    results = await asyncio.gather(*callers, return_exceptions=True)
+    assert [type(result) for result in results] == [LookupError] * 3
+    origin.failure = None
+    assert await cache.get("key", 60, origin) == "answer 2"
+
+
+async def test_an_origin_that_cancels_itself_does_not_cancel_its_callers() -> None:
+    async def suicidal() -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(RuntimeError, match="cancelled itself"):
+        await CoalescingCache(FakeClock()).get("key", 60, suicidal)
+
+
+async def test_answers_are_kept_for_their_time_and_no_longer() -> None:
+    clock, origin = FakeClock(), Origin()
+    cache = CoalescingCache(clock)
+    origin.release.set()
+    assert await cache.get("key", 10, origin) == "answer 1"
+    await clock.advance(9.9)
+    assert await cache.get("key", 10, origin) == "answer 1"
+    await clock.advance(0.1)
+    assert await cache.get("key", 10, origin) == "answer 2"
+
+
+async def test_without_a_time_to_live_calls_are_only_joined() -> None:
+    origin = Origin()
+    cache = CoalescingCache(FakeClock())
+    origin.release.set()
+    assert await cache.get("key", 0, origin) == "answer 1"
+    assert await cache.get("key", 0, origin) == "answer 2"
+
+
+async def test_different_principals_never_share() -> None:
+    cache = CoalescingCache(FakeClock())
+
+    async def mine() -> str:
+        return "mine"
+
+    async def yours() -> str:
+        return "yours"
+
+    assert await cache.get(("tool", "me"), 60, mine) == "mine"
+    assert await cache.get(("tool", "you"), 60, yours) == "yours"
+
+
+async def test_the_least_recently_used_go_first_at_either_bound() -> None:
+    cache = CoalescingCache(FakeClock(), max_entries=3, max_bytes=100, size=len)
+
+    async def put(key: str, size: int) -> None:
+        async def make() -> str:
+            return "x" * size
+
+        await cache.get(key, 60, make)
+
+    for key in "abc":
+        await put(key, 10)
+    await put("a", 10)
+    await put("d", 10)
+    assert list(cache._entries) == ["c", "a", "d"]
+    await put("e", 85)
+    assert (list(cache._entries), cache.bytes) == (["d", "e"], 95)
+    await put("huge", 101)
+    assert "huge" not in cache._entries
+
+
+async def test_memory_pressure_can_shrink_it() -> None:
+    cache = CoalescingCache(FakeClock(), size=lambda value: 100)
+    for number in range(10):
+        await cache.get(number, 60, lambda: asyncio.sleep(0, "value"))
+    assert cache.shrink(0.3) == 700
+    assert list(cache._entries) == [7, 8, 9]
+    cache.clear()
+    assert (len(cache), cache.bytes, cache.shrink()) == (0, 0, 0)
+
+
+def test_sizes_are_estimated_all_the_way_down_but_not_for_ever() -> None:
+    @dataclass
+    class Model:
+        text: str
+
+    assert size_of("x" * 1_000) >= 1_000
+    assert size_of({"a": ["x" * 500, ("y" * 500, {"z" * 500})]}) >= 1_500
+    assert size_of(Model("x" * 1_000)) >= 1_000
+    loop: list[object] = []
+    loop.append(loop)
+    assert size_of(loop) == sys.maxsize
+
+
+class CoalescingMachine(RuleBasedStateMachine):
+    """Callers join, are cancelled at every turn, and origins end well or badly; nothing stays behind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.clock = FakeClock()
+        self.cache = CoalescingCache(self.clock, max_entries=2)
+        self.origins: list[Origin] = []
+        self.callers: list[asyncio.Task[str]] = []
+        self.unwanted: set[asyncio.Task[str]] = set()
+        self.active: dict[str, int] = {"a": 0, "b": 0, "c": 0}
+
+    def step(self, turns: int) -> None:
+        async def run() -> None:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+
+        self.loop.run_until_complete(run())
+
+    @rule(key=st.sampled_from("abc"), ttl=st.sampled_from([0, 5]), turns=st.integers(0, 4))
+    def ask(self, key: str, ttl: float, turns: int) -> None:
+        origin = Origin()
+
+        async def make() -> str:
+            self.origins.append(origin)
+            self.active[key] += 1
+            try:
+                return await origin()
+            finally:
+                self.active[key] -= 1
+
+        self.callers.append(self.loop.create_task(self.cache.get(key, ttl, make)))
+        self.step(turns)
+
+    @precondition(lambda self: self.callers)
+    @rule(data=st.data(), turns=st.integers(0, 4))
+    def cancel(self, data: Any, turns: int) -> None:
+        task = data.draw(st.sampled_from(self.callers))
+        if task.cancel():
+            self.unwanted.add(task)
+        self.step(turns)
+
+    @precondition(lambda self: self.origins)
+    @rule(data=st.data(), fails=st.booleans(), turns=st.integers(0, 4))
+    def answer(self, data: Any, fails: bool, turns: int) -> None:
+        origin = self.origins.pop(data.draw(st.integers(0, len(self.origins) - 1)))
+        origin.failure = LookupError() if fails else None
+        origin.release.set()
+        self.step(turns)
+
+    @rule(seconds=st.integers(0, 6))
+    def pass_time(self, seconds: int) -> None:
+        self.loop.run_until_complete(self.clock.advance(seconds))
+
+    @invariant()
+    def the_origin_is_asked_once_at_a_time(self) -> None:
+        assert all(count <= 2 for count in self.active.values())  # 2: one that ends cancelled, and its successor
+        assert len(self.cache) <= 2
+
+    @invariant()
+    def nobody_fails_for_anothers_cancellation(self) -> None:
+        for task in self.callers:
+            if task.done() and task not in self.unwanted:
+                assert not task.cancelled()
+                assert task.exception() is None or isinstance(task.exception(), LookupError)
+        self.callers = [task for task in self.callers if not task.done()]
+
+    def teardown(self) -> None:
+        for task in self.callers:
+            task.cancel()
+        self.step(60)
+        assert all(task.done() for task in self.callers)
+        assert self.cache.flights == 0
+        assert set(self.active.values()) == {0}
+        for task in self.callers:
+            _ = task.cancelled() or task.exception()
+        self.loop.close()
+
+
+TestCoalescingMachine = CoalescingMachine.TestCase
+TestCoalescingMachine.settings = settings(deadline=None, max_examples=60)

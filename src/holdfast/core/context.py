@@ -1,0 +1,272 @@
+"""What a running tool knows and can do: its call's identity, deadline, log, progress, and questions to the user."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+
+from holdfast.core.questions import (
+    Elicited,
+    elicited,
+    form_request,
+    needed_capability,
+    roots_request,
+    sampling_request,
+    url_request,
+)
+from holdfast.errors import ConfigurationError, MissingCapability
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from holdfast.core.clock import Clock
+    from holdfast.core.principal import Principal
+    from holdfast.safe.paths import Root
+    from holdfast.safe.sandbox import Sandbox
+    from holdfast.safe.sql import Database
+
+T = TypeVar("T")
+M = TypeVar("M", bound="BaseModel")
+Level = Literal["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"]
+
+
+class InputRequired(BaseException):
+    """The call ends here for now: the client must answer ``requests`` and call again (2026-07-28).
+
+    Not an ``Exception``, so that a tool's own ``except Exception`` cannot swallow it; only the run guard catches it.
+    """
+
+    def __init__(self, requests: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+        super().__init__("input required")
+        self.requests = requests
+        self.state = state
+
+
+class Session(Protocol):
+    """The client's side of one call, as the wire offers it to a context. Above: ``Context``. Below: the transport.
+
+    In the handshake era ``ask`` sends requests and awaits the answers; in the 2026-07-28 era it looks the answers up in
+    what the client sent with this round, and raises ``InputRequired`` when one is missing.
+    """
+
+    era: Literal["handshake", "modern"]
+
+    def offers(self, capability: str) -> bool:
+        """Whether the client declared ``elicitation``, ``elicitation.url``, ``sampling`` or ``roots``."""
+        ...
+
+    async def ask(self, requests: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+        """Put server-to-client requests (key -> ``{"method":, "params":}``); returns key -> result mapping."""
+        ...
+
+    async def progress(self, done: float, total: float | None, message: str | None) -> None:
+        """Tell the client how far the call is, if it asked to know."""
+        ...
+
+    async def log(self, level: Level, data: Any, logger: str | None) -> None:
+        """Send a log message to the client, if it asked for that level."""
+        ...
+
+    async def close_stream(self) -> None:
+        """End this call's event stream so that the client reconnects (handshake era over HTTP; elsewhere nothing)."""
+        ...
+
+
+class Publisher(Protocol):
+    """Tells clients of both eras that something changed."""
+
+    async def changed(self, kind: Literal["tools", "prompts", "resources"]) -> None:
+        """A list changed."""
+        ...
+
+    async def updated(self, uri: str) -> None:
+        """One resource changed."""
+        ...
+
+
+current_context: ContextVar[Context | None] = ContextVar("holdfast_context", default=None)
+"""The call that the running code belongs to, for code that is not handed a ``Context``."""
+
+
+class Context:
+    """One call, as its tool sees it. Never shared between calls.
+
+    Attributes: ``request_id`` (unique within this process), ``tool`` (its name), ``principal`` (who calls), ``log`` (a
+    structured logger bound to the call), ``state`` (what the server's lifespan yielded), ``secrets`` (see ``secret``).
+    """
+
+    __slots__ = (
+        "_asked", "_clean", "_clock", "_loop", "_publisher", "_sandbox", "_secret", "_session",
+        "deadline", "log", "principal", "request_id", "state", "tool",
+    )  # fmt: skip
+
+    def __init__(self, call: CallFacts, services: ContextServices, session: Session) -> None:
+        self.request_id = call.request_id
+        self.tool = call.tool
+        self.principal = call.principal
+        self.deadline: float | None = None
+        self.log = services.log
+        self.state = services.state
+        self._clock = services.clock
+        self._publisher = services.publisher
+        self._secret = services.secret
+        self._clean = services.clean
+        self._sandbox = services.sandbox
+        self._session = session
+        self._asked = 0
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until this call's deadline; infinite when there is none."""
+        return float("inf") if self.deadline is None else max(0.0, self.deadline - self._clock.now())
+
+    @property
+    def workspace(self) -> Root:
+        """The workspace; an operation that uses it says ``needs = ("workspace",)``."""
+        if self._sandbox.workspace is None:
+            raise ConfigurationError("no workspace: set HOLDFAST_WORKSPACE")
+        return self._sandbox.workspace
+
+    @property
+    def database(self) -> Database:
+        """The database; an operation that uses it says ``needs = ("database",)``."""
+        if self._sandbox.database is None:
+            raise ConfigurationError("no database: set HOLDFAST_DATABASE")
+        return self._sandbox.database
+
+    @property
+    def era(self) -> str:
+        """``handshake`` (2024-11-05 to 2025-11-25) or ``modern`` (2026-07-28)."""
+        return self._session.era
+
+    def offers(self, capability: str) -> bool:
+        """Whether the client declared a capability: ``elicitation``, ``elicitation.url``, ``sampling``, ``roots``."""
+        return self._session.offers(capability)
+
+    def require(self, capability: str) -> None:
+        """Raise ``MissingCapability`` (-32021) unless the client declared ``capability``."""
+        if not self._session.offers(capability):
+            head, _, tail = capability.partition(".")
+            raise MissingCapability({head: {tail: {}} if tail else {}})
+
+    async def report_progress(self, done: float, total: float | None = None, message: str | None = None) -> None:
+        """Tell the client how far the call is. ``done`` must grow; ``message`` is cleaned and redacted."""
+        await self._session.progress(done, total, None if message is None else self._clean(message))
+
+    async def notify_log(self, level: Level, data: Any, logger: str | None = None) -> None:
+        """Send a log message to the client (not to the server's own log, which is ``ctx.log``)."""
+        await self._session.log(level, self._clean(data), logger)
+
+    async def elicit(self, message: str, schema: type[M], *, key: str | None = None) -> Elicited[M]:
+        """Ask the user for the fields of ``schema`` (a flat model), in whatever way the client's era has.
+
+        In the 2026-07-28 era the tool is run again from its start when the answer has come, so what it does before
+        asking should be repeatable. ``key`` names the question, by default after its place among the call's questions.
+        Raises ``MissingCapability`` when the client cannot ask.
+        """
+        return elicited(await self._one(key, form_request(message, schema)), schema)
+
+    async def elicit_url(self, message: str, url: str, elicitation_id: str, *, key: str | None = None) -> Elicited[Any]:
+        """Send the user to ``url`` for what must not pass through the client (credentials, payment)."""
+        answer = await self._one(key, url_request(message, url, elicitation_id))
+        return Elicited(answer.get("action", "cancel"))
+
+    async def sample(
+        self,
+        messages: str | list[Mapping[str, Any]],
+        *,
+        max_tokens: int,
+        system: str | None = None,
+        key: str | None = None,
+    ) -> Mapping[str, Any]:
+        """Have the client's model write something; returns its ``role``, ``content`` and ``model``."""
+        return await self._one(key, sampling_request(messages, max_tokens, system))
+
+    async def roots(self, *, key: str | None = None) -> list[Mapping[str, Any]]:
+        """The folders that the client says it works in; claims of the caller, never a permission."""
+        answer = await self._one(key, roots_request())
+        return list(answer.get("roots", ()))
+
+    async def ask(self, **requests: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Put several questions at once (made by ``core.questions``); key -> raw answer.
+
+        Raises ``MissingCapability`` when the client cannot answer one of them.
+        """
+        for request in requests.values():
+            self.require(needed_capability(request))
+        return await self._session.ask(self._clean(requests))
+
+    async def _one(self, key: str | None, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        self._asked += 1
+        name = key or f"q{self._asked}"  # the nth question of a call is the same one when the call is run again
+        answer: Mapping[str, Any] = (await self.ask(**{name: request}))[name]
+        return answer
+
+    def wait(self, work: Awaitable[T]) -> T:
+        """From a synchronous tool's thread: run ``ctx.elicit(...)`` and the like on the loop and wait for it."""
+        if not asyncio.iscoroutine(work):
+            raise ConfigurationError("ctx.wait takes a coroutine, such as ctx.report_progress(1, 2)")
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def secret(self, value: str, name: str = "secret") -> str:
+        """Register a secret that this call has learned, so that it can leave through no answer and no log."""
+        self._secret(value, name)
+        return value
+
+    async def close_stream(self) -> None:
+        """End this call's event stream so that the client reconnects and resumes (handshake era over HTTP)."""
+        await self._session.close_stream()
+
+    async def tools_changed(self) -> None:
+        """Tell clients of both eras that the list of tools changed."""
+        await self._publisher.changed("tools")
+
+    async def prompts_changed(self) -> None:
+        """Tell clients of both eras that the list of prompts changed."""
+        await self._publisher.changed("prompts")
+
+    async def resources_changed(self) -> None:
+        """Tell clients of both eras that the list of resources changed."""
+        await self._publisher.changed("resources")
+
+    async def resource_updated(self, uri: str) -> None:
+        """Tell clients of both eras who subscribed to ``uri`` that it changed."""
+        await self._publisher.updated(uri)
+
+
+@dataclass(frozen=True, slots=True)
+class CallFacts:
+    """The identity of one call."""
+
+    request_id: str
+    tool: str
+    principal: Principal
+
+
+class SecretRegister(Protocol):
+    """Remembers a secret so that it is redacted everywhere."""
+
+    def __call__(self, value: str, name: str, /) -> None: ...
+
+
+class Cleaner(Protocol):
+    """Strips hidden text and secrets from whatever leaves, at any depth."""
+
+    def __call__(self, value: T, /) -> T: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ContextServices:
+    """What the server lends to every context."""
+
+    clock: Clock
+    log: Any
+    state: Any
+    publisher: Publisher
+    secret: SecretRegister
+    clean: Cleaner
+    sandbox: Sandbox

@@ -1,0 +1,50 @@
+"""What a wire serves: the one door through which every transport reaches tools, resources and prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from holdfast.core.context import Session
+    from holdfast.core.pipeline import Answer
+    from holdfast.core.principal import Principal
+
+Kind = Literal["tool", "resource", "prompt", "completion"]
+Listed = Literal["tools", "resources", "templates", "prompts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One thing that a caller wants done."""
+
+    kind: Kind
+    name: str
+    """The tool's or prompt's name, the resource's URI, or a completion's owner and argument with a space between."""
+    arguments: Mapping[str, Any]
+    principal: Principal
+    session: Session
+
+
+class Endpoint(Protocol):
+    """Above: a wire (stdio, HTTP, a gateway). Below: a server's frozen snapshot, its guards and its tools."""
+
+    name: str
+    version: str
+    identity: Mapping[str, Any]
+    """``title``, ``instructions``, ``website_url``, ``icons``: what a client may show."""
+    offered: frozenset[str]
+    """Which of ``tools``, ``resources``, ``prompts``, ``completions`` there are."""
+
+    async def handle(self, request: Request) -> Answer:
+        """Do it. Every failure of a tool is an answer; only ``ProtocolError`` is raised."""
+        ...
+
+    def listed(self, what: Listed) -> list[dict[str, Any]]:
+        """The entries of one list, as they go on the wire."""
+        ...
+
+    def input_schema(self, tool: str) -> Mapping[str, Any] | None:
+        """A tool's input schema, if there is such a tool."""
+        ...

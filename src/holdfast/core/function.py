@@ -1,0 +1,180 @@
+"""Turns a plain function into an operation: its type hints are the schema, its docstring the description."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, create_model
+from pydantic.errors import PydanticUserError
+
+from holdfast.core.arguments import Arguments, ModelArguments, ToolInput
+from holdfast.core.context import Context
+from holdfast.core.inject import Plan, marker, plan, resolve
+from holdfast.core.operation import Operation, doc
+from holdfast.core.output import declared_output
+from holdfast.core.raw import SchemaArguments
+from holdfast.core.tool import Tool
+from holdfast.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from contextlib import AsyncExitStack
+
+_FIELD = "arg_"
+"""Prefix of the model's field names, so that a parameter may be called ``schema``, ``copy`` or ``model_x``."""
+_UNGUARDED = {
+    "path": "ReadPath, WritePath or DirPath", "file": "ReadPath or WritePath", "filename": "ReadPath or WritePath",
+    "dir": "DirPath", "directory": "DirPath", "url": "PublicUrl", "uri": "PublicUrl", "command": "CommandTool",
+    "cmd": "CommandTool", "sql": "ReadQuery", "query": "ReadQuery",
+}  # fmt: skip
+
+
+class UnguardedParameter(UserWarning):
+    """A plain ``str`` parameter whose name says that it is a path, a URL, a command or SQL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a function takes: arguments from the caller, a context, and dependencies from the server."""
+
+    arguments: type[BaseModel]
+    names: tuple[str, ...]
+    context: str | None
+    dependencies: Mapping[str, Plan]
+    returns: Any
+
+
+def read_signature(function: Callable[..., Any]) -> Signature:
+    """Read a function's parameters. Raises ``ConfigurationError`` for those that no caller could fill."""
+    hints = _hints(function)
+    fields: dict[str, Any] = {}
+    context: str | None = None
+    dependencies: dict[str, Plan] = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            raise ConfigurationError(
+                f"{function.__qualname__}: *args, **kwargs and positional-only parameters have no schema"
+            )
+        annotation = hints.get(name, Any)
+        depends = marker(annotation, parameter.default)
+        if annotation is Context:
+            context = name
+        elif depends is not None:
+            dependencies[name] = plan(depends)
+        else:
+            _warn_if_unguarded(function, name, annotation)
+            fields[_FIELD + name] = (annotation, ... if parameter.default is parameter.empty else parameter.default)
+    names = tuple(field.removeprefix(_FIELD) for field in fields)
+    return Signature(_model(function, fields), names, context, dependencies, hints.get("return", Any))
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return get_type_hints(function, include_extras=True)
+    except (NameError, TypeError) as error:
+        raise ConfigurationError(f"{function.__qualname__}: a type hint cannot be resolved: {error}") from None
+
+
+class _FunctionInput(ToolInput):
+    model_config = ConfigDict(alias_generator=lambda name: name.removeprefix(_FIELD), use_attribute_docstrings=False)
+
+
+def _model(function: Callable[..., Any], fields: dict[str, Any]) -> type[BaseModel]:
+    try:
+        model: type[BaseModel] = create_model(f"{function.__name__}_input", __base__=_FunctionInput, **fields)
+    except PydanticUserError as error:
+        raise ConfigurationError(f"{function.__qualname__}: a parameter's type has no schema ({error.code})") from None
+    return model
+
+
+def _warn_if_unguarded(function: Callable[..., Any], name: str, annotation: Any) -> None:
+    if annotation is str and name in _UNGUARDED:
+        warnings.warn(
+            f"{function.__qualname__}({name}: str) is an unguarded string; take {_UNGUARDED[name]} instead, "
+            "or choose another name if it is not one",
+            UnguardedParameter,
+            stacklevel=6,
+        )
+
+
+class FunctionOperation(Operation):
+    """The half that functions share, whatever they are registered as; mixed into ``FunctionTool`` and its siblings."""
+
+    _whole: str | None = None
+    """The one parameter that gets all arguments, when the author's own schema describes them."""
+
+    def adopt(self, function: Callable[..., Any], facts: Mapping[str, Any]) -> None:
+        """Read ``function`` and take over the decorator's keyword arguments."""
+        self.function = function
+        self.name = getattr(function, "__name__", "")
+        self.description = doc(function)
+        for fact, value in facts.items():
+            if not hasattr(Operation, fact) or fact in ("kind", "run", "arguments"):
+                raise ConfigurationError(f"unknown argument of the decorator: {fact}")
+            if value is not None:
+                setattr(self, fact, frozenset(value) if fact == "scopes" else value)
+        self.signature = read_signature(function)
+        self.arguments: Arguments = ModelArguments(self.signature.arguments, lenient=self.lenient)
+        self._fields = tuple((name, _FIELD + name) for name in self.signature.names)
+        if inspect.iscoroutinefunction(function):
+            self.__dict__["run"] = self._run_async
+
+    def work(self) -> Any:
+        """See ``Operation.work``."""
+        return self.function
+
+    async def prepare(self, args: Any, context: Context, stack: AsyncExitStack) -> Mapping[str, Any]:
+        """See ``Operation.prepare``."""
+        needed = self.signature.dependencies
+        return await resolve(needed, context, stack) if needed else {}
+
+    def values(self, args: Any) -> dict[str, Any]:
+        """The caller's arguments by parameter name."""
+        if self._whole is not None:
+            return {self._whole: args}
+        fields = args.__dict__
+        return {name: fields[field] for name, field in self._fields}
+
+    def detached(self, args: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        """See ``Operation.detached``; raises ``ConfigurationError`` for a function that needs the server's process."""
+        if self.signature.context is not None or self.signature.dependencies:
+            raise ConfigurationError(f"{self.kind} {self.name}: a function in a process of its own gets no context")
+        return call_detached, (self.function, self.values(args))
+
+    def run(self, args: Any, ctx: Context, **given: Any) -> Any:
+        """Call a synchronous function with the arguments, the context and the dependencies."""
+        if self.signature.context is not None:
+            given[self.signature.context] = ctx
+        return self.function(**self.values(args), **given)
+
+    async def _run_async(self, args: Any, ctx: Context, **given: Any) -> Any:
+        if self.signature.context is not None:
+            given[self.signature.context] = ctx
+        return await self.function(**self.values(args), **given)
+
+
+def call_detached(function: Callable[..., Any], values: Mapping[str, Any]) -> Any:
+    """Call a function in another process."""
+    return function(**values)
+
+
+class FunctionTool(FunctionOperation, Tool):
+    """A decorated function as a tool."""
+
+    def __init__(self, function: Callable[..., Any], *, schema: Mapping[str, Any] | None = None, **facts: Any) -> None:
+        self.adopt(function, facts)
+        self.output = declared_output(self.signature.returns)
+        self.check_name()
+        if schema is not None:
+            self._take_schema(schema)
+
+    def _take_schema(self, schema: Mapping[str, Any]) -> None:
+        if len(self.signature.names) != 1:
+            raise ConfigurationError(
+                f"tool {self.name}: with schema= the function takes one argument, the whole object"
+            )
+        self._whole = self.signature.names[0]
+        self.arguments = SchemaArguments(schema)

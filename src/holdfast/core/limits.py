@@ -1,0 +1,85 @@
+"""What one tool may use: the author's ``Limits`` and the complete set after the server's defaults."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+
+from holdfast.errors import ConfigurationError
+
+_PERIODS = {
+    "second": 1.0,
+    "s": 1.0,
+    "minute": 60.0,
+    "min": 60.0,
+    "m": 60.0,
+    "hour": 3600.0,
+    "h": 3600.0,
+    "day": 86400.0,
+}
+_RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*([a-z]+)\s*", re.ASCII)
+
+
+def parse_rate(text: str) -> tuple[float, float]:
+    """Turn ``"100/minute"`` into ``(100.0, 60.0)``: a count and a period in seconds.
+
+    Raises ``ConfigurationError`` when the text is not N/second, N/minute, N/hour or N/day.
+    """
+    match = _RATE.fullmatch(text)
+    if match is None or match[2] not in _PERIODS or float(match[1]) <= 0:
+        raise ConfigurationError("a rate is written as a count and a period: 100/minute, 5/second, 1000/hour, 1/day")
+    return float(match[1]), _PERIODS[match[2]]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits of one tool; ``None`` means the server's default (``HOLDFAST_LIMITS__*``).
+
+    timeout      seconds for the whole call, all attempts together
+    rate         calls per principal: "60/minute"
+    concurrency  calls running at once
+    queue        calls waiting for a place
+    input        bytes of arguments, as JSON
+    output       bytes of the answer, as JSON
+    cost         how much of a principal's quota one call spends (default 1)
+    """
+
+    timeout: float | None = None
+    rate: str | None = None
+    concurrency: int | None = None
+    queue: int | None = None
+    input: int | None = None
+    output: int | None = None
+    cost: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.rate is not None:
+            parse_rate(self.rate)
+        for name in ("timeout", "concurrency", "input", "output"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ConfigurationError(f"Limits({name}=) must be more than zero")
+        if self.cost < 0 or (self.queue is not None and self.queue < 0):
+            raise ConfigurationError("Limits(cost=) and Limits(queue=) must not be negative")
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A tool's limits with every default filled in; what the guards are built from."""
+
+    timeout: float
+    rate: str
+    concurrency: int
+    queue: int
+    input: int
+    output: int
+    cost: float
+
+
+def settle(limits: Limits, defaults: object) -> Bounds:
+    """Fill what ``limits`` leaves open from the server's ``LimitSettings``."""
+    chosen = {}
+    for item in fields(Limits):
+        own = getattr(limits, item.name)
+        chosen[item.name] = getattr(defaults, item.name) if own is None else own
+    return Bounds(**chosen)

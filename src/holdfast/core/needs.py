@@ -1,0 +1,33 @@
+"""Which parts of the sandbox an operation's arguments need, found in its type hints at any depth."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from holdfast.core.arguments import ModelArguments
+from holdfast.core.operation import Operation
+from holdfast.safe.handle import Handle
+
+
+def needs_of(operation: Operation) -> frozenset[str]:
+    """Names of ``Sandbox`` fields; also what the operation itself declares as ``needs``."""
+    found: set[str] = set(getattr(operation, "needs", ()))
+    if isinstance(operation.arguments, ModelArguments):
+        _collect(operation.arguments.model, found, set())
+    return frozenset(found)
+
+
+def _collect(annotation: Any, found: set[str], seen: set[Any]) -> None:
+    if isinstance(annotation, type):
+        if annotation in seen:
+            return
+        seen.add(annotation)
+        if issubclass(annotation, Handle) and annotation.needs is not None:
+            found.add(annotation.needs)
+        elif issubclass(annotation, BaseModel):
+            for field in annotation.model_fields.values():
+                _collect(field.annotation, found, seen)
+    for argument in get_args(annotation):
+        _collect(argument, found, seen)

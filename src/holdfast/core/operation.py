@@ -1,0 +1,120 @@
+"""What tools, resources and prompts have in common: something named that a caller may ask for, with its limits."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from holdfast.core.limits import Limits
+from holdfast.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from contextlib import AsyncExitStack
+
+    from holdfast.core.arguments import Arguments
+    from holdfast.core.context import Context
+    from holdfast.core.pipeline import Answer
+
+Isolation = Literal["inline", "thread", "process"]
+DEFAULT_TTL = 60.0
+"""Seconds that an answer of a ``cacheable=True`` operation may be given again."""
+
+
+class Operation:
+    """The root of ``Tool``, ``Resource`` and ``Prompt``: identity, facts and limits as attributes.
+
+    Facts decide which guards a chain gets: ``read_only``, ``idempotent`` (may be retried), ``cacheable`` (``True`` for
+    60 s, or seconds), ``isolation`` (where it runs; by default inline when asynchronous, else a thread), ``scopes``
+    (what the principal must hold), ``fallback`` (a lesser answer when all else fails), ``lenient`` (numbers, booleans
+    and JSON sent as text are understood), ``needs`` (what it uses besides its arguments: ``workspace``, ``database``).
+    """
+
+    kind: ClassVar[Literal["tool", "resource", "prompt", "completion"]]
+
+    name: str = ""
+    title: str | None = None
+    description: str | None = None
+    limits: Limits = Limits()
+    read_only: bool = False
+    idempotent: bool = False
+    destructive: bool | None = None
+    open_world: bool | None = None
+    cacheable: bool | float = False
+    isolation: Isolation | None = None
+    lenient: bool = False
+    scopes: frozenset[str] = frozenset()
+    icons: tuple[Mapping[str, Any], ...] = ()
+    meta: Mapping[str, Any] | None = None
+    fallback: Any = None
+    needs: tuple[str, ...] = ()
+    arguments: Arguments
+
+    run: Any
+    """``run(args, ctx)``: the work itself; ``async def`` or ``def``. Subclasses define it."""
+
+    @property
+    def ttl(self) -> float:
+        """Seconds that an answer may be given again; 0 means never."""
+        return DEFAULT_TTL if self.cacheable is True else float(self.cacheable)
+
+    @property
+    def changes_things(self) -> bool:
+        """Whether a call may change anything, so that it is audited and never repeated by itself."""
+        return not self.read_only
+
+    def where(self) -> Isolation:
+        """Where the work runs. Raises ``ConfigurationError`` for a choice that cannot hold."""
+        asynchronous = inspect.iscoroutinefunction(self.work())
+        if asynchronous and self.isolation in ("thread", "process"):
+            raise ConfigurationError(
+                f"{self.kind} {self.name}: an async def runs inline; make it a plain def to isolate it"
+            )
+        if not asynchronous and self.isolation == "inline":
+            raise ConfigurationError(
+                f"{self.kind} {self.name}: a plain def would block every other call; make it async def"
+            )
+        return self.isolation or ("inline" if asynchronous else "thread")
+
+    def work(self) -> Any:
+        """The function that does the work, for telling synchronous from asynchronous."""
+        return self.run
+
+    async def prepare(self, args: Any, context: Context, stack: AsyncExitStack) -> Mapping[str, Any]:
+        """Values that the work gets besides its arguments (dependencies); generators are finished by ``stack``."""
+        return {}
+
+    def detached(self, args: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        """The work as a picklable function and its arguments, for a process of its own (where there is no context)."""
+        return run_detached, (type(self), args)
+
+    def listing(self) -> dict[str, Any]:
+        """How the operation appears in the list of its kind."""
+        shown = {"name": self.name, "title": self.title, "description": self.description}
+        entry: dict[str, Any] = {key: value for key, value in shown.items() if value is not None}
+        if self.icons:
+            entry["icons"] = [dict(icon) for icon in self.icons]
+        if self.meta:
+            entry["_meta"] = dict(self.meta)
+        return entry
+
+    def present(self, value: Any) -> Answer:
+        """Turn what ``run`` returned into an answer. Raises ``OutputInvalid`` when it does not fit."""
+        raise ConfigurationError(f"{type(self).__name__} does not say how its results are sent")
+
+    def recheck(self, answer: Answer) -> None:
+        """Check an answer again after egress altered its text. Raises ``OutputInvalid``."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
+
+def run_detached(operation: type[Operation], args: Any) -> Any:
+    """Run an operation's work in another process."""
+    return operation().run(args, None)
+
+
+def doc(thing: Any) -> str | None:
+    """A docstring as a description, or nothing."""
+    text = inspect.getdoc(thing)
+    return text.strip() if text else None

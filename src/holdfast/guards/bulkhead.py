@@ -1,0 +1,39 @@
+"""A bounded number of calls run, a bounded number wait, the rest are told to come back."""
+
+from __future__ import annotations
+
+from holdfast.core.operation import Operation
+from holdfast.core.pipeline import Answer, Call, Proceed
+from holdfast.guards.parts import Parts
+from holdfast.resilience.bulkhead import Bulkhead
+
+
+class BulkheadGuard:
+    """One bulkhead for the operation, so that it cannot starve its neighbours, and one for the whole server.
+
+    A place is given back when the work really ends: an abandoned call keeps its place.
+    """
+
+    def __init__(self, own: Bulkhead, total: Bulkhead) -> None:
+        self._own = own
+        self._total = total
+
+    async def around(self, proceed: Proceed, call: Call, /) -> Answer:
+        """Take both places, the operation's own first."""
+        await self._own.enter(call.deadline)
+        try:
+            await self._total.enter(call.deadline)
+            try:
+                return await proceed(call)
+            finally:
+                self._total.leave()
+        finally:
+            self._own.leave()
+
+
+def recipe(operation: Operation, parts: Parts) -> BulkheadGuard:
+    """Every operation has a bulkhead."""
+    limits, defaults = operation.limits, parts.settings.limits
+    running = limits.concurrency or defaults.concurrency
+    queue = defaults.queue if limits.queue is None else limits.queue
+    return BulkheadGuard(Bulkhead(running, queue, parts.clock), parts.total)

@@ -1,0 +1,44 @@
+"""Answers that may be given again, and identical calls under way that share one."""
+
+from __future__ import annotations
+
+from pydantic_core import to_json
+
+from holdfast.core.operation import Operation
+from holdfast.core.pipeline import Answer, Call, Proceed
+from holdfast.errors import ConfigurationError
+from holdfast.guards.parts import Parts
+from holdfast.resilience.cache import CoalescingCache
+
+
+class Cache:
+    """Keyed by principal and arguments, so that nobody is given another's answer."""
+
+    def __init__(self, cache: CoalescingCache, ttl: float) -> None:
+        self._cache = cache
+        self._ttl = ttl
+
+    async def around(self, proceed: Proceed, call: Call, /) -> Answer:
+        """Give the remembered answer, join the call under way, or make one."""
+        key = (call.principal.name, _canonical(to_json(call.arguments)))
+
+        async def make() -> Answer:
+            return await proceed(call)
+
+        answer: Answer = await self._cache.get(key, self._ttl, make)
+        return Answer(answer.body, dict(answer.meta), answer.is_error, answer.input_required)
+
+
+def _canonical(encoded: bytes) -> bytes:
+    import json
+
+    return json.dumps(json.loads(encoded), sort_keys=True, separators=(",", ":")).encode()
+
+
+def recipe(operation: Operation, parts: Parts) -> Cache | None:
+    """Only for operations that say that they are cacheable; what changes things never is."""
+    if not operation.cacheable:
+        return None
+    if operation.changes_things:
+        raise ConfigurationError(f"{operation.kind} {operation.name}: only a read_only operation may be cacheable")
+    return Cache(CoalescingCache(parts.clock), operation.ttl)

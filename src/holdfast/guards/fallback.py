@@ -1,0 +1,61 @@
+"""A lesser answer when the operation itself has none to give, marked as such."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from holdfast.core.clock import Clock
+from holdfast.core.operation import Operation
+from holdfast.core.pipeline import META, Answer, Call, Proceed
+from holdfast.errors import ProtocolError, Refusal, ToolError
+from holdfast.guards.parts import Parts
+from holdfast.resilience.deadline import Orphans, by
+
+RESERVED = 0.2
+"""Share of the deadline that is kept for the fallback."""
+_UNAVAILABLE = ("deadline.exceeded", "breaker.open", "busy", "isolation.stuck")
+"""Refusals that mean: the operation cannot answer now. Others are the caller's to mend."""
+
+
+class Fallback:
+    """Calls ``fallback(args, ctx)`` (or with fewer parameters) when the operation fails or is unavailable."""
+
+    def __init__(self, operation: Operation, clock: Clock, orphans: Orphans) -> None:
+        self._function: Callable[..., Any] = operation.fallback
+        self._takes = len(inspect.signature(operation.fallback).parameters)
+        self._present = operation.present
+        self._clock = clock
+        self._orphans = orphans
+
+    async def around(self, proceed: Proceed, call: Call, /) -> Answer:
+        """Give the operation its share of the deadline, then answer in its place."""
+        try:
+            return await self._proceed(proceed, call)
+        except (ToolError, ProtocolError):
+            raise
+        except Refusal as refusal:
+            if refusal.code not in _UNAVAILABLE:
+                raise
+        except Exception as error:  # boundary: whatever the operation failed with, the fallback answers
+            call.context.log.warning("fallback", failure=type(error).__name__)
+        answer = self._present(await self._instead(call))
+        call.meta[f"{META}fallback"] = True
+        return answer
+
+    async def _proceed(self, proceed: Proceed, call: Call) -> Answer:
+        if call.deadline is None:
+            return await proceed(call)
+        now = self._clock.now()
+        inner = now + (call.deadline - now) * (1 - RESERVED)
+        return await by(inner, self._clock, proceed(call), on_orphan=self._orphans.add)
+
+    async def _instead(self, call: Call) -> Any:
+        value = self._function(*(call.args, call.context)[: self._takes])
+        return await value if inspect.isawaitable(value) else value
+
+
+def recipe(operation: Operation, parts: Parts) -> Fallback | None:
+    """Only for operations that have a fallback."""
+    return None if operation.fallback is None else Fallback(operation, parts.clock, parts.orphans)

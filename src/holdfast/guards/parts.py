@@ -1,0 +1,45 @@
+"""The live parts that guards are built from, made once by the server; only recipes see them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from holdfast.access.quotas import Quota
+from holdfast.core.clock import Clock
+from holdfast.core.config import Settings
+from holdfast.core.events import Events
+from holdfast.isolation.processes import ProcessPool
+from holdfast.isolation.threads import ThreadPool
+from holdfast.observe.audit import AuditLog
+from holdfast.observe.metrics import Metrics
+from holdfast.resilience.bulkhead import Bulkhead
+from holdfast.resilience.deadline import Orphans
+from holdfast.resilience.retry import RetryBudget
+from holdfast.resources.tracker import Occupancy
+from holdfast.safe.outgoing import Outgoing
+from holdfast.safe.sandbox import Sandbox
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything a recipe may take plain values from."""
+
+    settings: Settings
+    clock: Clock
+    random: Random
+    sandbox: Sandbox
+    outgoing: Outgoing
+    events: Events
+    metrics: Metrics
+    audit: AuditLog | None
+    log: Any
+    orphans: Orphans
+    threads: ThreadPool
+    processes: Callable[[], ProcessPool]
+    total: Bulkhead
+    quota: Quota | None
+    budget: RetryBudget
+    occupancy: Occupancy

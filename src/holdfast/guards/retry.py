@@ -1,0 +1,42 @@
+"""Another try for operations that may be repeated, when the world failed and not the caller."""
+
+from __future__ import annotations
+
+from random import Random
+
+from holdfast.core.clock import Clock
+from holdfast.core.operation import Operation
+from holdfast.core.pipeline import Answer, Call, Proceed
+from holdfast.guards.parts import Parts
+from holdfast.resilience import retry
+from holdfast.resilience.retry import RetryBudget
+
+ATTEMPTS = 3
+"""Tries in all, the first included."""
+
+
+class Retry:
+    """Budgeted over the whole server (at most 20 % more calls), with full jitter, inside the call's deadline."""
+
+    def __init__(self, budget: RetryBudget, clock: Clock, random: Random) -> None:
+        self._budget = budget
+        self._clock = clock
+        self._random = random
+
+    async def around(self, proceed: Proceed, call: Call, /) -> Answer:
+        """Try; on an operational failure try again while budget and deadline allow."""
+        return await retry.run(
+            lambda _attempt: proceed(call),
+            attempts=ATTEMPTS,
+            budget=self._budget,
+            clock=self._clock,
+            deadline=call.deadline,
+            rng=self._random,
+        )
+
+
+def recipe(operation: Operation, parts: Parts) -> Retry | None:
+    """Only for operations that are read-only or idempotent: a repeated side effect is worse than an error."""
+    if not (operation.idempotent or operation.read_only):
+        return None
+    return Retry(parts.budget, parts.clock, parts.random)

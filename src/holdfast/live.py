@@ -1,0 +1,207 @@
+"""A server while it serves: the frozen snapshot of what it offers, and the door through which every call comes."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+from asyncio import CancelledError
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from holdfast.core.context import CallFacts, Context, ContextServices
+from holdfast.core.endpoint import Listed, Request
+from holdfast.core.failures import as_protocol_error, as_result
+from holdfast.core.operation import Operation
+from holdfast.core.pipeline import Answer, Call, Proceed
+from holdfast.core.registry import Registry
+from holdfast.core.resource import Resource
+from holdfast.errors import Draining, ProtocolError, UnknownName
+from holdfast.guards import chain
+from holdfast.plant import Plant, check_needs
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An operation with its linked chain."""
+
+    operation: Operation
+    proceed: Proceed
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything a server offers at one moment. Never changed: a new one takes its place."""
+
+    named: Mapping[str, Mapping[str, Entry]]
+    templates: tuple[Entry, ...]
+    lists: Mapping[Listed, list[dict[str, Any]]]
+    schemas: Mapping[str, Mapping[str, Any]]
+
+
+def take_snapshot(registry: Registry, plant: Plant, earlier: Snapshot | None = None) -> Snapshot:
+    """Link every operation's chain; operations that were there before keep theirs, limits and counts included."""
+    check_needs(registry, plant.parts.sandbox)
+    known = {entry.operation: entry for entry in _entries(earlier)}
+
+    def entry(operation: Operation) -> Entry:
+        return known.get(operation) or Entry(operation, chain(operation, plant.parts))
+
+    def shown(operations: list[Any]) -> list[dict[str, Any]]:
+        return [plant.outgoing.tree(operation.listing()) for operation in operations]
+
+    static = [item for item in registry.resources.values() if not item.is_template]
+    templates = [item for item in registry.resources.values() if item.is_template]
+    return Snapshot(
+        named={
+            "tool": {name: entry(item) for name, item in registry.tools.items()},
+            "resource": {item.uri: entry(item) for item in static},
+            "prompt": {name: entry(item) for name, item in registry.prompts.items()},
+            "completion": {name: entry(item) for name, item in registry.completions.items()},
+        },
+        templates=tuple(entry(item) for item in templates),
+        lists={
+            "tools": shown(list(registry.tools.values())),
+            "resources": shown(static),
+            "templates": shown(templates),
+            "prompts": shown(list(registry.prompts.values())),
+        },
+        schemas={name: item.arguments.schema for name, item in registry.tools.items()},
+    )
+
+
+def _entries(snapshot: Snapshot | None) -> list[Entry]:
+    if snapshot is None:
+        return []
+    return [entry for shelf in snapshot.named.values() for entry in shelf.values()] + list(snapshot.templates)
+
+
+class Live:
+    """Implements ``core.endpoint.Endpoint`` over the current snapshot; a call ends on the one it began with."""
+
+    def __init__(self, name: str, version: str, identity: Mapping[str, Any], plant: Plant, registry: Registry) -> None:
+        self.name = name
+        self.version = version
+        self.identity = identity
+        self.plant = plant
+        self.snapshot = take_snapshot(registry, plant)
+        self.offered = _offered(registry)
+        self.state: Any = None
+        self.draining = False
+        self.publisher: Any = None
+        self._telling: set[asyncio.Task[None]] = set()  # bounded by three for each change
+        self._numbers = itertools.count(1)
+        self._prefix = secrets.token_hex(4)
+
+    def swap(self, registry: Registry) -> None:
+        """Serve what ``registry`` holds now."""
+        self.snapshot = take_snapshot(registry, self.plant, self.snapshot)
+
+    def drain(self) -> None:
+        """Take no new calls; whoever asks is told at once that the server is not ready. Idempotent."""
+        if not self.draining:
+            self.draining = True
+            self.plant.health.set_ready(False, "draining")
+            self.plant.parts.events.emit("server.draining", name=self.name)
+
+    def announce(self) -> None:
+        """Tell connected clients of both eras that the lists changed."""
+        if self.publisher is None:
+            return
+        loop = asyncio.get_running_loop()
+        for kind in ("tools", "resources", "prompts"):
+            task = loop.create_task(self.publisher.changed(kind), name="holdfast-announce")
+            self._telling.add(task)
+            task.add_done_callback(self._telling.discard)
+
+    def listed(self, what: Listed) -> list[dict[str, Any]]:
+        """See ``Endpoint.listed``."""
+        return self.snapshot.lists[what]
+
+    def input_schema(self, tool: str) -> Mapping[str, Any] | None:
+        """See ``Endpoint.input_schema``."""
+        return self.snapshot.schemas.get(tool)
+
+    async def handle(self, request: Request) -> Answer:
+        """See ``Endpoint.handle``."""
+        entry, arguments = self._find(request)
+        if entry is None:
+            return Answer({"completion": {"values": []}})
+        call = self._call(entry.operation, arguments, request)
+        try:
+            if self.draining:
+                raise Draining("the server is shutting down; try another one, or again in a moment", retry_after=5.0)
+            answer = await entry.proceed(call)
+        except (ProtocolError, CancelledError):
+            raise
+        except Exception as error:  # boundary: the one place where an exception becomes what the caller sees
+            if entry.operation.kind != "tool":
+                raise as_protocol_error(error, call.incident) from None
+            return as_result(error, call.incident)
+        return _addressed(answer, request) if entry.operation.kind == "resource" else answer
+
+    def _find(self, request: Request) -> tuple[Entry | None, Mapping[str, Any]]:
+        snapshot, name = self.snapshot, request.name
+        entry = snapshot.named[request.kind].get(name)
+        if entry is not None:
+            return entry, _wanted(
+                entry.operation, request.arguments
+            ) if request.kind == "completion" else request.arguments
+        if request.kind == "resource":
+            for template in snapshot.templates:
+                found = template.operation.match(name) if isinstance(template.operation, Resource) else None
+                if found is not None:
+                    return template, found
+        if request.kind == "completion" and _known_owner(snapshot, name):
+            return None, {}
+        raise UnknownName("prompt" if request.kind == "completion" else request.kind)
+
+    def _call(self, operation: Operation, arguments: Mapping[str, Any], request: Request) -> Call:
+        request_id = f"{self._prefix}-{next(self._numbers)}"
+        plant = self.plant
+        services = ContextServices(
+            clock=plant.clock,
+            log=plant.log.bind(request_id=request_id, tool=operation.name),
+            state=self.state,
+            publisher=self.publisher,
+            secret=plant.secrets.add,
+            clean=plant.outgoing.tree,
+            sandbox=plant.parts.sandbox,
+        )
+        context = Context(CallFacts(request_id, operation.name, request.principal), services, request.session)
+        return Call(operation, arguments, request.principal, context, request_id)
+
+
+def _wanted(operation: Operation, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The arguments that a completion's function takes: it need not ask for the context."""
+    return {name: value for name, value in arguments.items() if name in operation.arguments.schema["properties"]}
+
+
+def _known_owner(snapshot: Snapshot, name: str) -> bool:
+    """Whether a completion was asked of a prompt or template that exists: then there are just no suggestions."""
+    owner = name.rpartition(" ")[0]
+    return owner in snapshot.named["prompt"] or any(
+        isinstance(entry.operation, Resource) and entry.operation.uri == owner for entry in snapshot.templates
+    )
+
+
+def _addressed(answer: Answer, request: Request) -> Answer:
+    """A resource's contents under the URI that was asked for, not the template's."""
+    found = [{**item, "uri": request.name} for item in answer.body.get("contents", ())]
+    return Answer(
+        {**answer.body, "contents": found} if found else answer.body,
+        answer.meta,
+        answer.is_error,
+        answer.input_required,
+    )
+
+
+def _offered(registry: Registry) -> frozenset[str]:
+    kinds = {
+        "tools": True,
+        "resources": registry.resources,
+        "prompts": registry.prompts,
+        "completions": registry.completions,
+    }
+    return frozenset(kind for kind, shelf in kinds.items() if shelf)

@@ -1,0 +1,207 @@
+"""Builds every live part of a server from its settings, starts them, and stops them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from holdfast.access.quotas import Quota
+from holdfast.access.tokens import token_values
+from holdfast.core.clock import Clock, SystemClock
+from holdfast.core.events import Events
+from holdfast.core.layers import Loaded
+from holdfast.core.operation import Operation
+from holdfast.guards.parts import Parts
+from holdfast.isolation.processes import ProcessPool
+from holdfast.isolation.threads import ThreadPool
+from holdfast.observe.audit import AuditLog
+from holdfast.observe.health import Health, audit, loop_lag, memory
+from holdfast.observe.logs import FileSink, LogPipe, StderrSink, build_logger, capture_stdlib
+from holdfast.observe.metrics import Metrics
+from holdfast.resilience.bulkhead import Bulkhead
+from holdfast.resilience.deadline import Orphans
+from holdfast.resilience.retry import RetryBudget
+from holdfast.resources.tracker import Occupancy
+from holdfast.resources.tracking import install as install_tracking
+from holdfast.safe.outgoing import Outgoing
+from holdfast.safe.sandbox import Sandbox
+from holdfast.safe.secrets import SecretRegistry
+from holdfast.state.store import default_state_dir
+from holdfast.watchdog.heartbeat import Block, Heartbeat, Thresholds
+
+IO_THREADS = 32
+"""Threads for the short I/O of handles; tools' own blocking code has ``limits.threads`` of its own."""
+TOTAL_QUEUE = 1_024
+"""Calls that wait for one of ``limits.total`` places; each already holds a place of its tool."""
+LAST_WORDS = 1.0
+"""Seconds each for orphans, threads and logs to end at stopping."""
+
+
+class Plant:
+    """What runs behind the tools of one serving: made by ``build``, live between ``start`` and ``stop``."""
+
+    def __init__(self, name: str, loaded: Loaded, clock: Clock | None = None) -> None:
+        self.name = name
+        self.loaded = loaded
+        settings = loaded.settings
+        self.clock = clock or SystemClock()
+        self.metrics = Metrics()
+        self.health = Health(clock=self.clock)
+        self.secrets = SecretRegistry(personal=settings.secrets.personal_data)
+        self._register_secrets()
+        self.outgoing = Outgoing(self.secrets, on_redaction=self.metrics.redacted)
+        self.pipe = LogPipe(FileSink(settings.log.file) if settings.log.file else StderrSink(), clock=self.clock)
+        self.log = build_logger(
+            self.pipe, level=settings.log.level, format=settings.log.format, redact=self.outgoing.text, clock=self.clock
+        )
+        self.heartbeat: Heartbeat | None = None
+        self._processes: ProcessPool | None = None
+        self._undo: list[Callable[[], None]] = []
+        self.parts = self._build_parts()
+        self._watch()
+
+    def _register_secrets(self) -> None:
+        settings = self.loaded.settings
+        if settings.auth.tokens is not None:
+            for number, token in enumerate(token_values(settings.auth.tokens.get_secret_value()), 1):
+                self.secrets.add(token, f"auth-token-{number}")
+        for number, key in enumerate(settings.secrets.keys, 1):
+            self.secrets.add(key.get_secret_value(), f"secrets-key-{number}")
+
+    def _build_parts(self) -> Parts:
+        settings = self.loaded.settings
+        limits = settings.limits
+        return Parts(
+            settings=settings,
+            clock=self.clock,
+            random=Random(),  # noqa: S311 - jitter, not a secret
+            sandbox=build_sandbox(self.loaded),
+            outgoing=self.outgoing,
+            events=Events(),
+            metrics=self.metrics,
+            audit=self._open_audit(),
+            log=self.log,
+            orphans=Orphans(),
+            threads=ThreadPool(limits.threads),
+            processes=self.processes,
+            total=Bulkhead(limits.total, TOTAL_QUEUE, self.clock),
+            quota=Quota(limits.quota, self.clock) if limits.quota is not None else None,
+            budget=RetryBudget(),
+            occupancy=Occupancy(),
+        )
+
+    def _open_audit(self) -> AuditLog | None:
+        settings = self.loaded.settings.audit
+        if not settings.enabled:
+            return None
+        return AuditLog(
+            settings.file or self.state_dir() / "audit.jsonl", fail_open=settings.fail_open, clock=self.clock
+        )
+
+    def state_dir(self) -> Path:
+        """The folder of this server's durable state, made when needed, for its owner only."""
+        base = self.loaded.settings.state or default_state_dir()
+        folder = base / (re.sub(r"[^a-zA-Z0-9_.-]", "_", self.name) or "server")
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return folder
+
+    def processes(self) -> ProcessPool:
+        """The pool of killable processes, started when the first tool needs it."""
+        if self._processes is None:
+            self._processes = ProcessPool(2, memory=self.loaded.settings.watchdog.memory)
+        return self._processes
+
+    def _watch(self) -> None:
+        parts, settings = self.parts, self.loaded.settings
+        self.metrics.watch("log_records_lost", lambda: self.pipe.lost)
+        self.metrics.watch("orphans", lambda: parts.orphans.count)
+        self.metrics.watch("stuck_threads", lambda: parts.threads.zombies)
+        self.metrics.watch("calls_running", lambda: parts.total.running)
+        self.metrics.watch("calls_queued", lambda: parts.total.queued)
+        self.metrics.watch("interrupts", lambda: self.heartbeat.interrupts if self.heartbeat else 0)
+        self.health.add("memory", memory(settings.watchdog.memory), critical=False)
+        self.health.add("loop", loop_lag(lambda: self.heartbeat.lag if self.heartbeat else 0.0))
+        log = parts.audit
+        if log is not None:
+            self.health.add("audit", audit(lambda: log.working), critical=not settings.audit.fail_open)
+
+    async def start(self, stack: AsyncExitStack) -> None:
+        """Start what needs the running loop; ``stack`` stops it again, last first."""
+        loop = asyncio.get_running_loop()
+        executor = ThreadPoolExecutor(IO_THREADS, thread_name_prefix="holdfast-io")
+        loop.set_default_executor(executor)
+        self._undo += [capture_stdlib(self.pipe, self.loaded.settings.log.level), install_tracking(loop)]
+        stack.push_async_callback(self._stop, executor)
+        settings = self.loaded.settings.watchdog
+        if settings.enabled:
+            thresholds = Thresholds(settings.heartbeat, settings.lag, settings.interrupt)
+            self.heartbeat = Heartbeat(self.clock, thresholds, on_lag=self.metrics.lag, on_block=self._blocked)
+            self.heartbeat.start()
+        for line in self.loaded.weakened():
+            self.log.warning("weakened", setting=line)
+
+    def _blocked(self, block: Block) -> None:
+        self.log.error("loop.blocked", seconds=round(block.seconds, 3), stack=block.stack)
+
+    async def _stop(self, executor: ThreadPoolExecutor) -> None:
+        if self.heartbeat is not None:
+            await self.heartbeat.stop()
+        await self.parts.events.close()
+        await self.health.close()
+        await self.parts.orphans.close(LAST_WORDS)
+        self.parts.threads.close(LAST_WORDS)
+        if self._processes is not None:
+            self._processes.close()
+        if self.parts.audit is not None:
+            await self.parts.audit.close()
+        for undo in reversed(self._undo):
+            undo()
+        executor.shutdown(wait=False, cancel_futures=True)
+        self.parts.sandbox.close()
+        self.pipe.close(LAST_WORDS)
+
+
+def build_sandbox(loaded: Loaded) -> Sandbox:
+    """Open what the settings allow handles to reach. Raises ``ConfigurationError``."""
+    from holdfast.safe.urls import UrlPolicy
+
+    settings = loaded.settings
+    root = database = None
+    if settings.workspace is not None:
+        from holdfast.safe.paths import Root
+
+        root = Root(settings.workspace, read_only=settings.workspace_read_only)
+    if settings.database is not None:
+        from holdfast.safe.sql import Database
+
+        database = Database(settings.database)
+    urls = UrlPolicy(
+        allow=frozenset(settings.urls.allow),
+        ports=frozenset(settings.urls.ports),
+        timeout=settings.urls.timeout,
+        max_bytes=settings.urls.max_bytes,
+    )
+    return Sandbox(workspace=root, urls=urls, database=database)
+
+
+_SETTING = {
+    "workspace": "a workspace folder: set HOLDFAST_WORKSPACE",
+    "database": "a database: set HOLDFAST_DATABASE",
+}
+
+
+def check_needs(operations: Iterable[Operation], sandbox: Any) -> None:
+    """Raise ``MissingSetting`` when an operation takes a handle that this server cannot give."""
+    from holdfast.core.needs import needs_of
+    from holdfast.errors import MissingSetting
+
+    for operation in operations:
+        for need in sorted(needs_of(operation)):
+            if getattr(sandbox, need, None) is None:
+                raise MissingSetting(f"{operation.kind} {operation.name} needs {_SETTING.get(need, need)}")

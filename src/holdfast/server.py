@@ -1,0 +1,240 @@
+"""``Server``: what an author adds tools to and runs; the composition root, where the rooms are wired together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+
+from holdfast.core.completion import Completion
+from holdfast.core.function import FunctionTool
+from holdfast.core.layers import Loaded, load
+from holdfast.core.mounting import mounted
+from holdfast.core.operation import Operation
+from holdfast.core.prompt import Prompt
+from holdfast.core.registry import Registry
+from holdfast.core.resource import Resource
+from holdfast.core.tool import Tool
+from holdfast.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from holdfast.core.config import Settings
+    from holdfast.core.events import Subscriber
+    from holdfast.live import Live
+    from holdfast.observe.finding import Probe
+
+F = TypeVar("F", bound=Callable[..., Any])
+Op = TypeVar("Op", bound="Operation | type[Tool]")
+Lifespan = Callable[["Server"], AbstractAsyncContextManager[Any]]
+
+
+class Server:
+    """A hardened MCP server.
+
+    ``settings`` are settings made by ``Settings`` or a mapping of dotted keys; by default they come from the
+    environment and the named files. ``lifespan(server)`` is an async context manager around the serving, whose value
+    tools find in ``ctx.state``. Raises ``ConfigurationError`` for what could not be served safely.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        version: str = "0.1.0",
+        instructions: str | None = None,
+        settings: Settings | Mapping[str, Any] | None = None,
+        lifespan: Lifespan | None = None,
+        **shown: Any,
+    ) -> None:
+        if set(shown) - {"title", "website_url", "icons"}:
+            raise ConfigurationError("a server shows name, version, instructions, title, website_url and icons")
+        self.name = name
+        self.version = version
+        self.identity: dict[str, Any] = {"instructions": instructions, **shown}
+        self.registry = Registry()
+        self._overrides = settings
+        self.sources: dict[str, Path | None] = {"file": None, "env_file": None}
+        self._lifespan = lifespan
+        self._mounts: list[tuple[Server, str]] = []
+        self._parents: list[Server] = []
+        self._subscribers: list[tuple[str, Subscriber]] = []
+        self._checks: list[tuple[str, Probe, dict[str, Any]]] = []
+        self._serving: list[Live] = []
+        self._twins: dict[tuple[Operation, str], Operation] = {}  # bounded by what is mounted
+
+    @overload
+    def tool(self, function: F, /) -> F: ...
+    @overload
+    def tool(self, /, **facts: Any) -> Callable[[F], F]: ...
+    def tool(self, function: F | None = None, /, **facts: Any) -> Any:
+        """Make a function a tool: ``@server.tool`` or ``@server.tool(read_only=True, limits=Limits(timeout=2))``.
+
+        ``facts`` are ``name``, ``title``, ``description``, ``limits``, ``read_only``, ``idempotent``, ``destructive``,
+        ``open_world``, ``cacheable``, ``isolation``, ``lenient``, ``scopes``, ``icons``, ``meta``, ``fallback``, and
+        ``schema`` (a JSON schema of your own for a function of one argument). The function itself is returned.
+        """
+
+        def decorate(function: F) -> F:
+            self.add(FunctionTool(function, **facts))
+            return function
+
+        return decorate if function is None else decorate(function)
+
+    def resource(self, uri: str, /, *, mime_type: str | None = None, **facts: Any) -> Callable[[F], F]:
+        """Make a function a resource: ``@server.resource("note://{user}", mime_type="text/plain")``."""
+
+        def decorate(function: F) -> F:
+            self.add(Resource(uri, function, mime_type=mime_type, **facts))
+            return function
+
+        return decorate
+
+    @overload
+    def prompt(self, function: F, /) -> F: ...
+    @overload
+    def prompt(self, /, **facts: Any) -> Callable[[F], F]: ...
+    def prompt(self, function: F | None = None, /, **facts: Any) -> Any:
+        """Make a function that returns text or messages a prompt."""
+
+        def decorate(function: F) -> F:
+            self.add(Prompt(function, **facts))
+            return function
+
+        return decorate if function is None else decorate(function)
+
+    def completion(self, owner: str, argument: str) -> Callable[[F], F]:
+        """Make a function suggest values for an argument of a prompt (its name) or a template (its URI)."""
+
+        def decorate(function: F) -> F:
+            self.add(Completion(owner, argument, function))
+            return function
+
+        return decorate
+
+    def add(self, operation: Op) -> Op:
+        """Add a tool class (or instance), resource or prompt; also while serving, and as a class decorator.
+
+        Returns what it was given. Raises ``DuplicateName``.
+        """
+        self.registry.add(operation() if isinstance(operation, type) else operation)
+        self._changed()
+        return operation
+
+    def remove(self, kind: Literal["tool", "resource", "prompt", "completion"], name: str) -> None:
+        """Take something away again; also while serving: calls in flight still end."""
+        self.registry.remove(kind, name)
+        self._changed()
+
+    def mount(self, child: Server, *, namespace: str) -> None:
+        """Offer everything of ``child`` too, as ``namespace_tool`` and ``scheme://namespace/...``."""
+        if child is self or self in child.everything_mounted():
+            raise ConfigurationError(f"{child.name} cannot be mounted on {self.name}: it already holds it")
+        self._mounts.append((child, namespace))
+        child._parents.append(self)
+        self.whole()  # a clash of names shows now, not at start
+        self._changed()
+
+    def everything_mounted(self) -> list[Server]:
+        """The servers beneath this one."""
+        return [server for child, _ in self._mounts for server in (child, *child.everything_mounted())]
+
+    def whole(self) -> Registry:
+        """What this server and everything mounted on it offer."""
+        registry = Registry()
+        for operation in self.registry:
+            registry.add(operation)
+        for child, namespace in self._mounts:
+            for operation in child.whole():
+                registry.add(self._twins.setdefault((operation, namespace), mounted(operation, namespace)))
+        return registry
+
+    def on(self, pattern: str, subscriber: Subscriber | None = None) -> Any:
+        """Hear of events (``"tool.*"``, ``"server.*"``): ``server.on("tool.failed", f)`` or as a decorator."""
+        if subscriber is None:
+            return lambda function: self.on(pattern, function) or function
+        self._subscribers.append((pattern, subscriber))
+        return None
+
+    def check(self, name: str, probe: Probe, *, timeout: float = 1.0, critical: bool = True) -> None:
+        """Add a health check: a function that returns a ``Finding``; it has ``timeout`` seconds."""
+        self._checks.append((name, probe, {"timeout": timeout, "critical": critical}))
+
+    def load_settings(self, **overrides: Any) -> Loaded:
+        """The settings this server would run with, each with its layer. ``overrides`` (section__key) win."""
+        from holdfast.core.config import Settings
+
+        given = self._overrides
+        base = given.model_dump(exclude_unset=True) if isinstance(given, Settings) else dict(given or {})
+        chosen = {key.replace("__", "."): value for key, value in overrides.items() if value is not None}
+        return load({**base, **chosen}, file=self.sources["file"], env_file=self.sources["env_file"])
+
+    @asynccontextmanager
+    async def serving(self, loaded: Loaded | None = None) -> AsyncIterator[Live]:
+        """Everything live, without a transport: the endpoint that transports serve."""
+        from holdfast.live import Live
+        from holdfast.plant import Plant
+
+        plant = Plant(self.name, loaded or self.load_settings())
+        async with AsyncExitStack() as stack:
+            await plant.start(stack)
+            live = Live(self.name, self.version, self.identity, plant, self.whole())
+            for pattern, subscriber in self._all_subscribers():
+                plant.parts.events.subscribe(pattern, subscriber)
+            for name, probe, options in self._checks:
+                plant.health.add(name, probe, **options)
+            live.state = await self._enter_lifespans(stack)
+            self._serving.append(live)
+            stack.callback(self._serving.remove, live)
+            plant.health.set_ready(True)
+            plant.parts.events.emit("server.started", name=self.name)
+            yield live
+            plant.parts.events.emit("server.stopped", name=self.name)
+
+    def _all_subscribers(self) -> list[tuple[str, Subscriber]]:
+        return self._subscribers + [item for child, _ in self._mounts for item in child._all_subscribers()]
+
+    async def _enter_lifespans(self, stack: AsyncExitStack) -> Any:
+        for child in self.everything_mounted():
+            if child._lifespan is not None:
+                await stack.enter_async_context(child._lifespan(child))
+        return None if self._lifespan is None else await stack.enter_async_context(self._lifespan(self))
+
+    def _changed(self) -> None:
+        for live in self._serving:
+            live.swap(self.whole())
+            live.announce()
+        for parent in self._parents:
+            parent._changed()
+
+    def client(self, *, mode: str = "auto", **options: Any) -> AbstractAsyncContextManager[Any]:
+        """An in-memory client (the SDK's ``Client``) of this server, for tests: ``async with server.client() as c``."""
+        from holdfast.wire.memory import connect
+
+        return connect(self, mode, options)
+
+    def run(
+        self,
+        transport: Literal["stdio", "http"] = "stdio",
+        *,
+        host: str | None = None,
+        port: int | None = None,
+        auth: bool | None = None,
+    ) -> None:
+        """Serve until the client leaves (stdio) or a signal comes (both). Exits with status 2 when it refuses to start.
+
+        ``auth=True`` asks HTTP callers for a token of ``HOLDFAST_AUTH__TOKENS``.
+        """
+        from holdfast.wire.serve import run
+
+        run(self, transport, {"http__host": host, "http__port": port, "auth__required": auth})
+
+    def main(self, argv: list[str] | None = None) -> None:
+        """Run as a script that takes ``stdio`` (the default) or ``http PORT``, ``--host`` and ``--auth``."""
+        from holdfast.wire.script import chosen
+
+        transport, options = chosen(self.name, argv)
+        self.run(transport, **options)
+
+    def __repr__(self) -> str:
+        return f"<Server {self.name}: {self.registry!r}>"

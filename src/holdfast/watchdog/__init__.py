@@ -1,0 +1,1 @@
+"""Sees a blocked event loop and memory pressure, and does something about it."""

@@ -1,0 +1,1 @@
+"""Bytes in, bytes out: the transports, and the adapter to the SDK."""

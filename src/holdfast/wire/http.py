@@ -1,0 +1,135 @@
+"""A live server over HTTP: the SDK's streamable-HTTP application behind holdfast's edge, on uvicorn."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
+from mcp.server.transport_security import TransportSecuritySettings
+
+from holdfast.wire.edge import MCP_PATH, Edge
+from holdfast.wire.eventstore import RecentEvents
+from holdfast.wire.sdk import SdkServer
+from holdfast.wire.serve import Servable, Signals, refuse_unsafe_binding
+
+if TYPE_CHECKING:
+    from holdfast.core.config import Settings
+    from holdfast.core.layers import Loaded
+
+RETRY_MS = 500
+"""Milliseconds after which a client whose stream ended should come back for the rest."""
+NOTICE = 0.1
+"""Seconds between being not ready and taking no more connections, so that a balancer can look away first."""
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn with its signal handling left to us."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(server: Servable, loaded: Loaded) -> int:
+    """Serve until a signal comes; returns the exit status. Raises ``ConfigurationError`` when that would be unsafe."""
+    refuse_unsafe_binding(loaded)
+    settings = loaded.settings
+    listening = bind(settings.http.host, settings.http.port)
+    async with server.serving(loaded) as live:
+        sdk = SdkServer(live)
+        live.publisher = sdk.publisher
+        app = application(live, sdk, settings, hosts_of(listening))
+        runner = _Uvicorn(config(app, drain=settings.http.drain, connections=settings.http.connections))
+
+        def stop() -> None:
+            live.drain()
+            sdk.close()
+            asyncio.get_running_loop().call_later(NOTICE, setattr, runner, "should_exit", True)
+
+        with Signals(stop) as signals:
+            host, port = listening.getsockname()[:2]
+            shown = f"[{host}]" if ":" in host else host
+            live.plant.log.info("serving", transport="http", server=server.name, url=f"http://{shown}:{port}{MCP_PATH}")
+            await runner.serve(sockets=[listening])
+        return signals.status
+
+
+def application(live: Any, sdk: SdkServer, settings: Settings, hosts: frozenset[str]) -> Edge:
+    """The whole ASGI application. The edge has checked Host and Origin, so the SDK need not do it again."""
+    inner = sdk.lowlevel.streamable_http_app(
+        streamable_http_path=MCP_PATH,
+        json_response=settings.http.json_response,
+        stateless_http=settings.http.stateless,
+        event_store=None if settings.http.stateless else RecentEvents(),
+        retry_interval=None if settings.http.stateless else RETRY_MS,
+        max_request_body_size=settings.limits.message,
+        session_idle_timeout=settings.http.session_idle,
+        max_sessions=settings.http.sessions,
+        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
+    )
+    guarded: Any = AuthContextMiddleware(inner)
+    return Edge(guarded, live, settings, hosts)
+
+
+def config(app: Any, *, drain: float, connections: int) -> uvicorn.Config:
+    """uvicorn's configuration: no banner, no access log, no headers that tell what runs here."""
+    return uvicorn.Config(
+        app,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        ws="none",
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=max(1, round(drain)),
+        limit_concurrency=connections + 100,
+        h11_max_incomplete_event_size=64 * 1024,
+    )
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes a free one. Raises ``ConfigurationError`` when the address is taken."""
+    from holdfast.errors import ConfigurationError
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # the protocol is named, since asyncio sets TCP_NODELAY only then: without it an answer waits 40 ms for an ACK
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(1_024)
+    except OSError as error:
+        listening.close()
+        raise ConfigurationError(f"port {port} cannot be bound: {error.strerror}; choose another with --port") from None
+    listening.setblocking(False)
+    return listening
+
+
+def hosts_of(listening: socket.socket) -> frozenset[str]:
+    """The Host headers under which a bound address is reached; loopback goes by all its names."""
+    host, port = listening.getsockname()[:2]
+    names = (
+        {"127.0.0.1", "localhost", "[::1]"} if host in ("127.0.0.1", "::1") else {f"[{host}]" if ":" in host else host}
+    )
+    return frozenset({f"{name}:{port}" for name in names})
+
+
+@asynccontextmanager
+async def running(app: Any, listening: socket.socket, *, drain: float, connections: int) -> AsyncIterator[None]:
+    """Serve ``app`` in the background while entered."""
+    runner = _Uvicorn(config(app, drain=drain, connections=connections))
+    task = asyncio.create_task(runner.serve(sockets=[listening]), name="holdfast-http")
+    try:
+        yield
+    finally:
+        runner.should_exit = True
+        await asyncio.wait({task}, timeout=drain + 1)
+        task.cancel()

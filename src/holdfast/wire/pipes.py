@@ -1,0 +1,197 @@
+"""Lines from a descriptor and to a descriptor on asyncio, bounded both ways."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+import threading
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+CHUNK = 65_536
+MAX_WAITING = 256
+"""Lines read ahead of what is served; past that the pipe is left to fill, which slows the client down."""
+HIGH_WATER = 4 * 1024 * 1024
+"""Bytes of answers that wait for a client that does not read, before new requests wait too."""
+
+
+EDGE = 1_024
+"""Bytes kept of the beginning and of the end of an overlong line, where its id may be found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Oversized:
+    """Stands for a line that was longer than allowed; only its edges are left."""
+
+    head: bytes
+    tail: bytes
+
+
+class Intake(asyncio.Protocol):
+    """Splits what arrives into lines. An overlong line is thrown away as it comes and told as ``Oversized``."""
+
+    def __init__(self, max_line: int) -> None:
+        self._max = max_line
+        self._rest = bytearray()
+        self._head: bytes | None = None  # the beginning of an overlong line, while its rest is thrown away
+        self._lines: deque[bytes | Oversized] = deque()
+        self._wake = asyncio.Event()
+        self._transport: asyncio.ReadTransport | None = None
+        self._paused = False
+        self.ended = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the loop."""
+        self._transport = transport  # type: ignore[assignment]  # a read pipe's transport is a ReadTransport
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the loop."""
+        *complete, last = data.split(b"\n")
+        for part in complete:
+            self._rest += part
+            self._take(bytes(self._rest))
+            self._rest.clear()
+        self._rest += last
+        if len(self._rest) > self._max:
+            self._head = self._head or bytes(self._rest[:EDGE])
+            del self._rest[:-EDGE]
+        if len(self._lines) > MAX_WAITING and self._transport is not None and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _take(self, line: bytes) -> None:
+        if self._head is not None or len(line) > self._max:
+            self._lines.append(Oversized(self._head or line[:EDGE], line[-EDGE:]))
+            self._head = None
+        elif line.strip():
+            self._lines.append(line)
+        self._wake.set()
+
+    def eof_received(self) -> None:
+        """Called by the loop; a last line without its newline still counts."""
+        if self._rest or self._head is not None:
+            self._take(bytes(self._rest))
+            self._rest.clear()
+        self._finish()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the loop."""
+        self._finish()
+
+    def _finish(self) -> None:
+        self.ended.set()
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End the lines now, whatever still waits."""
+        self._lines.clear()
+        self._finish()
+
+    async def line(self) -> bytes | Oversized | None:
+        """The next line; ``None`` at the end."""
+        while not self._lines:
+            if self.ended.is_set():
+                return None
+            self._wake.clear()
+            await self._wake.wait()
+        line = self._lines.popleft()
+        if self._paused and len(self._lines) < MAX_WAITING // 2 and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
+        return line
+
+
+class Outlet(asyncio.Protocol):
+    """Writes whole lines in order. ``drained`` waits while the client does not read; ``broken``: it is gone."""
+
+    def __init__(self) -> None:
+        self._transport: Any = None
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self.broken = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the loop."""
+        self._transport = transport
+        self._transport.set_write_buffer_limits(high=HIGH_WATER)
+
+    def pause_writing(self) -> None:
+        """Called by the loop when the buffer is full."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """Called by the loop when there is room again."""
+        self._writable.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the loop: EPIPE, or our own closing."""
+        self.broken = True
+        self._writable.set()
+
+    def write(self, line: bytes) -> None:
+        """Queue one line, newline included."""
+        if not self.broken:
+            self._transport.write(line)
+
+    async def drained(self) -> None:
+        """Return when there is room for more."""
+        await self._writable.wait()
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the client has stopped reading."""
+        return not self._writable.is_set()
+
+    async def close(self, patience: float) -> None:
+        """Flush what the client still reads within ``patience`` seconds, then let go."""
+        if not self.broken and self._transport.get_write_buffer_size():
+            self._transport.set_write_buffer_limits(high=0)
+            self._writable.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    await self._writable.wait()
+        if not self.broken:
+            self._transport.abort()
+
+
+async def open_pipes(source: int, sink: int, max_line: int) -> tuple[Intake, Outlet]:
+    """Attach to two descriptors, of whatever kind: what asyncio cannot watch is pumped through a pipe by a thread."""
+    loop = asyncio.get_running_loop()
+    intake, outlet = Intake(max_line), Outlet()
+    readable = source if _watchable(source) else _pumped_in(source)
+    writable = sink if _watchable(sink) else _pumped_out(sink)
+    await loop.connect_read_pipe(lambda: intake, os.fdopen(os.dup(readable), "rb", 0))
+    await loop.connect_write_pipe(lambda: outlet, os.fdopen(os.dup(writable), "wb", 0))
+    return intake, outlet
+
+
+def _watchable(fd: int) -> bool:
+    mode = os.fstat(fd).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or (stat.S_ISCHR(mode) and os.isatty(fd))
+
+
+def _pumped_in(fd: int) -> int:
+    inner, outer = os.pipe()
+    threading.Thread(target=_pump, args=(fd, outer), name="holdfast-stdin", daemon=True).start()
+    return inner
+
+
+def _pumped_out(fd: int) -> int:
+    inner, outer = os.pipe()
+    threading.Thread(target=_pump, args=(inner, fd), name="holdfast-stdout", daemon=True).start()
+    return outer
+
+
+def _pump(source: int, sink: int) -> None:
+    try:
+        while data := os.read(source, CHUNK):
+            while data:
+                data = data[os.write(sink, data) :]
+    except OSError:
+        return  # one end is gone: the other learns it as the end of its pipe
+    finally:
+        if sink > 2 and stat.S_ISFIFO(os.fstat(sink).st_mode):
+            os.close(sink)

@@ -1,0 +1,89 @@
+"""Change notifications to clients of both eras: the subscription bus of 2026-07-28, and the sessions of before."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from typing import Any, Literal
+
+import mcp_types as types
+
+MAX_CLIENTS = 10_000
+"""Handshake-era sessions that are told of changes; the one that came first is forgotten past that."""
+MAX_URIS = 1_000
+"""Resource subscriptions of one session."""
+
+
+class ClientList:
+    """The handshake-era sessions that are connected, and which resources each one follows."""
+
+    def __init__(self) -> None:
+        self._sessions: OrderedDict[int, tuple[Any, set[str]]] = OrderedDict()
+
+    def add(self, session: Any) -> None:
+        """A client finished its handshake; it is forgotten when its connection closes."""
+        connection = session._connection
+        key = id(connection)
+        if key not in self._sessions:
+            connection.exit_stack.callback(self._sessions.pop, key, None)
+        self._sessions[key] = (session, set())
+        while len(self._sessions) > MAX_CLIENTS:
+            self._sessions.popitem(last=False)
+
+    def subscribe(self, session: Any, uri: str) -> None:
+        """The client wants to hear of one resource. Past the bound nothing is remembered."""
+        _, uris = self._sessions.get(id(session._connection), (None, set()))
+        if len(uris) < MAX_URIS:
+            uris.add(uri)
+
+    def unsubscribe(self, session: Any, uri: str) -> None:
+        """The client does not want to hear of it any more."""
+        _, uris = self._sessions.get(id(session._connection), (None, set()))
+        uris.discard(uri)
+
+    def all(self) -> list[Any]:
+        """Every session."""
+        return [session for session, _ in self._sessions.values()]
+
+    def following(self, uri: str) -> list[Any]:
+        """The sessions that follow ``uri``."""
+        return [session for session, uris in self._sessions.values() if uri in uris]
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+
+class _Publisher:
+    def __init__(self, bus: Any, clients: ClientList) -> None:
+        self._bus = bus
+        self._clients = clients
+
+    async def changed(self, kind: Literal["tools", "prompts", "resources"]) -> None:
+        from mcp.server.subscriptions import PromptsListChanged, ResourcesListChanged, ToolsListChanged
+
+        event, note = {
+            "tools": (ToolsListChanged, types.ToolListChangedNotification),
+            "prompts": (PromptsListChanged, types.PromptListChangedNotification),
+            "resources": (ResourcesListChanged, types.ResourceListChangedNotification),
+        }[kind]
+        await self._bus.publish(event())
+        await self._tell(self._clients.all(), note())
+
+    async def updated(self, uri: str) -> None:
+        from mcp.server.subscriptions import ResourceUpdated
+
+        await self._bus.publish(ResourceUpdated(uri=uri))
+        note = types.ResourceUpdatedNotification(params=types.ResourceUpdatedNotificationParams(uri=uri))
+        await self._tell(self._clients.following(uri), note)
+
+    async def _tell(self, sessions: list[Any], note: Any) -> None:
+        for session in sessions:
+            try:
+                await session.send_notification(note)
+            except Exception as error:  # boundary: one client that is gone must not keep the news from the others
+                logging.getLogger("holdfast.wire").debug("a change notification was lost: %s", type(error).__name__)
+
+
+def publisher(bus: Any, clients: ClientList) -> _Publisher:
+    """Implements ``core.context.Publisher`` over both eras."""
+    return _Publisher(bus, clients)

@@ -1,0 +1,214 @@
+"""The one module that knows the SDK's undocumented names: an ``Endpoint`` as a server of the official SDK (2.3)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import mcp_types as types
+from mcp.server.caching import CacheHint
+from mcp.server.lowlevel.server import NotificationOptions
+from mcp.server.lowlevel.server import Server as LowLevelServer
+from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
+from mcp.server.runner import serve_dual_era_loop
+from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler
+from mcp.shared.exceptions import MCPError
+from mcp.shared.message import ServerMessageMetadata, SessionMessage
+
+from holdfast.core.endpoint import Request
+from holdfast.core.principal import LOCAL
+from holdfast.errors import ProtocolError
+from holdfast.wire.publish import ClientList, publisher
+from holdfast.wire.session import MODERN, ClientSession
+
+if TYPE_CHECKING:
+    from holdfast.core.endpoint import Endpoint, Kind, Listed
+    from holdfast.core.pipeline import Answer
+    from holdfast.core.principal import Principal
+    from holdfast.wire.messages import Message
+
+PRINCIPAL = "holdfast.principal"
+"""Key in the ASGI scope under which the HTTP edge leaves who calls."""
+LIST_TTL_MS = 0
+"""Milliseconds that a client may keep a list: 0, since list-changed notifications say when to fetch it again."""
+_LISTS: dict[Listed, tuple[str, str, type[Any]]] = {
+    "tools": ("tools/list", "tools", types.PaginatedRequestParams),
+    "resources": ("resources/list", "resources", types.PaginatedRequestParams),
+    "templates": ("resources/templates/list", "resourceTemplates", types.PaginatedRequestParams),
+    "prompts": ("prompts/list", "prompts", types.PaginatedRequestParams),
+}
+
+
+class _LowLevel(LowLevelServer[Any]):
+    """Says that its lists change, whoever asks for the options (the HTTP session manager asks without any)."""
+
+    def create_initialization_options(self, notification_options: Any = None, *args: Any, **kwargs: Any) -> Any:
+        chosen = notification_options or NotificationOptions(
+            prompts_changed=True, resources_changed=True, tools_changed=True
+        )
+        return super().create_initialization_options(chosen, *args, **kwargs)
+
+
+class SdkServer:
+    """An endpoint behind the SDK's dispatcher, session and era handling. Built once per serving."""
+
+    def __init__(self, endpoint: Endpoint, *, max_listens: int = 1_024) -> None:
+        self._endpoint = endpoint
+        self.clients = ClientList()
+        bus = InMemorySubscriptionBus()
+        self.publisher = publisher(bus, self.clients)
+        self._listen = ListenHandler(bus, max_subscriptions=max_listens)
+        hint = CacheHint(ttl_ms=LIST_TTL_MS, scope="private")
+        identity = endpoint.identity
+        self.lowlevel = _LowLevel(
+            endpoint.name,
+            version=endpoint.version,
+            title=identity.get("title"),
+            instructions=identity.get("instructions"),
+            website_url=identity.get("website_url"),
+            icons=[types.Icon.model_validate(icon) for icon in identity.get("icons", ())] or None,
+            cache_hints={
+                "tools/list": hint, "resources/list": hint, "resources/templates/list": hint, "prompts/list": hint,
+                "resources/read": hint, "server/discover": hint,
+            },
+            get_tool_input_schema=endpoint.input_schema,
+            on_subscriptions_listen=self._listen,
+        )  # fmt: skip
+        self.lowlevel.middleware.append(
+            RequestStateBoundary(RequestStateSecurity.ephemeral(), default_audience=endpoint.name)
+        )
+        self._register()
+
+    def _register(self) -> None:
+        offered = self._endpoint.offered
+        add = self.lowlevel.add_request_handler
+        lists: list[Listed] = ["tools"] if "tools" in offered else []
+        add("tools/call", types.CallToolRequestParams, self._call_tool)
+        if "resources" in offered:
+            lists += ["resources", "templates"]
+            add("resources/read", types.ReadResourceRequestParams, self._read_resource)
+            add("resources/subscribe", types.SubscribeRequestParams, self._subscribe)
+            add("resources/unsubscribe", types.UnsubscribeRequestParams, self._unsubscribe)
+        if "prompts" in offered:
+            lists.append("prompts")
+            add("prompts/get", types.GetPromptRequestParams, self._get_prompt)
+        if "completions" in offered:
+            add("completion/complete", types.CompleteRequestParams, self._complete)
+        add("logging/setLevel", types.SetLevelRequestParams, self._set_level)
+        for what in lists:
+            method, key, params = _LISTS[what]
+            add(method, params, self._lister(what, key))
+        self.lowlevel.add_notification_handler("notifications/initialized", types.NotificationParams, self._initialized)
+
+    async def serve_streams(self, read: Any, write: Any) -> None:
+        """Serve one connection over a pair of streams, in the era that the client opens with."""
+        await serve_dual_era_loop(
+            self.lowlevel, read, write, lifespan_state={}, init_options=self.lowlevel.create_initialization_options()
+        )
+
+    def close(self) -> None:
+        """End every open subscription gracefully."""
+        self._listen.close()
+
+    def _lister(self, what: Listed, key: str) -> Callable[[Any, Any], Awaitable[dict[str, Any]]]:
+        async def handler(ctx: Any, params: types.PaginatedRequestParams | None) -> dict[str, Any]:
+            if params is not None and params.cursor is not None:
+                raise MCPError(types.INVALID_PARAMS, "unknown cursor; this server sends its lists whole")
+            return _typed({key: self._endpoint.listed(what)}, ctx.protocol_version >= MODERN)
+
+        return handler
+
+    async def _call_tool(self, ctx: Any, params: types.CallToolRequestParams) -> dict[str, Any]:
+        return await self._handle("tool", params.name, params.arguments or {}, ctx)
+
+    async def _read_resource(self, ctx: Any, params: types.ReadResourceRequestParams) -> dict[str, Any]:
+        return await self._handle("resource", str(params.uri), {}, ctx)
+
+    async def _get_prompt(self, ctx: Any, params: types.GetPromptRequestParams) -> dict[str, Any]:
+        return await self._handle("prompt", params.name, params.arguments or {}, ctx)
+
+    async def _complete(self, ctx: Any, params: types.CompleteRequestParams) -> dict[str, Any]:
+        reference = params.ref
+        owner = reference.uri if isinstance(reference, types.ResourceTemplateReference) else reference.name
+        known = (params.context.arguments if params.context is not None else None) or {}
+        arguments = {"value": params.argument.value, "context": known}
+        return await self._handle("completion", f"{owner} {params.argument.name}", arguments, ctx)
+
+    async def _handle(self, kind: Kind, name: str, arguments: dict[str, Any], ctx: Any) -> dict[str, Any]:
+        request = Request(kind, name, arguments, principal_of(ctx), ClientSession(ctx))
+        try:
+            answer = await self._endpoint.handle(request)
+        except ProtocolError as error:
+            raise MCPError(error.rpc_code, error.message, error.data) from None
+        return _typed(_result(answer), request.session.era == "modern")
+
+    async def _subscribe(self, ctx: Any, params: types.SubscribeRequestParams) -> types.EmptyResult:
+        self.clients.subscribe(ctx.session, str(params.uri))
+        return types.EmptyResult()
+
+    async def _unsubscribe(self, ctx: Any, params: types.UnsubscribeRequestParams) -> types.EmptyResult:
+        self.clients.unsubscribe(ctx.session, str(params.uri))
+        return types.EmptyResult()
+
+    async def _set_level(self, ctx: Any, params: types.SetLevelRequestParams) -> types.EmptyResult:
+        ctx.session._connection.state["holdfast.level"] = params.level
+        return types.EmptyResult()
+
+    async def _initialized(self, ctx: Any, params: Any) -> None:
+        self.clients.add(ctx.session)
+
+
+def principal_of(ctx: Any) -> Principal:
+    """Who calls: what the HTTP edge found out, or the local user who holds the pipes."""
+    if ctx.request is None:
+        return LOCAL
+    found: Principal = ctx.request.scope[PRINCIPAL]
+    return found
+
+
+def _typed(result: dict[str, Any], modern: bool) -> dict[str, Any]:
+    """Results of 2026-07-28 say what they are; earlier ones do not know the word."""
+    if modern:
+        result.setdefault("resultType", "complete")
+    return result
+
+
+def _result(answer: Answer) -> dict[str, Any]:
+    body = dict(answer.body)
+    if answer.input_required:
+        body["resultType"] = "input_required"
+        body["requestState"] = json.dumps(body["requestState"])
+    if answer.is_error:
+        body["isError"] = True
+    if answer.meta:
+        body["_meta"] = answer.meta
+    return body
+
+
+class SdkCodec:
+    """Messages of the wire as the SDK's dispatcher takes them."""
+
+    def inbound(self, message: Message, unanswered: Callable[[], Any]) -> SessionMessage:
+        """See ``stdio.Codec``."""
+        body = message.body
+        if message.kind == "request":
+            request = types.JSONRPCRequest.model_construct(
+                jsonrpc="2.0", id=body["id"], method=body["method"], params=body.get("params")
+            )
+            return SessionMessage(request, ServerMessageMetadata(on_request_unanswered=unanswered))
+        if message.kind == "notification":
+            return SessionMessage(
+                types.JSONRPCNotification.model_construct(
+                    jsonrpc="2.0", method=body["method"], params=body.get("params")
+                )
+            )
+        return SessionMessage(types.jsonrpc_message_adapter.validate_python(body))
+
+    def outbound(self, item: SessionMessage) -> dict[str, Any]:
+        """See ``stdio.Codec``."""
+        message = item.message
+        if isinstance(message, types.JSONRPCResponse):
+            return {"jsonrpc": "2.0", "id": message.id, "result": message.result}
+        dumped: dict[str, Any] = message.model_dump(by_alias=True, exclude_unset=True)
+        return dumped

@@ -1,0 +1,167 @@
+"""MCP over standard input and output: strict lines in, whole lines out, a clean end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol, Self
+
+from pydantic_core import PydanticSerializationError, to_json
+
+from holdfast.safe.json import Bounds
+from holdfast.safe.json import dumps as careful_dumps
+from holdfast.wire.messages import INVALID_REQUEST, PARSE_ERROR, Malformed, Message, guess_id, parse
+from holdfast.wire.pipes import Intake, Outlet, Oversized
+
+DRAIN = 1.5
+"""Seconds that calls under way get after the client closed its end; clients send SIGTERM after 2 s (SDK 2.3)."""
+FLUSH = 0.5
+"""Seconds for the last answers to reach a client that still reads."""
+MAX_COMPLAINTS = 100
+"""Error replies to malformed lines in one second; past that a flood of garbage is only counted."""
+
+
+class Codec(Protocol):
+    """Turns messages into what the dispatcher above takes, and back."""
+
+    def inbound(self, message: Message, unanswered: Callable[[], Any]) -> Any:
+        """The dispatcher's form of a message; ``unanswered`` is to be called when a request ends without an answer."""
+        ...
+
+    def outbound(self, item: Any) -> dict[str, Any]:
+        """The wire form of what the dispatcher sends."""
+        ...
+
+
+class Lines:
+    """Both streams of one connection: iterate it to receive, ``send`` to answer.
+
+    It knows which requests are under way, so a second request with an id in use is refused, and the end of input waits
+    for their answers.
+    """
+
+    def __init__(self, intake: Intake, outlet: Outlet, codec: Codec, bounds: Bounds) -> None:
+        self._intake = intake
+        self._outlet = outlet
+        self._codec = codec
+        self._bounds = bounds
+        self._under_way: set[int | str] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._complaints = (0.0, 0)
+        self.refused = 0
+        self.drain = DRAIN
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.aclose()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        while True:
+            await self._room()
+            line = await self._intake.line()
+            if line is None:
+                await self._finish()
+                raise StopAsyncIteration
+            item = self._received(line)
+            if item is not None:
+                return item
+
+    async def receive(self) -> Any:
+        """The next item; the SDK's stream protocol."""
+        return await self.__anext__()
+
+    async def aclose(self) -> None:
+        """The SDK's stream protocol; the descriptors are closed by whoever opened them."""
+
+    async def send(self, item: Any) -> None:
+        """Write one message as one line, and wait while the client does not read."""
+        body = self._codec.outbound(item)
+        self._outlet.write(_line(body))
+        if "method" not in body:
+            self._settle(body.get("id"))
+        await self._outlet.drained()
+
+    def _received(self, line: bytes | Oversized) -> Any:
+        try:
+            if isinstance(line, Oversized):
+                raise Malformed(
+                    PARSE_ERROR,
+                    f"a message is at most {self._bounds.bytes} bytes; send less at once",
+                    guess_id(line.head, line.tail),
+                )
+            message = parse(line, self._bounds)
+            if message.kind != "request":
+                return self._codec.inbound(message, _nothing)
+            return self._begin(message)
+        except Malformed as error:
+            if error.id in self._under_way:
+                error.id = None  # the answer to the request that is under way must not be taken for this
+            self._complain(error)
+            return None
+
+    def _begin(self, message: Message) -> Any:
+        request_id = message.body["id"]
+        if request_id in self._under_way or _twin(request_id) in self._under_way:
+            raise Malformed(INVALID_REQUEST, "a request with this id is still under way; use another id")
+        self._under_way.add(request_id)
+        self._idle.clear()
+
+        async def unanswered() -> None:
+            self._settle(request_id)
+
+        return self._codec.inbound(message, unanswered)
+
+    def _settle(self, request_id: Any) -> None:
+        self._under_way.discard(request_id)
+        if not self._under_way:
+            self._idle.set()
+
+    def _complain(self, error: Malformed) -> None:
+        self.refused += 1
+        now = asyncio.get_running_loop().time()
+        began, count = self._complaints
+        began, count = (now, 0) if now - began >= 1.0 else (began, count)
+        self._complaints = (began, count + 1)
+        if count < MAX_COMPLAINTS:
+            self._outlet.write(_line(error.reply()))
+
+    async def _room(self) -> None:
+        """A client that does not read its answers gets no new call started, until it reads or leaves."""
+        while self._outlet.stuck and not self._intake.ended.is_set():
+            waits = {asyncio.ensure_future(self._outlet.drained()), asyncio.ensure_future(self._intake.ended.wait())}
+            _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in pending:
+                wait.cancel()
+
+    async def _finish(self) -> None:
+        if self._outlet.stuck or self._outlet.broken or self.drain <= 0:
+            return
+        try:
+            async with asyncio.timeout(self.drain):
+                await self._idle.wait()
+        except TimeoutError:
+            return
+
+
+async def _nothing() -> None:
+    return None
+
+
+def _twin(request_id: int | str) -> int | str | None:
+    """The other spelling of an id: the dispatcher above takes ``8`` and ``"8"`` for one."""
+    if isinstance(request_id, int):
+        return str(request_id)
+    return int(request_id) if request_id.isascii() and request_id.isdigit() and len(request_id) < 16 else None
+
+
+def _line(body: dict[str, Any]) -> bytes:
+    try:
+        return to_json(body) + b"\n"
+    except (PydanticSerializationError, UnicodeEncodeError):
+        return careful_dumps(body) + b"\n"  # a lone surrogate, from wherever: replaced, never the end of the process

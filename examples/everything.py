@@ -1,7 +1,7 @@
 """Every part of the protocol on one page: what the official MCP conformance suite asks of a server, and ``add``.
 
-    python examples/everything.py                  over stdio
-    python examples/everything.py http 3900        over HTTP, at http://127.0.0.1:3900/mcp
+Run it as ``python examples/everything.py`` for stdio, or ``python examples/everything.py http 3900`` for HTTP at
+http://127.0.0.1:3900/mcp; with ``--auth`` it asks for one of the tokens in ``HOLDFAST_AUTH__TOKENS``.
 """
 
 from __future__ import annotations
@@ -79,22 +79,19 @@ async def test_header_parameter(region: Annotated[str, Field(json_schema_extra={
     return f"Region: {region}"
 
 
+TEXT = {"type": "string"}
+ADDRESS = {"$anchor": "addressDef", "type": "object", "properties": {"street": TEXT, "city": TEXT}}
+MEANS = {"type": "string", "enum": ["phone", "email"]}
 CONTACT = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "type": "object",
-    "$defs": {
-        "address": {
-            "$anchor": "addressDef",
-            "type": "object",
-            "properties": {"street": {"type": "string"}, "city": {"type": "string"}},
-        }
-    },
+    "$defs": {"address": ADDRESS},
     "properties": {
-        "name": {"type": "string"},
+        "name": TEXT,
         "address": {"$ref": "#/$defs/address"},
-        "contactMethod": {"type": "string", "enum": ["phone", "email"]},
-        "phone": {"type": "string"},
-        "email": {"type": "string"},
+        "contactMethod": MEANS,
+        "phone": TEXT,
+        "email": TEXT,
     },
     "allOf": [{"anyOf": [{"required": ["phone"]}, {"required": ["email"]}]}],
     "if": {"properties": {"contactMethod": {"const": "phone"}}, "required": ["contactMethod"]},
@@ -122,20 +119,14 @@ async def test_tool_with_progress(ctx: Context) -> str:
     return "Done, with progress reported on the way."
 
 
+@server.tool(read_only=True, name="test_logging_tool")
 @server.tool(read_only=True)
 async def test_tool_with_logging(ctx: Context) -> str:
-    """Send three log messages to the client."""
+    """Send three log messages to the client; one of 2026-07-28 sees them only if it asked for log messages."""
     for text in ("Tool execution started", "Tool processing data", "Tool execution completed"):
         await ctx.notify_log("info", text)
         await asyncio.sleep(PAUSE)
     return "Done, with three log messages sent on the way."
-
-
-@server.tool(read_only=True)
-async def test_logging_tool(ctx: Context) -> str:
-    """Log one message, which only a client that asked for log messages sees."""
-    await ctx.notify_log("info", "A message for those who listen")
-    return "Done, with one log message sent to whoever listens."
 
 
 @server.tool(read_only=True)
@@ -150,15 +141,11 @@ async def test_reconnection(ctx: Context) -> str:
 
 
 class Contact(BaseModel):
-    """Who somebody is."""
-
     username: str = Field(description="User's response")
     email: str = Field(description="User's email address")
 
 
 class Profile(BaseModel):
-    """A form whose fields are filled in already."""
-
     name: str = "John Doe"
     age: int = 30
     score: float = 95.5
@@ -166,15 +153,10 @@ class Profile(BaseModel):
     verified: bool = True
 
 
-def titled(**titles: str) -> list[dict[str, str]]:
-    """Choices with a title each, as JSON Schema spells them."""
-    return [{"const": value, "title": title} for value, title in titles.items()]
-
-
 Plain = Literal["option1", "option2", "option3"]
-Titled = Literal["value1", "value2", "value3"]
-Old = Literal["opt1", "opt2", "opt3"]
-FIRST_TO_THIRD = titled(value1="First Option", value2="Second Option", value3="Third Option")
+Titled = Literal["value1", "value2"]
+Old = Literal["opt1", "opt2"]
+TITLES = [{"const": "value1", "title": "First Option"}, {"const": "value2", "title": "Second Option"}]
 
 
 class Choices(BaseModel):
@@ -183,33 +165,25 @@ class Choices(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel)
 
     untitled_single: Plain
-    titled_single: Annotated[Titled, WithJsonSchema({"type": "string", "oneOf": FIRST_TO_THIRD})]
-    legacy_enum: Old = Field(json_schema_extra={"enumNames": ["Option One", "Option Two", "Option Three"]})
+    titled_single: Annotated[Titled, WithJsonSchema({"type": "string", "oneOf": TITLES})]
+    legacy_enum: Old = Field(json_schema_extra={"enumNames": ["Option One", "Option Two"]})
     untitled_multi: list[Plain]
-    titled_multi: Annotated[list[Titled], WithJsonSchema({"type": "array", "items": {"anyOf": FIRST_TO_THIRD}})]
+    titled_multi: Annotated[list[Titled], WithJsonSchema({"type": "array", "items": {"anyOf": TITLES}})]
 
 
 class Name(BaseModel):
-    """A name."""
-
     name: str
 
 
 class Color(BaseModel):
-    """A color."""
-
     color: str
 
 
 class Consent(BaseModel):
-    """Yes or no."""
-
     ok: bool
 
 
 class Topic(BaseModel):
-    """What a prompt is about."""
-
     context: str
 
 
@@ -277,18 +251,12 @@ async def test_input_required_result_list_roots(ctx: Context) -> str:
     return f"The client works in: {', '.join(folder['uri'] for folder in folders)}"
 
 
+@server.tool(read_only=True, name="test_input_required_result_tampered_state")
 @server.tool(read_only=True)
 async def test_input_required_result_request_state(ctx: Context) -> str:
-    """Ask once; the sealed state that the client carries back is checked before this code runs again."""
+    """Ask once. The client carries the sealed state of the call meanwhile; one that alters it is refused."""
     answer = await ctx.elicit("Please confirm", Consent, key="confirm")
     return f"state-ok: {answer.action}"
-
-
-@server.tool(read_only=True)
-async def test_input_required_result_tampered_state(ctx: Context) -> str:
-    """Ask once; a client that alters the sealed state is refused."""
-    answer = await ctx.elicit("Please confirm", Consent, key="confirm")
-    return f"Nobody tampered: {answer.action}"
 
 
 @server.tool(read_only=True)

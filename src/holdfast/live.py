@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import itertools
 import secrets
 from asyncio import CancelledError
@@ -15,11 +16,19 @@ from holdfast.core.endpoint import Listed, Request
 from holdfast.core.failures import as_protocol_error, as_result
 from holdfast.core.operation import Operation
 from holdfast.core.pipeline import Answer, Call, Proceed
+from holdfast.core.principal import Principal
 from holdfast.core.registry import Registry
-from holdfast.core.resource import Resource
+from holdfast.core.resource import MAX_URI, Resource
 from holdfast.errors import Draining, ProtocolError, UnknownName
 from holdfast.guards import chain
 from holdfast.plant import Plant, check_needs
+
+_NEWS: dict[str, tuple[Listed, ...]] = {
+    "tools": ("tools",),
+    "resources": ("resources", "templates"),
+    "prompts": ("prompts",),
+}
+"""What clients are told of, and the lists whose change is news."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +96,23 @@ class Live:
         self.plant = plant
         self.snapshot = take_snapshot(registry, plant)
         self.offered = _offered(registry)
+        self.local = Principal("local", frozenset(plant.loaded.settings.auth.local_scopes))
         self.state: Any = None
         self.draining = False
         self.publisher: Any = None
+        self._loop = asyncio.get_running_loop()
         self._telling: set[asyncio.Task[None]] = set()  # bounded by three for each change
         self._numbers = itertools.count(1)
         self._prefix = secrets.token_hex(4)
 
     def swap(self, registry: Registry) -> None:
-        """Serve what ``registry`` holds now."""
-        self.snapshot = take_snapshot(registry, self.plant, self.snapshot)
+        """Serve what ``registry`` holds now, and tell connected clients of both eras which lists changed."""
+        earlier, self.snapshot = self.snapshot, take_snapshot(registry, self.plant, self.snapshot)
+        before, now = earlier.lists, self.snapshot.lists
+        news = [kind for kind, lists in _NEWS.items() if any(before[what] != now[what] for what in lists)]
+        if news and self.publisher is not None:
+            # from any thread, and outside the context of a call that changes something: its end must not stop the news
+            self._loop.call_soon_threadsafe(self._announce, news, context=contextvars.Context())
 
     def drain(self) -> None:
         """Take no new calls; whoever asks is told at once that the server is not ready. Idempotent."""
@@ -105,13 +121,9 @@ class Live:
             self.plant.health.set_ready(False, "draining")
             self.plant.parts.events.emit("server.draining", name=self.name)
 
-    def announce(self) -> None:
-        """Tell connected clients of both eras that the lists changed."""
-        if self.publisher is None:
-            return
-        loop = asyncio.get_running_loop()
-        for kind in ("tools", "resources", "prompts"):
-            task = loop.create_task(self.publisher.changed(kind), name="holdfast-announce")
+    def _announce(self, news: list[str]) -> None:
+        for kind in news:
+            task = self._loop.create_task(self.publisher.changed(kind), name="holdfast-announce")
             self._telling.add(task)
             task.add_done_callback(self._telling.discard)
 
@@ -153,6 +165,8 @@ class Live:
                 found = template.operation.match(name) if isinstance(template.operation, Resource) else None
                 if found is not None:
                     return template, found
+            # MCP 2026-07-28 (SEP-2164) wants the URI back: cleaned, redacted and short, and not in the message
+            raise UnknownName("resource", {"uri": self.plant.outgoing.text(name[:MAX_URI])})
         if request.kind == "completion" and _known_owner(snapshot, name):
             return None, {}
         raise UnknownName("prompt" if request.kind == "completion" else request.kind)

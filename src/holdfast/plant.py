@@ -138,13 +138,20 @@ class Plant:
         loop.set_default_executor(executor)
         self._undo += [capture_stdlib(self.pipe, self.loaded.settings.log.level), install_tracking(loop)]
         stack.push_async_callback(self._stop, executor)
+        if (root := self.parts.sandbox.workspace) is not None:
+            loop.run_in_executor(None, root.sweep_sync)
+        for finding in self.parts.audit.findings if self.parts.audit is not None else ():
+            self.log.warning("audit", finding=finding)
+        for line in self.loaded.weakened():
+            self.log.warning("weakened", setting=line)
+
+    def watch_loop(self) -> None:
+        """Start the heartbeat, once everything that takes its time at start has been imported and built."""
         settings = self.loaded.settings.watchdog
         if settings.enabled:
             thresholds = Thresholds(settings.heartbeat, settings.lag, settings.interrupt)
             self.heartbeat = Heartbeat(self.clock, thresholds, on_lag=self.metrics.lag, on_block=self._blocked)
             self.heartbeat.start()
-        for line in self.loaded.weakened():
-            self.log.warning("weakened", setting=line)
 
     def _blocked(self, block: Block) -> None:
         self.log.error("loop.blocked", seconds=round(block.seconds, 3), stack=block.stack)

@@ -186,6 +186,7 @@ class Server:
             live.state = await self._enter_lifespans(stack)
             self._serving.append(live)
             stack.callback(self._serving.remove, live)
+            plant.watch_loop()
             plant.health.set_ready(True)
             plant.parts.events.emit("server.started", name=self.name)
             yield live
@@ -203,7 +204,6 @@ class Server:
     def _changed(self) -> None:
         for live in self._serving:
             live.swap(self.whole())
-            live.announce()
         for parent in self._parents:
             parent._changed()
 

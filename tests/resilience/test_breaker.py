@@ -265,9 +265,13 @@ def test_only_the_first_word_about_a_call_counts() -> None:
     subject = breaker(Hand())
     permit = subject.permit()
     permit.release()
-    for _ in range(100):
+    for _ in range(5):
         permit.failure(0.1)
     assert subject._recent.calls == 0
+    permit = subject.permit()
+    permit.success(0.1)
+    permit.failure(0.1)
+    assert (subject._recent.calls, subject._recent.failures) == (1, 0)
 
 
 def test_every_change_is_told() -> None:

@@ -107,6 +107,18 @@ def test_one_key_costs_little_even_at_high_rates() -> None:
     assert len(limiter._windows["caller"]) <= 2 * (GRAINS + 1)
 
 
+def test_calls_that_share_an_entry_are_held_until_the_last_of_them_is_a_period_old() -> None:
+    clock = Hand()
+    limiter = KeyedLimiter(100, 10, clock)  # entries are 0.156 s wide, and one begins at 1000.0
+    assert limiter.take("caller", 1) is None
+    clock.time += 0.15
+    assert limiter.take("caller", 99) is None
+    clock.time = 1010.1
+    assert limiter.take("caller") == pytest.approx(0.05)
+    clock.time = 1010.16
+    assert limiter.take("caller", 100) is None
+
+
 def test_a_flood_of_keys_stays_within_the_bound() -> None:
     """FastMCP kept 100,000 client ids in 108 MB and never evicted one."""
     limiter = KeyedLimiter(5, 60, Hand(), max_keys=1_000)

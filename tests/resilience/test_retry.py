@@ -135,6 +135,14 @@ async def test_one_attempt_means_no_retry() -> None:
     assert flaky.numbers == [1]
 
 
+async def test_when_the_budget_is_spent_the_failure_is_raised_at_once() -> None:
+    budget, failure = RetryBudget(minimum=1), ToolError("later", retryable=True, retry_after=1.0)
+    flaky = Flaky(*[failure] * 9)
+    with pytest.raises(ToolError):
+        await retried(flaky, FakeClock(), attempts=5, budget=budget)
+    assert flaky.numbers == [1, 2]
+
+
 async def test_no_pause_ends_after_the_deadline() -> None:
     clock = FakeClock()
     flaky = Flaky(*[ToolError("later", retryable=True, retry_after=1.0)] * 9)

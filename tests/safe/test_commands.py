@@ -169,6 +169,17 @@ async def test_the_working_directory_is_the_open_one_even_after_it_was_swapped(t
     assert completed.text() == "mine\n"
 
 
+async def test_the_working_directory_is_never_looked_up_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    opened = Directory(tmp_path / "gone")
+    try:
+        (tmp_path / "gone").rmdir()
+        completed = await Program("ls", subcommands=[WORDS]).argv("").run(cwd=opened)
+    finally:
+        os.close(opened.fd)
+    assert (completed.returncode, completed.stdout) == (0, b"")
+
+
 async def test_without_a_directory_a_program_does_not_see_the_servers() -> None:
     completed = await python("import os; print(os.getcwd())").argv("").run()
     assert completed.text() == "/\n"

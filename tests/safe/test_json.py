@@ -28,7 +28,8 @@ VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
     | st.sampled_from(['"', "\\", '\\"', "[", "]{", "a,b", "\\\\"]),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4, alphabet='a"\\[{,é'), inner, max_size=4),
+    lambda inner: st.lists(inner, max_size=4)
+    | st.dictionaries(st.text(max_size=4, alphabet='a"\\[{,é'), inner, max_size=4),
     max_leaves=20,
 )  # fmt: skip
 
@@ -62,23 +63,23 @@ def test_scan_and_walk_count_exactly_what_is_there(value: Any, indent: int | Non
 
 @given(VALUES)
 def test_the_size_of_a_value_is_about_that_of_its_json(value: Any) -> None:
-    size, real = check_value(value, Bounds(integer_digits=200)), len(stdlib_json.dumps(value, ensure_ascii=False).encode())
+    size, real = (
+        check_value(value, Bounds(integer_digits=200)),
+        len(stdlib_json.dumps(value, ensure_ascii=False).encode()),
+    )
     assert size <= 4 * real + 200
     assert real <= 8 * size + 200
 
 
 @pytest.mark.parametrize(
     "value",
-    ["x" * 21, "é" * 11, {"k" * 21: 1}, {"é" * 11: 1}, 10**12, -(10**12) * 10**20, nested(4), {"a": {"b": {"c": {}}}}, [1] * 6,
-     {"a": [1, 2, 3, 4, 5]}, ["x" * 20] * 5 * 0 + [["y"] * 3] * 2],
+    ["x" * 21, "é" * 11, {"k" * 21: 1}, {"é" * 11: 1}, 10**40, 1 << 14_000, -(10**12) * 10**20,
+     nested(4), {"a": {"b": {"c": {}}}}, [1] * 6,
+     {"a": [1, 2, 3, 4, 5]}, [["y"] * 3] * 2],
 )  # fmt: skip
 def test_what_is_too_large_is_refused_as_such(value: Any) -> None:
-    bounds = Bounds(bytes=1_000, depth=3, elements=5, string=20, integer_digits=12)
-    if isinstance(value, int) and abs(value) < 1 << 53:
-        assert check_value(value, bounds)  # cheap integers are not worth counting digits for
-        return
     with pytest.raises(InputTooLarge) as caught:
-        check_value(value, bounds)
+        check_value(value, SMALL)
     assert "xx" not in caught.value.message
 
 
@@ -89,7 +90,8 @@ def test_the_whole_size_is_bounded_too() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [float("nan"), float("inf"), [-float("inf")], "\ud800", {"\udc00": 1}, {1: 2}, {None: 1}, (1, 2), {1, 2}, b"x", object(),
+    [float("nan"), float("inf"), [-float("inf")], "\ud800", {"\udc00": 1}, {1: 2}, {None: 1}, (1, 2), {1, 2}, b"x",
+     object(),
      [[["deep", b"x"]]]],
 )  # fmt: skip
 def test_what_json_cannot_hold_is_refused(value: Any) -> None:
@@ -126,14 +128,11 @@ def test_cycles_and_shared_branches_end_at_a_bound() -> None:
         b'["' + b"x" * 21 + b'"]',
         b'"' + b"x" * 21 + b'"',
         b"[" * 900,
-        b'"' * 900,
     ],
 )
 def test_a_document_beyond_a_bound_is_refused_before_it_is_built(raw: bytes) -> None:
-    small = Bounds(bytes=1_000, depth=3, elements=5, string=20, integer_digits=12)
-    with pytest.raises(InputTooLarge if raw[1:2] != b'"' or raw[:1] != b'"' else (InputTooLarge, JsonMalformed)) as caught:
-        loads(raw if len(raw) > 20 or b"x" in raw else raw, small)
-    assert isinstance(caught.value, JsonTooLarge | JsonMalformed)
+    with pytest.raises(InputTooLarge):
+        loads(raw, SMALL)
 
 
 def test_brackets_commas_and_quotes_inside_strings_do_not_count() -> None:
@@ -144,7 +143,8 @@ def test_brackets_commas_and_quotes_inside_strings_do_not_count() -> None:
 @pytest.mark.parametrize(
     "raw",
     [
-        b"", b"{", b"nul", b"[1,]", b"{'a':1}", b'{"a":1,}', b"[1 2]", b'"\x01"', b"\xef\xbb\xbf1", b'"\xff"', b'"\xed\xa0\x80"',
+        b"", b"{", b"nul", b"[1,]", b"{'a':1}", b'{"a":1,}', b"[1 2]", b'"\x01"', b"\xef\xbb\xbf1", b'"\xff"',
+        b'"\xed\xa0\x80"',
         b'{"a":1,"a":2}', b'[{"b":{"x":1,"\\u0078":2}}]',
         b"NaN", b"[Infinity]", b"-Infinity", b"1e999", b"[-1E+999]", b"1e0000999",
         b'"\\ud800"', b'{"\\uDC00":1}', b'"\\udc00\\ud800"', b"]" * 100, b"1 1", b"01", b"+1", b".5", b"\\[[[[",
@@ -158,33 +158,60 @@ def test_what_is_not_strict_json_is_a_parse_error(raw: bytes) -> None:
 
 def test_well_formed_oddities_are_kept() -> None:
     assert loads(b'"\\ud83d\\ude00"') == "\U0001f600"
-    assert loads(b"[1e99, 1E5, 123456789012345678901234567890, 12345678901.5, 1e-999]")[2] == 123456789012345678901234567890
+    assert (
+        loads(b"[1e99, 1E5, 123456789012345678901234567890, 12345678901.5, 1e-999]")[2]
+        == 123456789012345678901234567890
+    )
     assert loads(b' {"a": {}, "A": [ ]} ') == {"a": {}, "A": []}  # CVE-2026-27896: case is not folded
     assert loads(b"[-123456789012]", SMALL) == [-123456789012]
 
 
-@pytest.mark.parametrize("wrong", [{"depth": 0}, {"depth": 201}, {"bytes": 0}, {"elements": 0}, {"string": 0}, {"integer_digits": 9}])
+@pytest.mark.parametrize(
+    "wrong", [{"depth": 0}, {"depth": 201}, {"bytes": 0}, {"elements": 0}, {"string": 0}, {"integer_digits": 9}]
+)
 def test_senseless_bounds_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="must be"):
         Bounds(**wrong)
 
 
-HOSTILE = (b"{},", b"[],", b"[", b"]", b'"', b'\\"', b'"\\', b'"a",', b"1,", b'{"a":', b"\\", b"\xff", b"9", b'"",', b"[]")
+HOSTILE = (
+    b"{},",
+    b"[],",
+    b"[",
+    b"]",
+    b'"',
+    b'\\"',
+    b'"\\',
+    b'"a",',
+    b"1,",
+    b'{"a":',
+    b"\\",
+    b"\xff",
+    b"9",
+    b'"",',
+    b"[]",
+)
 
 
 @pytest.mark.parametrize("unit", HOSTILE, ids=repr)
 @pytest.mark.parametrize("prefix", [b"", b"[", b'"'])
-def test_four_mebibytes_of_anything_are_judged_quickly(unit: bytes, prefix: bytes) -> None:
-    raw = prefix + unit * ((1 << 22) // len(unit))
-    began = time.perf_counter()
+def test_a_mebibyte_of_anything_is_judged_quickly(unit: bytes, prefix: bytes) -> None:
+    raw = prefix + unit * ((1 << 20) // len(unit))
+    began = time.process_time()
     with pytest.raises((JsonTooLarge, JsonMalformed)):
         loads(raw, Bounds(bytes=1 << 23))
-    assert time.perf_counter() - began < 3
+    assert time.process_time() - began < 3
 
 
 def test_writing_is_compact_and_survives_what_json_has_not() -> None:
-    assert dumps({"a": [1, None, "é"], "b": float("nan"), "c": [float("inf")]}) == '{"a":[1,null,"é"],"b":null,"c":[null]}'.encode()
-    assert dumps({"\ud800": ["a\udfff", "\ud83d\ude00", {"x": ("t", 1)}]}) == '{"\ufffd":["a\ufffd","\U0001f600",{"x":["t",1]}]}'.encode()
+    assert (
+        dumps({"a": [1, None, "é"], "b": float("nan"), "c": [float("inf")]})
+        == '{"a":[1,null,"é"],"b":null,"c":[null]}'.encode()
+    )
+    assert (
+        dumps({"\ud800": ["a\udfff", "\ud83d\ude00", {"x": ("t", 1)}]})
+        == '{"\ufffd":["a\ufffd","\U0001f600",{"x":["t",1]}]}'.encode()
+    )
     assert dumps(10**100) == str(10**100).encode()
 
 

@@ -89,6 +89,17 @@ async def test_a_dead_address_leaves_its_turn_to_the_next() -> None:
         await stream.aclose()
 
 
+async def test_a_connection_that_ends_elsewhere_is_refused() -> None:
+    """The kernel takes 0.0.0.0 for this machine: what was asked for is not what answered."""
+    server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    policy = UrlPolicy(allow=frozenset({f"intranet.example:{port}"}))
+    pinned = Pinned(Location("http", "intranet.example", port, "/"), policy, Network(answering("0.0.0.0")), Meter(10))
+    async with server:
+        with pytest.raises(UnsafeUrl, match="elsewhere"):
+            await pinned.connect_tcp("intranet.example", port)
+
+
 def test_certificates_are_verified_and_loaded_once() -> None:
     context = system_tls()
     assert context.check_hostname

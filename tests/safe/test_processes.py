@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import subprocess
 import sys
 from collections.abc import Callable
@@ -31,6 +32,16 @@ def fifo(tmp_path: Path) -> Path:
     path = tmp_path / "fifo"
     os.mkfifo(path)
     return path
+
+
+def told(fifo: Path) -> int:
+    """The process id that was told, waited for at most 30 s, so that a program that never starts is a failure."""
+    descriptor = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        assert select.select([descriptor], [], [], 30)[0]
+        return int(os.read(descriptor, 64))
+    finally:
+        os.close(descriptor)
 
 
 def alive(pid: int) -> bool:
@@ -124,7 +135,7 @@ async def test_nothing_outlives_the_run(way: str, end: str, fifo: Path) -> None:
     before = children()
 
     def meet() -> int:
-        pid = int(fifo.read_text())
+        pid = told(fifo)
         done.write_text("go")
         return pid
 
@@ -141,7 +152,7 @@ async def test_cancelling_the_awaiting_task_leaves_nothing(fifo: Path) -> None:
     before = children()
     code = f"subprocess.Popen([sys.executable,'-c',{child!r}], start_new_session=True)\ntime.sleep(600)"
     task = asyncio.create_task(run(python(code)))
-    pid = int(await asyncio.to_thread(fifo.read_text))
+    pid = await asyncio.to_thread(told, fifo)
     task.cancel()
     await asyncio.sleep(0)
     task.cancel()  # an impatient caller
@@ -162,7 +173,7 @@ async def test_closing_the_call_that_a_run_belongs_to_ends_it(fifo: Path) -> Non
     token = current_scope.set(Scope())
     task = asyncio.create_task(run(python(f"tell({str(fifo)!r})\ntime.sleep(600)")))
     current_scope.reset(token)
-    await asyncio.to_thread(fifo.read_text)
+    await asyncio.to_thread(told, fifo)
     closers[0]()
     completed = await task
     assert completed.returncode == -9

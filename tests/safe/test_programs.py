@@ -337,6 +337,16 @@ def test_git_reads_no_repository_outside_its_directory(
     assert b"s.txt" not in ours
 
 
+@pytest.mark.parametrize("lead_out", [no_repository, bare_in_work_tree, work_tree])
+def test_without_the_inspection_git_still_discovers_nothing(
+    repository: Repository, secret: Repository, lead_out: Callable[[Repository, Repository], None]
+) -> None:
+    lead_out(repository, secret)
+    ours = repository.all_reads(replace(git(), inspect=None))
+    assert b"canary" not in ours
+    assert b"s.txt" not in ours
+
+
 def test_files_outside_are_not_compared(repository: Repository) -> None:
     (repository.path / "link").symlink_to("/etc")
     for call in (("diff", {}, ["HEAD", "link/passwd"]), ("diff", {"--stat": True}, ["HEAD", "link/passwd"])):

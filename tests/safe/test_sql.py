@@ -82,7 +82,9 @@ def test_parameters_are_taken_by_place_and_by_name(file: Path) -> None:
     assert query("SELECT body FROM notes WHERE id = :n", database).rows_sync({"n": 1}).rows == [["one"]]
 
 
-@pytest.mark.parametrize("parameters", [(), (1, 2), (1 << 63,), ([],), (1j,), {"n": 1}, ("\ud800",), ("x" * 3_000_000,)])
+@pytest.mark.parametrize(
+    "parameters", [(), (1, 2), (1 << 63,), ([],), (1j,), {"n": 1}, ("\ud800",), ("x" * 3_000_000,)]
+)
 def test_parameters_that_do_not_fit_are_refused_without_being_repeated(file: Path, parameters: object) -> None:
     with pytest.raises(UnsafeQuery) as caught:
         query("SELECT body FROM notes WHERE id = ?", Database(file)).rows_sync(parameters)  # type: ignore[arg-type]

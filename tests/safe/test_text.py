@@ -31,9 +31,12 @@ KEPT = {
     "japanese": "葛\U000e0100飾区 辻\ufe00 神\U000e0101、\ufe00。",
     "korean": "한국어 조선말",
     "vietnamese": unicodedata.normalize("NFD", "Tiếng Việt đẹp"),
-    "family": f"{FAMILY} \U0001f469\U0001f3fd\u200d\U0001f4bb \U0001f469\u200d\u2764\ufe0f\u200d\U0001f48b\u200d\U0001f468",
-    "zwj": "\u2764\ufe0f\u200d\U0001f525 \U0001f3f3\ufe0f\u200d\U0001f308 \U0001f3f4\u200d\u2620\ufe0f \U0001f426\u200d\u2b1b \U0001f642\u200d\u2194\ufe0f",
-    "gendered": "\U0001f3c3\U0001f3ff\u200d\u2640\ufe0f\u200d\u27a1\ufe0f \U0001f9d1\u200d\u2695\ufe0f \U0001f441\ufe0f\u200d\U0001f5e8\ufe0f",
+    "family": FAMILY,
+    "couples": "\U0001f469\U0001f3fd\u200d\U0001f4bb \U0001f469\u200d\u2764\ufe0f\u200d\U0001f48b\u200d\U0001f468",
+    "hearts": "\u2764\ufe0f\u200d\U0001f525 \U0001f3f3\ufe0f\u200d\U0001f308",
+    "zwj": "\U0001f3f4\u200d\u2620\ufe0f \U0001f426\u200d\u2b1b \U0001f642\u200d\u2194\ufe0f",
+    "gendered": "\U0001f3c3\U0001f3ff\u200d\u2640\ufe0f\u200d\u27a1\ufe0f",
+    "professions": "\U0001f9d1\u200d\u2695\ufe0f \U0001f441\ufe0f\u200d\U0001f5e8\ufe0f",
     "flags": f"\U0001f1e9\U0001f1ea\U0001f1eb\U0001f1f7 {SCOTLAND}",
     "keycaps": "1\ufe0f\u20e3 #\ufe0f\u20e3 *\ufe0f\u20e3",
     "styles": "\u2603\ufe0e \u2603\ufe0f \u00a9\ufe0f \u2122\ufe0e \u3297\ufe0f \u2229\ufe00",
@@ -110,12 +113,13 @@ FORBIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u115f\u1160\u180e\u200b\u2028-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0"
     "\ufff9-\ufffb\ufffe\uffff\ufdd0-\ufdef\ud800-\udfff\U000e0000-\U000e001f]"
 )
-PIECES = st.sampled_from([*KEPT.values(), *(dirty for dirty, _ in GONE.values()), *"\x1b\x9d\x9b[]P\\\x07\x9cm0;"]) | st.text(
-    st.characters(exclude_categories=[]), max_size=3
-)
+PIECES = st.sampled_from(
+    [*KEPT.values(), *(dirty for dirty, _ in GONE.values()), *"\x1b\x9d\x9b[]P\\\x07\x9cm0;"]
+) | st.text(st.characters(exclude_categories=[]), max_size=3)
 ALPHABET = st.text(
     st.sampled_from(
-        "aA1#* \n\r\x1b\x07\x90\x9c[]m\u200b\u200c\u200d\u200e\u200f\u061c\ufe00\ufe0e\ufe0f\U000e0100\u180b\u2764\U0001f468"
+        "aA1#* \n\r\x1b\x07\x90\x9c[]m"
+        "\u200b\u200c\u200d\u200e\u200f\u061c\ufe00\ufe0e\ufe0f\U000e0100\u180b\u2764\U0001f468"
         "\U0001f3fd\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e007f\U0001f1e9\u20e3葛می\u0915\u094d\u1820\u2028\ud83d\udc68\udb40"
     ),
     max_size=12,
@@ -134,7 +138,8 @@ def test_cleaning_twice_changes_nothing_more_and_nothing_forbidden_remains(text:
 
 
 HOSTILE = (
-    "\x1b]", "\x1b[", "\x9d", "\x1b", "\x1b]x", "\x90\x07", "\x1bP\x1b", "\u200d", "\u200d\u2764", "\ufe0f", "\U000e0067",
+    "\x1b]", "\x1b[", "\x9d", "\x1b", "\x1b]x", "\x90\x07", "\x1bP\x1b", "\u200d", "\u200d\u2764", "\ufe0f",
+    "\U000e0067",
     "\U0001f3f4\U000e0067", "\u200e\u200f", "\ud800", "\r", "\x1b[0;", "می\u200c", "\u2764\ufe0f\u200d", "葛\U000e0100",
 )  # fmt: skip
 
@@ -155,8 +160,8 @@ def _fastest(text: str) -> float:
 
 
 def test_a_mebibyte_of_ordinary_text_is_cleaned_quickly() -> None:
-    assert _fastest("The quick brown fox. " * 50_000) < 0.05
-    assert _fastest("Schöne Grüße aus Köln. " * 45_000) < 0.05
+    assert _fastest("The quick brown fox. " * 50_000) < 0.1
+    assert _fastest("Schöne Grüße aus Köln. " * 45_000) < 0.1
 
 
 def test_short_text_is_not_cut() -> None:
@@ -172,7 +177,9 @@ def test_the_cut_text_fits_and_is_a_beginning(text: str, room: int) -> None:
     assert text.startswith(cut.split("\n[truncated:")[0])
 
 
-@pytest.mark.parametrize("whole", [FAMILY, SCOTLAND, "e\u0301", "\U0001f1e9\U0001f1ea", "葛\U000e0100", "\U0001f469\U0001f3fd", "क्\u200d"])
+@pytest.mark.parametrize(
+    "whole", [FAMILY, SCOTLAND, "e\u0301", "\U0001f1e9\U0001f1ea", "葛\U000e0100", "\U0001f469\U0001f3fd", "क्\u200d"]
+)
 def test_no_visible_character_is_cut_in_two(whole: str) -> None:
     text = "x" + whole + "y" * 100
     for room in range(1, 60):

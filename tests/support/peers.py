@@ -41,6 +41,7 @@ class StdioPeer:
         self.notes: list[dict[str, Any]] = []
         self.garbage: list[bytes] = []
         self._number = 0
+        self._sending = threading.RLock()
         self._modern = False
         self.requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self.stderr_path = state.parent / f"stderr-{id(self)}"
@@ -81,8 +82,9 @@ class StdioPeer:
     def send_raw(self, line: bytes) -> None:
         """Send bytes as they are."""
         assert self.process.stdin is not None
-        self.process.stdin.write(line)
-        self.process.stdin.flush()
+        with self._sending:
+            self.process.stdin.write(line)
+            self.process.stdin.flush()
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Send one message as a line."""
@@ -90,12 +92,14 @@ class StdioPeer:
 
     def request(self, method: str, params: Mapping[str, Any] | None = None, **more: Any) -> Any:
         """Send a request; returns its id at once."""
-        self._number += 1
         body = dict(params or {})
         if self._modern:
             body["_meta"] = {**ENVELOPE, **body.get("_meta", {})}
-        self.send({"jsonrpc": "2.0", "id": self._number, "method": method, "params": body, **more})
-        return self._number
+        with self._sending:
+            self._number += 1
+            number = self._number
+            self.send({"jsonrpc": "2.0", "id": number, "method": method, "params": body, **more})
+        return number
 
     def reply(self, request_id: Any, patience: float = PATIENCE) -> dict[str, Any]:
         """Wait for the answer to a request."""
@@ -105,7 +109,7 @@ class StdioPeer:
                 left = end - time.monotonic()
                 if left <= 0 or (self.process.poll() is not None and not self._reader.is_alive()):
                     raise AssertionError(f"no answer to {request_id!r}; stderr: {self.stderr()[-2000:]}")
-                self._arrived.wait(min(left, 0.2))
+                self._arrived.wait(min(left, 0.5))
             return self._replies.pop(request_id)
 
     def ask(self, method: str, params: Mapping[str, Any] | None = None, patience: float = PATIENCE) -> dict[str, Any]:
@@ -146,6 +150,16 @@ class StdioPeer:
     def stderr(self) -> str:
         """What the server has said on stderr so far."""
         return self.stderr_path.read_text("utf-8", "replace")
+
+    def logged(self, text: str, patience: float = PATIENCE) -> str:
+        """Wait for a line of stderr that holds ``text``; the log is written off the event loop, a moment later."""
+        end = time.monotonic() + patience
+        while time.monotonic() < end:
+            for line in self.stderr().splitlines():
+                if text in line:
+                    return line
+            time.sleep(0.02)
+        raise AssertionError(f"the log does not say {text!r}")
 
     def end_input(self) -> None:
         """Close the server's standard input."""

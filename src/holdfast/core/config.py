@@ -70,6 +70,7 @@ class AuthSettings(_Section):
         description="clients' bearer tokens: one token, a JSON list of them, or a JSON object name -> token or "
         '{"token": ..., "scopes": [...]}',
     )
+    local_scopes: tuple[str, ...] = Field(("*",), description="what the client of a stdio server may use (JSON list)")
     required: bool | None = Field(None, description="ask for a token (default: when tokens are set)")
 
     @field_validator("tokens", mode="before")

@@ -55,7 +55,7 @@ class Session(Protocol):
     era: Literal["handshake", "modern"]
 
     def offers(self, capability: str) -> bool:
-        """Whether the client declared ``elicitation``, ``elicitation.url``, ``sampling`` or ``roots``."""
+        """Whether the client declared ``elicitation`` (forms), ``elicitation.url``, ``sampling`` or ``roots``."""
         ...
 
     async def ask(self, requests: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -144,7 +144,7 @@ class Context:
         return self._session.era
 
     def offers(self, capability: str) -> bool:
-        """Whether the client declared a capability: ``elicitation``, ``elicitation.url``, ``sampling``, ``roots``."""
+        """Whether the client declared ``elicitation`` (forms), ``elicitation.url``, ``sampling`` or ``roots``."""
         return self._session.offers(capability)
 
     def require(self, capability: str) -> None:

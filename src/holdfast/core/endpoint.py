@@ -34,6 +34,8 @@ class Endpoint(Protocol):
     version: str
     identity: Mapping[str, Any]
     """``title``, ``instructions``, ``website_url``, ``icons``: what a client may show."""
+    local: Principal
+    """Who calls over pipes: whoever started the process."""
     offered: frozenset[str]
     """Which of ``tools``, ``resources``, ``prompts``, ``completions`` there are."""
 

@@ -132,7 +132,7 @@ def _blocks(value: Any) -> list[Block]:
 def _encoded(value: Any) -> bytes:
     """JSON bytes; lone surrogates (what ``os.listdir`` can give) become U+FFFD, NaN becomes null."""
     try:
-        return to_json(value)
+        return to_json(value, inf_nan_mode="null")
     except UnicodeEncodeError:
         return _scrubbed(value)
     except PydanticSerializationError as error:
@@ -142,7 +142,7 @@ def _encoded(value: Any) -> bytes:
 
 
 def _scrubbed(value: Any) -> bytes:
-    return to_json(_without_surrogates(to_jsonable_python(value, fallback=str)))
+    return to_json(_without_surrogates(to_jsonable_python(value, fallback=str)), inf_nan_mode="null")
 
 
 def _without_surrogates(value: Any) -> Any:

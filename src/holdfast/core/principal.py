@@ -23,5 +23,4 @@ class Principal:
         return ALL in self.scopes or needed <= self.scopes
 
 
-LOCAL = Principal("local", frozenset({ALL}))
 ANONYMOUS = Principal("anonymous", frozenset({ALL}))

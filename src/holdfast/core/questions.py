@@ -82,8 +82,6 @@ def _primitive(name: str, declared: dict[str, Any], definitions: Mapping[str, An
     if "$ref" in declared:
         target = definitions[declared["$ref"].rpartition("/")[2]]
         declared = {**target, **{key: value for key, value in declared.items() if key != "$ref"}}
-        if "description" in target and target["description"].startswith("An enumeration"):
-            declared.pop("description", None)
     if declared.get("type") not in ("string", "integer", "number", "boolean", "array"):
         raise ConfigurationError(f"an elicited field must be a primitive, an enumeration or a list of choices: {name}")
     return declared

@@ -13,9 +13,9 @@ from holdfast.core.operation import Operation
 from holdfast.core.pipeline import Answer, Call, Proceed
 from holdfast.errors import Busy, DeadlineExceeded
 from holdfast.guards.parts import Parts
+from holdfast.isolation.inline import LoopBlocked, inline
 from holdfast.isolation.processes import ProcessPool
 from holdfast.isolation.threads import ThreadPool
-from holdfast.watchdog.interrupt import LoopBlocked, inline
 
 Runner = Callable[[Call, Mapping[str, Any]], Awaitable[Any]]
 

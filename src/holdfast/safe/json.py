@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import accumulate
 from math import isfinite
 from typing import Any, Final
 
 from pydantic_core import PydanticSerializationError, to_json
 
-from holdfast.errors import InputTooLarge, InvalidArguments, OutputInvalid, OutputTooLarge, ProtocolError
+from holdfast.errors import InvalidArguments, OutputInvalid, OutputTooLarge, ProtocolError
+from holdfast.safe.values import DEEPEST, DEFAULT, Bounds, JsonTooLarge, check_value
+
+__all__ = ["DEFAULT", "Bounds", "JsonMalformed", "JsonTooLarge", "check_value", "dumps", "loads", "scan"]
 
 _PARSE_ERROR: Final = -32700  # JSON-RPC 2.0, section 5.1
-_DEEPEST: Final = 200  # the C parser recurses, and so does pydantic's encoder, which gives up at 255
-
-
-class JsonTooLarge(InputTooLarge):
-    """The document is larger, deeper or more numerous than the bounds allow."""
 
 
 class JsonMalformed(ProtocolError):
@@ -27,109 +23,6 @@ class JsonMalformed(ProtocolError):
 
     def __init__(self, message: str) -> None:
         super().__init__(_PARSE_ERROR, message)
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """How large a document may be. ``depth`` counts nested arrays and objects, ``elements`` every value in them.
-
-    4 MiB of ``{},`` becomes 101 MiB in memory (measured), so elements are bounded and not bytes alone.
-    ``bytes`` and ``string`` (one string or key) are bytes of UTF-8; ``integer_digits`` bounds the cost of parsing and
-    printing an integer, which grows with its square (CVE-2020-10735).
-    """
-
-    bytes: int = 1 << 20
-    depth: int = 64
-    elements: int = 100_000
-    string: int = 1 << 20
-    integer_digits: int = 64
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.depth <= _DEEPEST:
-            raise ValueError(f"depth must be from 1 to {_DEEPEST}")
-        if self.integer_digits < 10:  # numbers of up to nine digits are parsed without being looked at
-            raise ValueError("integer_digits must be at least 10")
-        if min(self.bytes, self.elements, self.string) < 1:
-            raise ValueError("each bound must be at least 1")
-
-
-DEFAULT: Final = Bounds()
-
-
-def check_value(value: Any, bounds: Bounds = DEFAULT) -> int:
-    """Walk a decoded value without recursion; return its approximate size as JSON in bytes.
-
-    Raises ``JsonTooLarge`` (bytes, depth, elements, a string, an integer) or ``InvalidArguments`` (not a finite
-    number, a lone surrogate, a key that is not text, a type that JSON does not have).
-    """
-    level: list[Any] = [value]
-    size = count = depth = 0
-    longest = bounds.string
-    while level:
-        below: list[Any] = []
-        nested = False
-        for item in level:
-            kind = type(item)
-            if kind is str:
-                size += len(item) + 3 if item.isascii() and len(item) <= longest else _text_size(item, bounds)
-                continue
-            if kind is dict:
-                size += _keys_size(item, bounds) + 2
-                children: Iterable[Any] = item.values()
-            elif kind is list:
-                size += 2
-                children = item
-            else:
-                size += _scalar_size(item, kind, bounds)
-                continue
-            nested = True
-            count += len(item)
-            if count > bounds.elements:
-                raise JsonTooLarge(f"more than {bounds.elements} values; send fewer")
-            below += children
-        depth += nested
-        if depth > bounds.depth:
-            raise JsonTooLarge(f"nested deeper than {bounds.depth} levels; flatten it")
-        if size > bounds.bytes:
-            raise JsonTooLarge(f"larger than {bounds.bytes} bytes; send less")
-        level = below
-    return size
-
-
-def _keys_size(item: dict[Any, Any], bounds: Bounds) -> int:
-    try:
-        keys = "".join(item)
-    except TypeError:
-        raise InvalidArguments("every key must be text") from None
-    if keys.isascii() and len(keys) <= bounds.string:  # almost always: one look at all of them
-        return len(keys) + 3 * len(item)
-    return sum([_text_size(key, bounds) for key in item])
-
-
-def _text_size(text: str, bounds: Bounds) -> int:
-    try:
-        size = len(text) if text.isascii() else len(text.encode())
-    except UnicodeEncodeError:
-        raise InvalidArguments("text with a lone surrogate; send well-formed Unicode") from None
-    if size > bounds.string:
-        raise JsonTooLarge(f"a text is longer than {bounds.string} bytes; send less")
-    return size + 3
-
-
-def _scalar_size(item: Any, kind: type, bounds: Bounds) -> int:
-    if item is None or kind is bool:
-        return 5
-    if kind is int:
-        if -(1 << 53) < item < 1 << 53:
-            return 8
-        if item.bit_length() > bounds.integer_digits * 3 and abs(item) >= 10**bounds.integer_digits:
-            raise JsonTooLarge(f"an integer has more than {bounds.integer_digits} digits")
-        return bounds.integer_digits
-    if kind is float:
-        if not isfinite(item):
-            raise InvalidArguments("a number that is not finite; JSON has none")
-        return 12
-    raise InvalidArguments("a type that JSON does not have")
 
 
 _STEP: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
@@ -228,9 +121,7 @@ def _careful(bounds: Bounds) -> json.JSONDecoder:
             raise JsonTooLarge(f"an integer has more than {longest} digits")
         return int(digits)
 
-    return json.JSONDecoder(
-        object_pairs_hook=_object, parse_constant=_constant, parse_float=_finite, parse_int=integer
-    )
+    return json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_finite, parse_int=integer)
 
 
 def dumps(value: Any, max_bytes: int | None = None) -> bytes:
@@ -253,7 +144,7 @@ def dumps(value: Any, max_bytes: int | None = None) -> bytes:
 
 def _well_formed(value: Any, depth: int) -> Any:
     """A copy whose text can be encoded; only made after encoding failed."""
-    if depth > _DEEPEST:
+    if depth > DEEPEST:
         raise RecursionError
     if isinstance(value, str):
         return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

@@ -6,6 +6,7 @@ Prefixes and lengths are facts taken from the vendors' documentation and from gi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -32,6 +33,8 @@ class Rule:
     fold: bool = False
     window: int = 512
     accept: Callable[[str], bool] | None = None
+    block: tuple[str, str, int] | None = None
+    """For what has an end of its own: how its last line begins and ends, and how far away (characters) it may be."""
 
 
 def _is_value(text: str) -> bool:
@@ -39,14 +42,17 @@ def _is_value(text: str) -> bool:
     return not (text[0] in "<{[$*%(" or text.lower().rstrip(".") in _WORDS)
 
 
-_WORDS: Final = frozenset(
-    "none null true false undefined string str integer boolean bytes object optional required redacted hidden masked "
-    "secret password token changed missing invalid expired incorrect forgotten reset".split()
+_PROSE = (
+    "none null true false undefined string str integer boolean bytes object optional required redacted hidden "
+    "masked secret password token changed missing invalid expired incorrect forgotten reset "
+    "bearer basic digest negotiate apikey"
 )
+_WORDS: Final = frozenset(_PROSE.split())
 # A name may go on after the keyword (secret_access_key), then quotes, perhaps escaped, and a sign of assignment.
 _ASSIGNED: Final = r"[\w.-]{0,32}\\?[\"']?\s{0,3}(?:=>|:=|=|:)\s{0,3}"
+_TOKENS: Final = ("auth_token", "access_token", "refresh_token")
 _QUOTED: Final = r"\\?\"([^\"\\\r\n]{4,})|\\?'([^'\\\r\n]{4,})"
-_BARE: Final = r"([^\s\"'`,;&<>(){}\[\]\\]{%d,})"
+_BARE: Final = r"([^\s\"'`,;&<>()\x7b\x7d\[\]\\]{{{},}})"
 
 RULES: Final = (
     Rule("aws-access-key", ("AKIA", "ASIA", "ABIA", "ACCA"), r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b"),
@@ -54,8 +60,9 @@ RULES: Final = (
     Rule("github-token", ("github_pat_",), r"github_pat_\w{60,}"),
     Rule("gitlab-token", ("glpat-", "gldt-", "glrt-", "glptt-", "glcbt-"), r"gl(?:pat|dt|rt|ptt|cbt)-[\w.-]{20,}"),
     Rule("slack-token", ("xox", "xapp-"), r"(?:xox[abeoprs]|xapp)-[0-9A-Za-z-]{10,}"),
-    Rule("slack-webhook", ("hooks.slack.com/",), r"hooks\.slack\.com/(?:services|workflows)/([\w+/]{20,})", boundary=False),
-    Rule("stripe-key", ("sk_live_", "rk_live_", "sk_test_", "whsec_"), r"(?:[sr]k_(?:live|test)|whsec)_[0-9A-Za-z]{10,}"),
+    Rule("slack-webhook", ("hooks.slack.com/",), r"hooks\.slack\.com/\w{8,9}/([\w+/]{20,})", boundary=False),
+    Rule("stripe-key", ("sk_live_", "rk_live_", "sk_test_"), r"[sr]k_(?:live|test)_[0-9A-Za-z]{10,}"),
+    Rule("stripe-key", ("whsec_",), r"whsec_[0-9A-Za-z]{10,}"),
     Rule("google-key", ("AIza",), r"AIza[\w-]{35}"),
     Rule("google-oauth", ("ya29.", "GOCSPX-"), r"(?:ya29\.[\w-]{20,}|GOCSPX-[\w-]{28})"),
     Rule("anthropic-key", ("sk-ant-",), r"sk-ant-[\w-]{20,}"),
@@ -67,16 +74,16 @@ RULES: Final = (
     Rule(
         "private-key",
         ("-----BEGIN ",),
-        r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:[\w+/=:,.()\s\\-]*?-----END [A-Z0-9 ]{0,40}"
-        r"PRIVATE KEY(?: BLOCK)?-----|(?:[0-9A-Za-z+/=]{16,}|\s|\\[nr])*)",
+        r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----",
         boundary=False,
-        window=16_384,
+        window=80,
+        block=("-----END ", "-----", 16_384),
     ),
     Rule(
         "authorization",
         ("authorization",),
         r"authorization\\?[\"']?\s{0,3}[:=]\s{0,3}\\?[\"']?(?:(?:bearer|basic|token|digest|apikey|negotiate)\s{1,3})?"
-        + _BARE % 6,
+        + _BARE.format(6),
         boundary=False,
         fold=True,
         window=8192,
@@ -87,23 +94,29 @@ RULES: Final = (
     Rule(
         "password",
         ("password", "passwd", "passphrase", "pwd"),
-        r"(?:password|passwd|passphrase|pwd)" + _ASSIGNED + f"(?:{_QUOTED}|{_BARE % 4})",
+        r"(?:password|passwd|passphrase|pwd)" + _ASSIGNED + f"(?:{_QUOTED}|{_BARE.format(4)})",
         boundary=False,
         fold=True,
         accept=_is_value,
     ),
     Rule(
         "credential",
-        ("secret", "api_key", "api-key", "apikey", "access_key", "accesskey", "private_key", "auth_token", "access_token",
-         "refresh_token"),
+        ("secret", "api_key", "api-key", "apikey", "access_key", "accesskey", "private_key", *_TOKENS),
         r"(?:secret|api[_-]?key|access_?key|private_key|(?:auth|access|refresh)_token)" + _ASSIGNED
-        + f"(?:{_QUOTED}|{_BARE % 8})",
+        + f"(?:{_QUOTED}|{_BARE.format(8)})",
         boundary=False,
         fold=True,
         window=2048,
         accept=_is_value,
     ),
 )  # fmt: skip
+
+
+_KEY_MATERIAL: Final = Rule(
+    "key-material",
+    (),
+    r"(?:(?:\s|\\[nr])*(?:(?:Proc-Type|DEK-Info|Version|Comment): [^\r\n]{0,100}|[0-9A-Za-z+/=]{16,}))*",
+)
 
 
 def _luhn(text: str) -> bool:
@@ -130,8 +143,8 @@ def spellings(rule: Rule) -> set[str]:
     if not rule.fold:
         return set(rule.keywords)
     words = set(rule.keywords)
-    camel = {"".join(p.title() if i else p for i, p in enumerate(w.replace("-", "_").split("_"))) for w in words}
-    return words | camel | {w.upper() for w in words} | {w.title() for w in words} | {w[0].upper() + w[1:] for w in camel}
+    words |= {re.sub("[-_](.)", lambda match: match[1].upper(), word) for word in words}  # api_key -> apiKey
+    return words | {w.upper() for w in words} | {w.title() for w in words} | {w[0].upper() + w[1:] for w in words}
 
 
 @cache
@@ -150,8 +163,34 @@ def require() -> None:
         _compiled(rule)
 
 
-def found_at(rule: Rule, text: str, starts: Iterable[int]) -> Iterator[Span]:
-    """The spans that ``rule`` matches where its keywords stand; ``starts`` ascend."""
+def found(rule: Rule, text: str, starts: Iterable[int]) -> Iterator[Span]:
+    """The spans that ``rule`` matches where its keywords stand (``starts``). Linear in the length of ``text``."""
+    places = sorted(set(starts))
+    if rule.block is not None:
+        return _blocks(rule, text, places, rule.block)
+    # A flood of keywords: then one pass over the whole text costs less than a look at each.
+    return found_in(rule, text) if len(places) > 64 + len(text) // 256 else _found_at(rule, text, places)
+
+
+def _blocks(rule: Rule, text: str, starts: list[int], block: tuple[str, str, int]) -> Iterator[Span]:
+    """From a first line to its last line; where that is missing, to the end of what looks like key material."""
+    last_line, closing, reach = block
+    end = done = 0
+    for first, begun in _found_at(rule, text, starts):
+        if first < done:
+            continue
+        if 0 <= end < begun:  # looked for again only when passed, and never again once there is none
+            end = text.find(last_line, begun)
+        if 0 <= end <= begun + reach:
+            close = text.find(closing, end + len(last_line), end + len(last_line) + 80)
+            done = close + len(closing) if close >= 0 else end
+        else:
+            raw = text[begun : begun + reach].encode("utf-8", "replace")
+            done = begun + _characters(raw[: _compiled(_KEY_MATERIAL).match(raw).end()])
+        yield first, done
+
+
+def _found_at(rule: Rule, text: str, starts: Iterable[int]) -> Iterator[Span]:
     done = 0
     for start in starts:
         if start < done or (rule.boundary and start and _is_word(text[start - 1])):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from holdfast.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from cryptography.fernet import MultiFernet
+    from cryptography.fernet import Fernet, MultiFernet
 
 PREFIX: Final = "enc:"
 MAX_FILE: Final = 64 << 10
@@ -24,9 +24,8 @@ _log = logging.getLogger(__name__)
 
 def generate_key() -> str:
     """A new key: 32 random bytes in URL-safe base64 (Fernet: AES-128-CBC with HMAC-SHA256)."""
-    from cryptography.fernet import Fernet
-
-    return Fernet.generate_key().decode("ascii")
+    fernet, _, _ = _library()
+    return fernet.generate_key().decode("ascii")
 
 
 def seal(value: str, keys: Sequence[str]) -> str:
@@ -36,21 +35,19 @@ def seal(value: str, keys: Sequence[str]) -> str:
 
 def unseal(text: str, keys: Sequence[str]) -> str:
     """What ``seal`` was given, if one of ``keys`` fits. Raises ``ConfigurationError``, which repeats nothing."""
-    from cryptography.fernet import InvalidToken
-
+    invalid = _library()[2]
     try:
         return _cipher(keys).decrypt(_token(text)).decode("utf-8")
-    except (InvalidToken, UnicodeDecodeError):
+    except (invalid, UnicodeDecodeError):
         raise ConfigurationError("an enc: setting does not open with the keys given; seal it again") from None
 
 
 def rotate(text: str, keys: Sequence[str]) -> str:
     """The same secret sealed under the first of ``keys``; any of them may have sealed it before."""
-    from cryptography.fernet import InvalidToken
-
+    invalid = _library()[2]
     try:
         return PREFIX + _cipher(keys).rotate(_token(text)).decode("ascii")
-    except InvalidToken:
+    except invalid:
         raise ConfigurationError("an enc: setting does not open with the keys given; seal it again") from None
 
 
@@ -64,10 +61,11 @@ def from_file(path: str | Path) -> str:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
     except (OSError, ValueError):
         raise ConfigurationError("a file: setting names a file that cannot be opened") from None
+    facts = os.fstat(descriptor)
+    if not stat.S_ISREG(facts.st_mode):
+        os.close(descriptor)
+        raise ConfigurationError("a file: setting must name a regular file")
     with open(descriptor, "rb") as file:
-        facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode):
-            raise ConfigurationError("a file: setting must name a regular file")
         raw = file.read(MAX_FILE + 1)
     if len(raw) > MAX_FILE:
         raise ConfigurationError(f"a file: setting names a file of more than {MAX_FILE} bytes")
@@ -87,13 +85,19 @@ def _token(text: str) -> bytes:
 
 
 def _cipher(keys: Sequence[str]) -> MultiFernet:
-    try:
-        from cryptography.fernet import Fernet, MultiFernet
-    except ImportError:
-        raise ConfigurationError("enc: settings need the package cryptography") from None
+    fernet, multi, _ = _library()
     if isinstance(keys, str) or not keys:
         raise ConfigurationError("enc: settings need at least one key")
     try:
-        return MultiFernet([Fernet(key) for key in keys])
+        return multi([fernet(key) for key in keys])
     except (ValueError, TypeError):
         raise ConfigurationError("a key for enc: settings is not 32 bytes of URL-safe base64") from None
+
+
+def _library() -> tuple[type[Fernet], type[MultiFernet], type[Exception]]:
+    """The classes of the library, loaded on first use: it takes longer to load than the rest of the settings."""
+    try:
+        from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+    except ImportError:
+        raise ConfigurationError("enc: settings need the package cryptography") from None
+    return Fernet, MultiFernet, InvalidToken

@@ -54,10 +54,10 @@ class Database:
     Holds no connection: each statement opens its own in a worker thread and closes it, so that a database object may
     be pickled and shared. ``max_rows`` rows, ``max_bytes`` bytes and ``timeout`` seconds bound each query.
     ``tables=None`` allows all plain tables and views; naming a view allows what it shows, not what it is made of.
-    Raises ``ConfigurationError`` when the file is missing or is not an SQLite database.
+    Raises ``ConfigurationError`` when the file is missing or is not an SQLite database, or sqlglot is not installed.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one thing, and five bounds that are keywords with defaults
         self,
         target: str | Path,
         *,
@@ -69,6 +69,7 @@ class Database:
     ) -> None:
         if max_rows < 1 or max_bytes < 1 or not timeout > 0:
             raise ConfigurationError("a database's max_rows, max_bytes and timeout must be above zero")
+        require()  # also loads sqlglot now, not while the first call is served
         self._path = _file_of(target)
         self.caps = Caps(max_rows, max_bytes, timeout)
         self.tables = None if tables is None else frozenset(name.lower() for name in tables)
@@ -82,7 +83,7 @@ class Database:
         return await self._cancellable(self._schema)
 
     async def execute_write(self, statement: Declared, parameters: Parameters = ()) -> int:
-        """Run the author's own statement in a transaction; return the number of rows changed. Raises ``UnsafeQuery``."""
+        """Run the author's own statement in a transaction; return how many rows changed. Raises ``UnsafeQuery``."""
         if not isinstance(statement, Declared):
             raise TypeError("execute_write takes a Declared statement, which is written in code and never built")
         return await self._cancellable(self._write, statement, parameters)

@@ -12,13 +12,14 @@ from holdfast.errors import ConfigurationError, UnsafeQuery
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-DEFAULT_FUNCTIONS: Final = frozenset(
+_FUNCTIONS = (
     "abs avg ceil ceiling coalesce count cume_dist current_date current_time current_timestamp date datetime "
     "dense_rank first_value floor glob group_concat hex ifnull iif instr json_array_length json_extract json_type "
     "json_valid julianday lag last_value lead length like lower ltrim max min nth_value ntile nullif percent_rank "
-    "rank replace round row_number rtrim sign strftime substr substring sum time total trim typeof unicode unixepoch "
-    "upper -> ->>".split()
+    "rank replace round row_number rtrim sign strftime substr substring sum time total trim typeof unicode "
+    "unixepoch upper -> ->>"
 )
+DEFAULT_FUNCTIONS: Final = frozenset(_FUNCTIONS.split())
 """SQLite functions that read nothing but their arguments, write nothing, and answer the same when asked again."""
 
 MAX_TOKENS: Final = 1_000
@@ -29,13 +30,15 @@ bounded before it is called."""
 MAX_DEPTH: Final = 150
 """Depth of the parsed tree; chains such as ``a OR b OR ...`` lean to the left. SQLite's own limit is 1,000."""
 
-_STRUCTURE: Final = frozenset(
-    "Select From Table Identifier Column Star Alias TableAlias Literal Boolean Null Paren Tuple Where Group Having "
-    "Order Ordered Limit Offset Join With CTE Union Except Intersect Subquery Distinct Case If Cast DataType "
-    "DataTypeParam Between In Like Glob Escape Is Not And Or EQ NEQ GT GTE LT LTE NullSafeEQ NullSafeNEQ Add Sub Mul "
-    "Div Mod Neg DPipe BitwiseAnd BitwiseOr BitwiseNot BitwiseLeftShift BitwiseRightShift Exists Window WindowSpec "
-    "Filter Values Placeholder Collate Var HexString JSONPath JSONPathRoot JSONPathKey JSONPathSubscript".split()
+_NODES = (
+    "Select From Table Identifier Column Star Alias TableAlias Literal Boolean Null Paren Tuple Where Group "
+    "Having Order Ordered Limit Offset Join With CTE Union Except Intersect Subquery Distinct Case If Cast "
+    "DataType DataTypeParam Between In Like Glob Escape Is Not And Or EQ NEQ GT GTE LT LTE NullSafeEQ NullSafeNEQ "
+    "Add Sub Mul Div Mod Neg DPipe BitwiseAnd BitwiseOr BitwiseNot BitwiseLeftShift BitwiseRightShift Exists "
+    "Window WindowSpec Filter Values Placeholder Collate Var HexString JSONPath JSONPathRoot JSONPathKey "
+    "JSONPathSubscript"
 )
+_STRUCTURE: Final = frozenset(_NODES.split())
 _SPELLED: Final = {  # sqlglot's node -> the SQLite function that it stands for, where the two names differ
     "Greatest": "max",
     "Least": "min",

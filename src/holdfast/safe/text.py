@@ -15,10 +15,12 @@ _EMOJI = (  # the ranges that hold all of Extended_Pictographic (Unicode 15.1, e
     "\u2b05-\u2b55\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
 )
 _IDEOGRAPHS = "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_VARYING = "\u1000-\u109f\u2200-\u22ff\u2a00-\u2aff\u3001\u3002\uff01-\uff60\uaa60-\uaa7f"  # Myanmar, operators, punctuation
-_JOINING = (  # scripts whose spelling needs ZWJ or ZWNJ: Arabic, Syriac, N'Ko, Mandaic, Indic, Tibetan to Khmer, Mongolian
-    "\u0620-\u065f\u066e-\u06dc\u06df-\u06ef\u06fa-\u08ff\u0900-\u0dff\u0f00-\u109f\u1780-\u17b3\u17b6-\u17d3\u1820-\u18aa"
-    "\u1a20-\u1aad\u1b00-\u1bf3\ua800-\ua82c\ua840-\ua877\ua880-\ua8c5\ua8e0-\ua8ff\ua930-\ua953\ua980-\ua9c0\ua9e0-\ua9fe"
+_VARYING = (
+    "\u1000-\u109f\u2200-\u22ff\u2a00-\u2aff\u3001\u3002\uff01-\uff60\uaa60-\uaa7f"  # Myanmar, operators, punctuation
+)
+_JOINING = (  # scripts spelled with ZWJ or ZWNJ: Arabic, Syriac, N'Ko, Mandaic, Indic, Tibetan, Khmer, Mongolian
+    "\u0620-\u065f\u066e-\u06dc\u06df-\u06ef\u06fa-\u08ff\u0900-\u0dff\u0f00-\u109f\u1780-\u17b3\u17b6-\u17d3"
+    "\u1820-\u18aa\u1a20-\u1aad\u1b00-\u1bf3\ua800-\ua82c\ua840-\ua877\ua880-\ua8c5\ua8e0-\ua8ff\ua930-\ua953\ua980-\ua9c0\ua9e0-\ua9fe"
     "\uaa60-\uaa7f\uabc0-\uabed\ufb50-\ufdcf\ufdf0-\ufdff\ufe70-\ufefc\U00010a00-\U00010aff\U00010d00-\U00010fff"
     "\U00011000-\U00011fff\U0001e900-\U0001e95f"
 )

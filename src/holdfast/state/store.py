@@ -89,11 +89,11 @@ class Store:
             now = self._wall()
             self._make_room(connection, space, key, now)
             row = connection.execute(
-                "INSERT INTO entry VALUES (?1, ?2, NULL, ?3, ?4) ON CONFLICT DO UPDATE SET value=NULL,"
-                " number=CASE WHEN expires<=?5 OR number IS NULL THEN excluded.number ELSE number+excluded.number END,"
-                " expires=CASE WHEN expires<=?5 OR number IS NULL THEN excluded.expires ELSE expires END"
+                "INSERT INTO entry VALUES (:space, :key, NULL, :delta, :until) ON CONFLICT DO UPDATE SET value=NULL,"
+                " number=CASE WHEN expires<=:now OR number IS NULL THEN :delta ELSE number+:delta END,"
+                " expires=CASE WHEN expires<=:now OR number IS NULL THEN :until ELSE expires END"
                 " RETURNING number",
-                (space, key, float(delta), _expiry(now, ttl), now),
+                {"space": space, "key": key, "delta": float(delta), "until": _expiry(now, ttl), "now": now},
             ).fetchone()
             return float(row[0])
 

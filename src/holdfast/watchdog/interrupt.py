@@ -9,29 +9,13 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Mapping
-from contextvars import ContextVar
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+from holdfast.isolation.inline import LoopBlocked, running
+
 SIGNAL: signal.Signals | None = getattr(signal, "SIGUSR2", None)
-
-
-class LoopBlocked(BaseException):
-    """Raised inside a tool that blocks the loop; not an ``Exception``, so that the tool cannot swallow it by habit."""
-
-
-running: ContextVar[float | None] = ContextVar("holdfast_running", default=None)
-"""The deadline of the call whose code runs right now; set only around a tool's own code."""
-
-
-async def inline(deadline: float | None, run: Callable[..., Any], args: Any, ctx: Any, given: Mapping[str, Any]) -> Any:
-    """Run an asynchronous tool's code on the loop, marked as interruptible."""
-    token = running.set(deadline if deadline is not None else float("inf"))
-    try:
-        return await run(args, ctx, **given)
-    finally:
-        running.reset(token)
 
 
 _LIBRARIES = frozenset(

@@ -78,7 +78,9 @@ class Edge:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._open > self._settings.http.connections:
             raise Refused(503, "the server is busy; try again in a moment", ((b"retry-after", b"1"),))
-        headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        # RFC 9110, section 5.5: whitespace around a value is not part of it, but httptools leaves it at the end
+        scope = {**scope, "headers": [(name.lower(), value.strip(b" \t")) for name, value in scope["headers"]]}
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         self._check_names(headers)
         path = scope["path"]
         principal = ANONYMOUS if path in OPEN_PATHS else self._principal(headers)

@@ -17,7 +17,6 @@ from mcp.shared.exceptions import MCPError
 from mcp.shared.message import ServerMessageMetadata, SessionMessage
 
 from holdfast.core.endpoint import Request
-from holdfast.core.principal import LOCAL
 from holdfast.errors import ProtocolError
 from holdfast.wire.publish import ClientList, publisher
 from holdfast.wire.session import MODERN, ClientSession
@@ -136,12 +135,22 @@ class SdkServer:
         return await self._handle("completion", f"{owner} {params.argument.name}", arguments, ctx)
 
     async def _handle(self, kind: Kind, name: str, arguments: dict[str, Any], ctx: Any) -> dict[str, Any]:
-        request = Request(kind, name, arguments, principal_of(ctx), ClientSession(ctx))
+        request = Request(kind, name, arguments, self._principal(ctx), self._session(ctx))
         try:
             answer = await self._endpoint.handle(request)
         except ProtocolError as error:
             raise MCPError(error.rpc_code, error.message, error.data) from None
         return _typed(_result(answer), request.session.era == "modern")
+
+    def _principal(self, ctx: Any) -> Principal:
+        """Who calls: what the HTTP edge found out, or the local user who holds the pipes."""
+        if ctx.request is None:
+            return self._endpoint.local
+        found: Principal = ctx.request.scope[PRINCIPAL]
+        return found
+
+    def _session(self, ctx: Any) -> ClientSession:
+        return ClientSession(ctx, ServerMessageMetadata(related_request_id=ctx.request_id))
 
     async def _subscribe(self, ctx: Any, params: types.SubscribeRequestParams) -> types.EmptyResult:
         self.clients.subscribe(ctx.session, str(params.uri))
@@ -157,14 +166,6 @@ class SdkServer:
 
     async def _initialized(self, ctx: Any, params: Any) -> None:
         self.clients.add(ctx.session)
-
-
-def principal_of(ctx: Any) -> Principal:
-    """Who calls: what the HTTP edge found out, or the local user who holds the pipes."""
-    if ctx.request is None:
-        return LOCAL
-    found: Principal = ctx.request.scope[PRINCIPAL]
-    return found
 
 
 def _typed(result: dict[str, Any], modern: bool) -> dict[str, Any]:

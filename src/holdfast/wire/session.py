@@ -25,8 +25,9 @@ _RESULTS: dict[str, type[Any]] = {
 class ClientSession:
     """Implements ``core.context.Session``."""
 
-    def __init__(self, ctx: Any) -> None:
+    def __init__(self, ctx: Any, related: Any) -> None:
         self._ctx = ctx
+        self._related = related  # ties a question to the call that asks it, so that it travels on the call's own stream
         self.era: Literal["handshake", "modern"] = "modern" if ctx.protocol_version >= MODERN else "handshake"
 
     def offers(self, capability: str) -> bool:
@@ -34,6 +35,8 @@ class ClientSession:
         node: Any = self._ctx.session.client_capabilities
         for part in capability.split("."):
             node = getattr(node, part, None)
+        if capability == "elicitation" and node is not None:  # nothing in it means forms (MCP 2025-11-25, elicitation)
+            return node.form is not None or node.url is None
         return node is not None
 
     async def ask(self, requests: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -43,13 +46,11 @@ class ClientSession:
         return {key: await self._send(request) for key, request in requests.items()}
 
     async def _send(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        from mcp.shared.message import ServerMessageMetadata
-
         typed = types.server_request_adapter.validate_python(dict(request))
         answer = await self._ctx.session.send_request(
             typed,
             _RESULTS[request["method"]],
-            metadata=ServerMessageMetadata(related_request_id=self._ctx.request_id),
+            metadata=self._related,
         )
         dumped: Mapping[str, Any] = answer.model_dump(by_alias=True, mode="json", exclude_none=True)
         return dumped

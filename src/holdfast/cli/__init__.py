@@ -1,0 +1,5 @@
+"""The command line: ``holdfast run``, ``list``, ``call``, ``config``, ``secret``, ``new``, ``version``."""
+
+from holdfast.cli.entry import main
+
+__all__ = ["main"]

@@ -1,0 +1,83 @@
+"""``holdfast run``: serve the server of a file over stdio or HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from holdfast.cli.options import ConfigOption, DebugFlag, EnvFileOption, TargetArgument
+from holdfast.errors import ConfigurationError
+
+HttpFlag = Annotated[bool, typer.Option("--http", help="Serve over HTTP in place of stdio.")]
+HostOption = Annotated[
+    str | None, typer.Option("--host", metavar="ADDRESS", help="Address to bind (default: 127.0.0.1); with --http.")
+]
+PortOption = Annotated[
+    int | None,
+    typer.Option(
+        "--port",
+        min=0,
+        max=65535,
+        help="Port to bind (default: 8000); 0 takes a free one; with --http.",
+        metavar="PORT",
+    ),
+]
+AuthFlag = Annotated[
+    bool, typer.Option("--auth", help="Ask callers for a token of HOLDFAST_AUTH__TOKENS; with --http.")
+]
+ReloadFlag = Annotated[
+    bool, typer.Option("--reload", help="Start the server again whenever a Python file beside it changes; with --http.")
+]
+
+
+def run(  # noqa: PLR0913 - each parameter is an option of the command
+    target: TargetArgument,
+    http: HttpFlag = False,
+    host: HostOption = None,
+    port: PortOption = None,
+    auth: AuthFlag = False,
+    config: ConfigOption = None,
+    env_file: EnvFileOption = None,
+    reload: ReloadFlag = False,
+    debug: DebugFlag = False,
+) -> None:
+    """Serve a server over stdio or HTTP. Over HTTP it answers at /mcp, with /health and /metrics beside it."""
+    from holdfast.cli.discovery import Sources, Target
+
+    refuse_without_http(http, {"--host": host, "--port": port, "--auth": auth or None, "--reload": reload or None})
+    chosen, sources = Target.parse(target), Sources(config, env_file, debug)
+    if reload:
+        from holdfast.cli.reload import supervise, words
+
+        options = {"--host": host, "--port": port, "--auth": auth, "--debug": debug}
+        raise typer.Exit(supervise(words(chosen, sources, options), chosen.file.parent, [config, env_file]))
+    serve(chosen, sources, http, {"http__host": host, "http__port": port, "auth__required": auth or None})
+
+
+def refuse_without_http(http: bool, given: dict[str, Any]) -> None:
+    """Raise ``ConfigurationError`` that names the first option which makes sense over HTTP only."""
+    name = next((name for name, value in given.items() if value is not None), None)
+    if http or name is None:
+        return
+    if name == "--reload":
+        raise ConfigurationError(
+            "--reload needs --http: over stdio the client owns the process, so starting it again would lose the client"
+        )
+    raise ConfigurationError(f"{name} needs --http: a stdio server talks to the one client that started it")
+
+
+def serve(target: Any, sources: Any, http: bool, overrides: dict[str, Any]) -> None:
+    """Take the descriptors before the author's module can print to them, import it, and serve until the end."""
+    from holdfast.cli.discovery import find
+    from holdfast.wire.claim import claim
+    from holdfast.wire.serve import run as run_server
+
+    claimed = None if http else claim()
+    try:
+        server = find(target, sources)
+    except BaseException:
+        if claimed is not None:
+            claimed.release()
+        raise
+    run_server(server, "http" if http else "stdio", overrides, claimed=claimed)

@@ -82,17 +82,12 @@ async def test_header_parameter(region: Annotated[str, Field(json_schema_extra={
 TEXT = {"type": "string"}
 ADDRESS = {"$anchor": "addressDef", "type": "object", "properties": {"street": TEXT, "city": TEXT}}
 MEANS = {"type": "string", "enum": ["phone", "email"]}
+FIELDS = {"name": TEXT, "address": {"$ref": "#/$defs/address"}, "contactMethod": MEANS, "phone": TEXT, "email": TEXT}
 CONTACT = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "type": "object",
     "$defs": {"address": ADDRESS},
-    "properties": {
-        "name": TEXT,
-        "address": {"$ref": "#/$defs/address"},
-        "contactMethod": MEANS,
-        "phone": TEXT,
-        "email": TEXT,
-    },
+    "properties": FIELDS,
     "allOf": [{"anyOf": [{"required": ["phone"]}, {"required": ["email"]}]}],
     "if": {"properties": {"contactMethod": {"const": "phone"}}, "required": ["contactMethod"]},
     "then": {"required": ["phone"]},
@@ -155,7 +150,6 @@ class Profile(BaseModel):
 
 Plain = Literal["option1", "option2", "option3"]
 Titled = Literal["value1", "value2"]
-Old = Literal["opt1", "opt2"]
 TITLES = [{"const": "value1", "title": "First Option"}, {"const": "value2", "title": "Second Option"}]
 
 
@@ -166,7 +160,7 @@ class Choices(BaseModel):
 
     untitled_single: Plain
     titled_single: Annotated[Titled, WithJsonSchema({"type": "string", "oneOf": TITLES})]
-    legacy_enum: Old = Field(json_schema_extra={"enumNames": ["Option One", "Option Two"]})
+    legacy_enum: Literal["opt1", "opt2"] = Field(json_schema_extra={"enumNames": ["Option One", "Option Two"]})
     untitled_multi: list[Plain]
     titled_multi: Annotated[list[Titled], WithJsonSchema({"type": "array", "items": {"anyOf": TITLES}})]
 

@@ -32,6 +32,7 @@ from holdfast.resources.tracking import install as install_tracking
 from holdfast.safe.outgoing import Outgoing
 from holdfast.safe.sandbox import Sandbox
 from holdfast.safe.secrets import SecretRegistry
+from holdfast.safe.secrets import require as require_redaction
 from holdfast.state.store import default_state_dir
 from holdfast.watchdog.heartbeat import Block, Heartbeat, Thresholds
 
@@ -53,6 +54,7 @@ class Plant:
         self.clock = clock or SystemClock()
         self.metrics = Metrics()
         self.health = Health(clock=self.clock)
+        require_redaction()  # loaded now, and refused now if it is missing: not while the first answer leaves
         self.secrets = SecretRegistry(personal=settings.secrets.personal_data)
         self._register_secrets()
         self.outgoing = Outgoing(self.secrets, on_redaction=self.metrics.redacted)

@@ -69,13 +69,21 @@ def test_a_child_that_ends_well_ends_the_watch(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_ends_the_child_too(tmp_path: Path) -> None:
-    mine = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    said = tmp_path / "pid"
+    os.mkfifo(said)
+    found: list[int] = []
+
+    def interrupt() -> None:
+        found.append(int(said.read_text()))  # waits until the child has written
+        os.kill(os.getpid(), signal.SIGINT)
+
+    mine = threading.Thread(target=interrupt)
     mine.start()
-    started = f"import os, signal; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); signal.pause()"
+    child = f"import os, signal; open({str(said)!r}, 'w').write(str(os.getpid())); signal.pause()"
     with pytest.raises(KeyboardInterrupt):
-        reload.supervise([sys.executable, "-c", started], tmp_path, [])
+        reload.supervise([sys.executable, "-c", child], tmp_path, [])
     mine.join()
-    assert not is_alive(int((tmp_path / "pid").read_text()))
+    assert not is_alive(found[0])
 
 
 def test_a_child_that_does_not_end_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,17 +100,19 @@ def test_a_child_that_does_not_end_is_killed(tmp_path: Path, monkeypatch: pytest
     child.stdout.close()
 
 
-def test_a_crash_is_waited_out_until_a_file_changes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    marker = tmp_path / "app.py"
-    marker.write_text("")
-    text = f"import sys, os; sys.exit(0 if os.path.getsize({str(marker)!r}) else 7)"
-    edit = threading.Timer(0.3, lambda: marker.write_text("x = 1\n"))
-    edit.start()
-    try:
-        assert reload.supervise([sys.executable, "-c", text], tmp_path, []) == 0
-    finally:
-        edit.join()
-    assert "status 7" in capsys.readouterr().err
+def test_a_crash_is_waited_out_until_a_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, heard = tmp_path / "app.py", []
+    source.write_text("")
+
+    def say(message: str) -> None:
+        heard.append(message)
+        if "waiting" in message:
+            threading.Timer(0.1, source.write_text, ("x = 1\n",)).start()  # while the watch goes on
+
+    monkeypatch.setattr(reload, "_say", say)
+    child = f"import sys, os; sys.exit(0 if os.path.getsize({str(source)!r}) else 7)"
+    assert reload.supervise([sys.executable, "-c", child], tmp_path, []) == 0
+    assert heard == ["the server ended with status 7; waiting for a change", "a file changed; starting again"]
 
 
 def test_only_sources_and_settings_are_looked_at(python_file: Write, tmp_path: Path) -> None:

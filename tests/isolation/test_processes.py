@@ -165,7 +165,7 @@ async def test_memory_is_limited_per_worker() -> None:
             await pool.run(bytearray, 10**9, timeout=10)
         assert raised.value.exit_status == OUT_OF_MEMORY
         with pytest.raises(ProcessDied, match="memory limit"):
-            await pool.run(exec, "hog = []\nwhile True: hog.append('x' * 1000)", {}, timeout=20)
+            await pool.run(exec, "hog = []\nwhile True: hog.append(bytearray(100_000))", {}, timeout=20)
         assert await pool.run(eval, "'fine'", timeout=10) == "fine"
 
 

@@ -13,9 +13,8 @@ from holdfast.wire.session import ClientSession
 def session(**declared: object) -> ClientSession:
     """A session of a client that declared these capabilities."""
     capabilities = types.ClientCapabilities.model_validate(declared)
-    return ClientSession(
-        SimpleNamespace(protocol_version="2025-11-25", session=SimpleNamespace(client_capabilities=capabilities))
-    )
+    connection = SimpleNamespace(client_capabilities=capabilities)
+    return ClientSession(SimpleNamespace(protocol_version="2025-11-25", session=connection), None)
 
 
 @pytest.mark.parametrize(

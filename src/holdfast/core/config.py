@@ -40,7 +40,7 @@ class LimitSettings(_Section):
     cost: float = Field(1.0, ge=0, description="what one call spends of its principal's quota")
     quota: Rate | None = Field(None, description="what one principal may spend in all, e.g. 10000/day (off)")
     principals: int = Field(10_000, gt=0, description="principals whose rates are remembered at once")
-    depth: int = Field(64, gt=0, description="nesting of arguments")
+    depth: int = Field(64, gt=0, le=192, description="nesting of arguments")
     elements: int = Field(100_000, gt=0, description="values in the arguments, all levels together")
     message: int = Field(4 * MIB, gt=0, description="bytes of one message: a line, or an HTTP body")
     threads: int = Field(64, gt=0, description="worker threads for synchronous tools")

@@ -190,7 +190,8 @@ async def web_page() -> AsyncIterator[str]:
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     async with server:
-        yield "127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+        port = server.sockets[0].getsockname()[1]
+        yield f"127.0.0.1:{port}"
 
 
 def free_port() -> int:
@@ -249,7 +250,8 @@ async def over_http(environment: dict[str, str], page: str, screen: Screen) -> N
                 begun = time.perf_counter()
                 health = json.loads((await known.get(f"{address}/health")).text)
                 metrics = (await known.get(f"{address}/metrics")).text
-            refusals = sum(float(x.split()[-1]) for x in metrics.splitlines() if x.startswith("holdfast_refusals_total{"))
+            lines = [line for line in metrics.splitlines() if line.startswith("holdfast_refusals_total{")]
+            refusals = sum(float(line.split()[-1]) for line in lines)
             shown = f"health {health['status']}, {refusals:.0f} refusals in /metrics"
             screen.line(health["status"] == "ok" and refusals > 0, "ok", "operator", shown, time.perf_counter() - begun)
 
@@ -266,7 +268,8 @@ async def main() -> int:
             await over_stdio(environment, f"http://{host}/", screen)
             await over_http(environment, f"http://{host}/", screen)
     verdict = "all as it should be" if not screen.wrong else f"{screen.wrong} WRONG"
-    print(paint(f"\n{screen.steps} steps in {time.perf_counter() - begun:.1f} s: {verdict}", 31 if screen.wrong else 32))
+    seconds = time.perf_counter() - begun
+    print(paint(f"\n{screen.steps} steps in {seconds:.1f} s: {verdict}", 31 if screen.wrong else 32))
     return 1 if screen.wrong else 0
 
 

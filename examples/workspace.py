@@ -9,8 +9,21 @@ from typing import Annotated
 
 from pydantic import Field
 
-from holdfast import CommandTool, Context, DatabaseTool, DirPath, FileTool, HttpTool, PublicUrl, ReadPath, ReadQuery
-from holdfast import Server, ToolInput, ToolOutput, WritePath
+from holdfast import (
+    CommandTool,
+    Context,
+    DatabaseTool,
+    DirPath,
+    FileTool,
+    HttpTool,
+    PublicUrl,
+    ReadPath,
+    ReadQuery,
+    Server,
+    ToolInput,
+    ToolOutput,
+    WritePath,
+)
 from holdfast.core.bases import Finds, Table
 from holdfast.safe.programs import git
 

@@ -1,1 +1,1 @@
-"""The hostile client that judges any MCP server. Nothing is here yet; only the command line will import it."""
+"""The hostile client that judges any MCP server. To come; only the command line will import it."""

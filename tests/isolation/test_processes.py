@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import ctypes
 import importlib.util
@@ -108,7 +109,8 @@ async def test_a_blocked_loop_does_not_keep_a_late_worker_alive() -> None:
         pid = await pool.run(os.getpid, timeout=10)
         call = asyncio.create_task(pool.run(eval, ENDLESS, timeout=0.2))
         await asyncio.sleep(0)
-        assert gone(pid)  # waits without giving the loop a turn
+        assert gone(pid)  # this and the next line wait without giving the loop a turn
+        assert not concurrent.futures.wait(pool._calls, timeout=5).not_done
         with pytest.raises(DeadlineExceeded):
             await call
 
@@ -467,6 +469,8 @@ def test_whatever_happens_in_a_worker_becomes_bytes() -> None:
     assert "raise_untransportable" in note
     assert (kind, type(error)) == ("error", RuntimeError)
     assert "this and that" in str(error)
+    kind, (error, _) = performed(sys.exit, 3)  # type: ignore[misc]
+    assert (kind, type(error)) == ("error", RuntimeError)
     kind, (error, _) = performed(raise_tool_error)  # type: ignore[misc]
     assert (kind, type(error), error.retryable, error.retry_after) == ("error", ToolError, True, 3.0)
     answer = perform(b"not a pickle", time.monotonic() + 1, 10_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -16,6 +17,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
+Answer = tuple[int, dict[str, str], bytes]
+"""Status, headers in lower case, body."""
 PATIENCE = 20.0
 """Seconds a test waits for an answer that must come; only a fault makes it wait as long."""
 MODERN = "2026-07-28"
@@ -173,10 +176,8 @@ class StdioPeer:
     def close(self) -> None:
         """End the server as clients do: close its input, wait, insist."""
         if self.process.poll() is None:
-            try:
+            with contextlib.suppress(OSError):
                 self.end_input()
-            except OSError:
-                pass
             try:
                 self.process.wait(5)
             except subprocess.TimeoutExpired:
@@ -190,10 +191,8 @@ class StdioPeer:
         assert self.process.stdout is not None
         self.process.stdout.close()
         if self.process.stdin is not None and not self.process.stdin.closed:
-            try:
+            with contextlib.suppress(OSError):
                 self.process.stdin.close()
-            except OSError:
-                pass
 
 
 class HttpPeer:
@@ -235,7 +234,7 @@ class HttpPeer:
         """What the server has said on stderr so far."""
         return self.stderr_path.read_text("utf-8", "replace")
 
-    def raw(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> tuple[int, dict[str, str], bytes]:
+    def raw(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         """One request; returns status, headers (lower case) and body."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
@@ -245,17 +244,19 @@ class HttpPeer:
         finally:
             connection.close()
 
-    def get(self, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    def get(self, path: str, **headers: str) -> Answer:
         """A GET."""
         return self.raw("GET", path, None, headers)
 
-    def post(self, message: Any, headers: Mapping[str, str] | None = None) -> tuple[int, dict[str, str], bytes]:
+    def post(self, message: Any, headers: Mapping[str, str] | None = None) -> Answer:
         """POST one message (or raw bytes) to /mcp."""
         body = message if isinstance(message, bytes) else json.dumps(message).encode()
         usual = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
         return self.raw("POST", "/mcp", body, usual | dict(headers or {}))
 
-    def modern(self, method: str, params: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+    def modern(
+        self, method: str, params: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
         """A request of 2026-07-28; returns the message of the answer."""
         self._number += 1
         body = {**(params or {}), "_meta": {**ENVELOPE, **(params or {}).get("_meta", {})}}

@@ -1,14 +1,18 @@
-"""Each hole that was found in the bare SDK by experiment, shown closed over a real pipe, in both eras where it matters."""
+"""Each hole found in the bare SDK by experiment, shown closed over a real pipe, in both eras where it matters."""
 
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
-from support.peers import MODERN, HttpPeer, StdioPeer, code_of, text_of
+from support.peers import MODERN, HttpPeer, StdioPeer, code_of, environment, text_of
 
 SERVER = Path(__file__).parent / "servers" / "hostile.py"
 SECRET = "s3cr3t-canary-value-0123456789"
@@ -70,10 +74,21 @@ def test_a_tool_error_is_shown_with_when_to_try_again(peer: StdioPeer) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"a": 1}, {"a": "41", "b": 1}, {"a": 1.5, "b": 1}, {"a": 1, "b": 2, "c": SECRET}, {"a": SECRET, "b": 1}, {"a": None, "b": 1},
-     {"a": True, "b": 1}, {"a": [1], "b": 1}, {SECRET: 1}],
-)  # fmt: skip
-def test_arguments_that_break_the_schema_never_reach_the_tool_and_are_not_echoed(legacy: StdioPeer, arguments: dict[str, object]) -> None:
+    [
+        {"a": 1},
+        {"a": "41", "b": 1},
+        {"a": 1.5, "b": 1},
+        {"a": 1, "b": 2, "c": SECRET},
+        {"a": SECRET, "b": 1},
+        {"a": None, "b": 1},
+        {"a": True, "b": 1},
+        {"a": [1], "b": 1},
+        {SECRET: 1},
+    ],
+)
+def test_arguments_that_break_the_schema_never_reach_the_tool_and_are_not_echoed(
+    legacy: StdioPeer, arguments: dict[str, object]
+) -> None:
     answer = legacy.ask("tools/call", {"name": "add", "arguments": arguments})
     assert code_of(answer["result"]) == "arguments.invalid"
     assert SECRET not in json.dumps(answer)
@@ -105,12 +120,20 @@ def test_a_result_that_does_not_fit_the_output_schema_is_refused(peer: StdioPeer
 
 @pytest.mark.parametrize(
     "raw",
-    [b'{"a": NaN, "b": 1}', b'{"a": 1e999, "b": 1}', b'{"a": 1, "a": 2, "b": 1}', b'{"a": Infinity, "b": 1}',
-     b'{"a": 1' + b"0" * 5_000 + b', "b": 1}', b'{"a": ' + b"[" * 5_000 + b"]" * 5_000 + b', "b": 1}', b'{"a": "\xff", "b": 1}'],
+    [
+        b'{"a": NaN, "b": 1}',
+        b'{"a": 1e999, "b": 1}',
+        b'{"a": 1, "a": 2, "b": 1}',
+        b'{"a": Infinity, "b": 1}',
+        b'{"a": 1' + b"0" * 5_000 + b', "b": 1}',
+        b'{"a": ' + b"[" * 5_000 + b"]" * 5_000 + b', "b": 1}',
+        b'{"a": "\xff", "b": 1}',
+    ],
     ids=["NaN", "1e999", "duplicate key", "Infinity", "5,000 digits", "deep", "invalid UTF-8"],
-)  # fmt: skip
+)
 def test_json_that_is_no_json_is_answered_with_an_error_under_its_id(legacy: StdioPeer, raw: bytes) -> None:
-    line = b'{"jsonrpc": "2.0", "id": 77, "method": "tools/call", "params": {"name": "add", "arguments": ' + raw + b"}}\n"
+    head = b'{"jsonrpc": "2.0", "id": 77, "method": "tools/call", "params": {"name": "add", "arguments": '
+    line = head + raw + b"}}\n"
     legacy.send_raw(line)
     answer = legacy.reply(77)
     assert answer["error"]["code"] == -32700
@@ -119,8 +142,8 @@ def test_json_that_is_no_json_is_answered_with_an_error_under_its_id(legacy: Std
 
 @pytest.mark.parametrize("text", ["\\ud800", "a\\udfffb"])
 def test_a_lone_surrogate_argument_does_not_reach_the_tool(legacy: StdioPeer, text: str) -> None:
-    line = '{"jsonrpc": "2.0", "id": 78, "method": "tools/call", "params": {"name": "echo", "arguments": {"text": "%s"}}}\n'
-    legacy.send_raw((line % text).encode())
+    head = '{"jsonrpc": "2.0", "id": 78, "method": "tools/call", "params": {"name": "echo", "arguments": {"text": "'
+    legacy.send_raw(f'{head}{text}"}}}}}}\n'.encode())
     answer = legacy.reply(78)
     assert "error" in answer or answer["result"]["isError"]
     still_serves(legacy)
@@ -216,8 +239,20 @@ def test_a_request_with_an_id_that_is_under_way_is_refused(legacy: StdioPeer) ->
     assert text_of(legacy.reply(first)["result"]) == "slept"
 
 
-@pytest.mark.parametrize("bad", [b"garbage", b"[]", b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]', b'{"jsonrpc":"2.0","id":null,"method":"ping"}',
-                                 b'{"jsonrpc":"2.0","id":1.5,"method":"ping"}', b'{"jsonrpc":"2.0","id":true,"method":"ping"}', b'{"id":1,"method":"ping"}', b"1", b"null"])  # fmt: skip
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b"garbage",
+        b"[]",
+        b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]',
+        b'{"jsonrpc":"2.0","id":null,"method":"ping"}',
+        b'{"jsonrpc":"2.0","id":1.5,"method":"ping"}',
+        b'{"jsonrpc":"2.0","id":true,"method":"ping"}',
+        b'{"id":1,"method":"ping"}',
+        b"1",
+        b"null",
+    ],
+)
 def test_lines_that_are_no_messages_are_answered_with_an_error(legacy: StdioPeer, bad: bytes) -> None:
     legacy.send_raw(bad + b"\n")
     assert legacy.reply(None)["error"]["code"] in (-32700, -32600)
@@ -236,22 +271,26 @@ def test_an_overlong_line_is_refused_under_its_id_without_being_held(mortal: Std
 
 
 def test_a_client_that_does_not_read_holds_the_server_up_only_while_it_stays(tmp_path: Path) -> None:
-    import subprocess
-    import sys
-
-    from support.peers import environment
-
     process = subprocess.Popen(
-        [sys.executable, str(SERVER), "stdio"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        [sys.executable, str(SERVER), "stdio"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         env=environment(tmp_path / "state", {"HOLDFAST_LIMITS__RATE": "100000/second"}),
-    )  # fmt: skip
-    assert process.stdin is not None and process.stdout is not None
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+
+    def send(message: dict[str, object]) -> None:
+        assert process.stdin is not None
+        process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
+
     hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}
-    process.stdin.write(json.dumps({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": hello}).encode() + b"\n")
-    process.stdin.write(b'{"jsonrpc": "2.0", "method": "notifications/initialized"}\n')
+    send({"id": 0, "method": "initialize", "params": hello})
+    send({"method": "notifications/initialized"})
     for number in range(1, 60):
         call = {"name": "big", "arguments": {"size": 500_000}}
-        process.stdin.write(json.dumps({"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": call}).encode() + b"\n")
+        send({"id": number, "method": "tools/call", "params": call})
     process.stdin.flush()
     process.stdout.readline()
     process.stdin.close()
@@ -271,8 +310,6 @@ def test_a_client_that_goes_away_ends_the_server(mortal: StdioPeer) -> None:
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
 def test_a_signal_ends_the_server_in_time_with_the_input_still_open(mortal: StdioPeer, name: str) -> None:
-    import signal
-
     mortal.request("tools/call", {"name": "never", "arguments": {}})
     still_serves(mortal)
     mortal.process.send_signal(getattr(signal, name))
@@ -297,8 +334,6 @@ def test_hidden_text_and_learned_secrets_do_not_leave(peer: StdioPeer) -> None:
 
 
 def test_what_a_call_left_behind_is_ended_with_it(mortal: StdioPeer) -> None:
-    import psutil
-
     pid, before = int(text_of(mortal.call("pid"))), int(text_of(mortal.call("tasks")))
     assert text_of(mortal.call("leftover")) == "gone"
     assert int(text_of(mortal.call("tasks"))) <= before
@@ -306,8 +341,12 @@ def test_what_a_call_left_behind_is_ended_with_it(mortal: StdioPeer) -> None:
 
 
 def test_malformed_requests_over_http_are_refused_without_repeating_them(web: HttpPeer) -> None:
-    bodies: list[bytes] = [b"{not json " + SECRET.encode(), json.dumps([1, SECRET]).encode(), json.dumps({"jsonrpc": "2.0", "id": 1, "method": {"x": SECRET}}).encode(),
-              json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": SECRET}).encode()]  # fmt: skip
+    bodies: list[bytes] = [
+        b"{not json " + SECRET.encode(),
+        json.dumps([1, SECRET]).encode(),
+        json.dumps({"jsonrpc": "2.0", "id": 1, "method": {"x": SECRET}}).encode(),
+        json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": SECRET}).encode(),
+    ]
     for body in bodies:
         status, _, answer = web.post(body)
         assert status == 400
@@ -316,7 +355,8 @@ def test_malformed_requests_over_http_are_refused_without_repeating_them(web: Ht
 
 
 def test_wrong_params_over_stdio_are_refused_without_repeating_them(peer: StdioPeer) -> None:
-    for params in ({"name": 5, "arguments": {}}, {"name": "add", "arguments": SECRET}, {"name": SECRET, "arguments": {}}, {}):
+    wrong = ({"name": 5, "arguments": {}}, {"name": "add", "arguments": SECRET}, {"name": SECRET, "arguments": {}}, {})
+    for params in wrong:
         answer = peer.ask("tools/call", params)
         assert answer["error"]["code"] == -32602
         assert SECRET not in json.dumps(answer)

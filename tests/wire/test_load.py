@@ -1,4 +1,4 @@
-"""Ten thousand mixed calls from sixteen callers, a tenth of them hostile: nothing is lost, nothing grows, nothing stays."""
+"""Ten thousand mixed calls from sixteen callers, a tenth of them hostile: nothing is lost, grows or stays."""
 
 from __future__ import annotations
 

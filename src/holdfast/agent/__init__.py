@@ -1,1 +1,1 @@
-"""Help for agents: capabilities, context, defaults, suggestions. Nothing is here yet; it will read ``core.registry``."""
+"""Help for agents: capabilities, context, defaults, suggestions. To come; it will read ``core.registry``."""

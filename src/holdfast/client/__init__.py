@@ -1,1 +1,1 @@
-"""A resilient client. Nothing is here yet; it will reuse the mechanisms of ``resilience``."""
+"""A resilient client. To come; it will reuse the mechanisms of ``resilience``."""

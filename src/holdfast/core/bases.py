@@ -81,9 +81,7 @@ def compiled(pattern: str) -> Any:
     try:
         return re2.compile(pattern, options)
     except re2.error:
-        raise ToolError(
-            "the pattern is not a regular expression of RE2 (no look-around, no back-references)"
-        ) from None
+        raise ToolError("the pattern is not one that RE2 takes (no look-around, no back-references)") from None
 
 
 class Table(ToolOutput):
@@ -95,7 +93,7 @@ class Table(ToolOutput):
 
 
 class DatabaseTool(Tool):
-    """Base of tools that read the database of ``HOLDFAST_DATABASE``; take a ``ReadQuery``, or write the SQL yourself."""
+    """Base of tools that read the database of ``HOLDFAST_DATABASE``; take a ``ReadQuery`` as an argument."""
 
     needs = ("database",)
     read_only = True

@@ -14,7 +14,7 @@ MAX_VALUES = 100
 
 
 class Completion(FunctionOperation):
-    """``function(value)`` or ``function(value, context)`` gives suggestions; ``context``: the arguments known so far."""
+    """``function(value)`` or ``function(value, context)`` gives suggestions; ``context``: arguments known so far."""
 
     kind: ClassVar = "completion"
 

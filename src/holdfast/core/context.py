@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Coroutine, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
@@ -206,11 +206,12 @@ class Context:
         answer: Mapping[str, Any] = (await self.ask(**{name: request}))[name]
         return answer
 
-    def wait(self, work: Awaitable[T]) -> T:
+    def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """From a synchronous tool's thread: run ``ctx.elicit(...)`` and the like on the loop and wait for it."""
         if not asyncio.iscoroutine(work):
             raise ConfigurationError("ctx.wait takes a coroutine, such as ctx.report_progress(1, 2)")
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        outcome: T = asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        return outcome
 
     def secret(self, value: str, name: str = "secret") -> str:
         """Register a secret that this call has learned, so that it can leave through no answer and no log."""

@@ -74,7 +74,7 @@ class Output:
         except ValidationError as error:
             kinds = sorted({item["type"] for item in error.errors(include_input=False, include_url=False)})
             raise OutputInvalid(
-                f"the tool's answer does not fit its output schema ({', '.join(kinds[:3])}); this is a fault of the server"
+                f"the tool's answer does not fit its output schema ({', '.join(kinds[:3])}): a fault of the server"
             ) from None
 
 

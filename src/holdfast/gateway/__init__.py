@@ -1,1 +1,1 @@
-"""Supervises and fronts many child servers. Nothing is here yet; it will implement ``core.endpoint.Endpoint`` over its children."""
+"""Fronts many child servers. To come; it will implement ``core.endpoint.Endpoint`` over its children."""

@@ -28,4 +28,5 @@ def recipe(operation: Operation, parts: Parts) -> Validate:
     """Every operation's arguments are validated."""
     limits = parts.settings.limits
     size = operation.limits.input or limits.input
-    return Validate(operation, parts.sandbox, Bounds(bytes=size, depth=limits.depth, elements=limits.elements, string=size))
+    bounds = Bounds(bytes=size, depth=limits.depth, elements=limits.elements, string=size)
+    return Validate(operation, parts.sandbox, bounds)

@@ -1,1 +1,1 @@
-"""``holdfast check``: looks at a server's code for what the guards cannot mend. Nothing is here yet; it will sit on ``core.registry``."""
+"""``holdfast check``: what the guards cannot mend in a server's code. To come; it will sit on ``core.registry``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from pydantic import BaseModel
 from holdfast import Context, Depends, Image, Limits, Server, ToolError, ToolInput, ToolOutput
 from holdfast.errors import Refusal
 
-SECRET = "s3cr3t-canary-value-0123456789"  # noqa: S105 - the canary that must not leak
+SECRET = "s3cr3t-canary-value-0123456789"
 server = Server("hostile")
 
 
@@ -64,7 +65,7 @@ async def not_a_number() -> float:
 @server.tool(limits=Limits(timeout=0.5))
 async def block(seconds: float) -> str:
     """Block the whole event loop."""
-    time.sleep(seconds)  # noqa: ASYNC251 - that is the point
+    time.sleep(seconds)
     return "slept"
 
 
@@ -73,10 +74,8 @@ async def swallow() -> str:
     """Swallow cancellation."""
     end = time.monotonic() + 3
     while time.monotonic() < end:
-        try:
+        with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(0.1)
-        except asyncio.CancelledError:
-            pass
     return "late"
 
 
@@ -119,7 +118,7 @@ async def noisy() -> str:
     print("pollution")
     sys.stdout.flush()
     os.write(1, b"raw pollution\n")
-    subprocess.run(["echo", "child pollution"], check=True)  # noqa: ASYNC221, S607 - that is the point
+    subprocess.run(["echo", "child pollution"], check=True)
     return "quiet"
 
 
@@ -170,7 +169,7 @@ async def learns_secret(ctx: Context) -> str:
 async def leftover(ctx: Context) -> str:
     """Leave a task, a thread's work and a child process behind."""
     asyncio.get_running_loop().create_task(asyncio.sleep(600))
-    subprocess.Popen(["sleep", "600"])  # noqa: ASYNC220, S607 - that is the point
+    subprocess.Popen(["sleep", "600"])
     return "gone"
 
 

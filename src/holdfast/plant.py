@@ -82,7 +82,7 @@ class Plant:
         return Parts(
             settings=settings,
             clock=self.clock,
-            random=Random(),  # noqa: S311 - jitter, not a secret
+            random=Random(),  # noqa: S311 # nosec B311 - jitter, not a secret
             sandbox=build_sandbox(self.loaded),
             outgoing=self.outgoing,
             events=Events(),

@@ -38,7 +38,7 @@ class Workspace:
             connection.execute(f'CREATE TABLE "{name}" ({columns})')
             for row in rows:
                 marks = ", ".join("?" for _ in row)
-                connection.execute(f'INSERT INTO "{name}" VALUES ({marks})', row)  # noqa: S608 - the test's own table
+                connection.execute(f'INSERT INTO "{name}" VALUES ({marks})', row)  # noqa: S608 # nosec B608 - the test's own table
             connection.commit()
         finally:
             connection.close()

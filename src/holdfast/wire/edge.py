@@ -166,4 +166,5 @@ def sdk_user(principal: Principal) -> Any:
     from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
     from mcp.server.auth.provider import AccessToken
 
-    return AuthenticatedUser(AccessToken(token="", client_id=principal.name, scopes=sorted(principal.scopes)))
+    known = {"token": principal.name, "client_id": principal.name, "scopes": sorted(principal.scopes)}
+    return AuthenticatedUser(AccessToken.model_validate(known))

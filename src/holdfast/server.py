@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from holdfast.core.completion import Completion
 from holdfast.core.function import FunctionTool
-from holdfast.core.layers import Loaded, load
+from holdfast.core.layers import CONFIG_FILE, Loaded, load
 from holdfast.core.mounting import mounted
 from holdfast.core.operation import Operation
 from holdfast.core.prompt import Prompt
@@ -54,7 +55,7 @@ class Server:
         self.identity: dict[str, Any] = {"instructions": instructions, **shown}
         self.registry = Registry()
         self._overrides = settings
-        self.sources: dict[str, Path | None] = {"file": None, "env_file": None}
+        self.sources: dict[str, Path | None] = {"file": beside(sys._getframe(1).f_globals), "env_file": None}
         self._lifespan = lifespan
         self._mounts: list[tuple[Server, str]] = []
         self._parents: list[Server] = []
@@ -238,3 +239,10 @@ class Server:
 
     def __repr__(self) -> str:
         return f"<Server {self.name}: {self.registry!r}>"
+
+
+def beside(module: Mapping[str, Any]) -> Path | None:
+    """The ``holdfast.toml`` in the folder of the file that makes the server; never that of the working directory."""
+    file = module.get("__file__")
+    found = Path(file).resolve().with_name(CONFIG_FILE) if file else None
+    return found if found is not None and found.is_file() else None

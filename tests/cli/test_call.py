@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,18 +24,44 @@ def test_a_tool_is_called_and_nothing_but_its_answer_is_on_stdout(holdfast: Any,
     assert '"event"' not in ran.err  # no log unless something is wrong
 
 
+@pytest.fixture
+def stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command in this process may not leave with ``os._exit``, whatever threads other tests have left."""
+    monkeypatch.setattr("holdfast.wire.serve.finish", sys.exit)
+
+
+@pytest.mark.usefixtures("stays")
 def test_arguments_may_come_as_pairs_or_on_standard_input(holdfast: Any, hello: Path) -> None:
     words = ("call", f"{hello}:server", "greet", "--json", "-", "name=41", "--raw")
-    result = json.loads(holdfast.run(*words, stdin='{"name": "x"}').out)
+    result = json.loads(holdfast(*words, stdin='{"name": "x"}').out)
     assert (result["content"], result["isError"]) == ([{"type": "text", "text": "Hello, 41!"}], False)
+    assert holdfast("call", hello, "greet", "name=Ada").out == "Hello, Ada!\n"
 
 
+@pytest.mark.usefixtures("stays")
 def test_a_refused_call_ends_with_status_1_and_the_reason(holdfast: Any, hello: Path) -> None:
-    ran = holdfast.run("call", hello, "greet", "--json", '{"name": 3}')
+    ran = holdfast("call", hello, "greet", "--json", '{"name": 3}')
     assert (ran.status, ran.out) == (1, "")
     assert "error: name takes a string [arguments.invalid]" in ran.err
-    raw = holdfast.run("call", hello, "greet", "--raw")
+    raw = holdfast("call", hello, "greet", "--raw")
     assert (raw.status, json.loads(raw.out)["_meta"]["io.holdfast/code"]) == (1, "arguments.invalid")
+
+
+def test_a_tool_in_a_process_of_its_own_is_found_there(holdfast: Any, python_file: Write) -> None:
+    text = """\
+        import multiprocessing
+        from holdfast import Server
+        server = Server("apart")
+
+        @server.tool(isolation="process")
+        def where(name: str) -> str:
+            return f"{name} in a child: {multiprocessing.parent_process() is not None}"
+        """
+    ran = holdfast.run("call", python_file("my-apart.py", text), "where", "name=it")
+    assert (ran.status, ran.out) == (0, "it in a child: True\n")
+    refused = holdfast("call", python_file("json.py", text), "where", "name=it")
+    assert refused.status == 2
+    assert "json.py is called like an installed module" in refused.err
 
 
 def test_what_cannot_be_called_is_a_usage_error_in_one_line(holdfast: Any, hello: Path) -> None:

@@ -69,7 +69,7 @@ def call(  # noqa: PLR0913 - each parameter is an option of the command
 
 
 async def _finished(into: dict[str, Any], answer: Awaitable[dict[str, Any]]) -> int:
-    """The exit status. A signal cancels the call: raised as an exception inside a tool, it would be the tool's fault."""
+    """The exit status. A signal cancels the call: raised as an exception in a tool, it would be the tool's fault."""
     from holdfast.wire.serve import Signals
 
     task = asyncio.ensure_future(answer)

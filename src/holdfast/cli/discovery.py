@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from holdfast.cli.importing import load_file
+from holdfast.cli.importing import PREFIX, load_file
 from holdfast.cli.streams import flush
 from holdfast.core.layers import CONFIG_FILE
 from holdfast.errors import ConfigurationError, HoldfastError
@@ -58,7 +58,13 @@ def find(target: Target, sources: Sources) -> Server:
     for given in (sources.config, sources.env_file):
         if given is not None and not given.is_file():
             raise ConfigurationError(f"{given} is not a file")
-    server = _chosen(_imported(target, sources), target)
+    module = _imported(target, sources)
+    server = _chosen(module, target)
+    if module.__name__.startswith(PREFIX) and any(item.isolation == "process" for item in server.whole()):
+        raise ConfigurationError(
+            f"{target.file.name} is called like an installed module, so a process of its own could not import "
+            'its tools with isolation="process"; rename the file'
+        )
     beside = target.file.parent / CONFIG_FILE
     server.sources["file"] = sources.config or (beside if beside.is_file() else None)
     server.sources["env_file"] = sources.env_file

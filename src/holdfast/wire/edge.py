@@ -46,6 +46,11 @@ class Edge:
         wanted = settings.auth.required if settings.auth.required is not None else tokens is not None
         self._tokens = TokenTable(tokens.get_secret_value()) if wanted and tokens is not None else None
         self._open = 0
+        self._leaving = asyncio.Event()
+
+    def drain(self) -> None:
+        """End the streams that stand open for nothing but news; calls under way go on."""
+        self._leaving.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the lifespan."""
@@ -118,6 +123,9 @@ class Edge:
         inner = {**scope, PRINCIPAL: principal}
         if self._tokens is not None:
             inner["user"] = sdk_user(principal)
+        if scope["method"] == "GET":
+            await self._standing(inner, receive, send)
+            return
         if scope["method"] != "POST":
             await self._app(inner, receive, send)
             return
@@ -128,6 +136,28 @@ class Edge:
             status = 400 if error.code <= INVALID_REQUEST else 422
             raise Refused(status, error.reply()) from None
         await self._app(inner, _replay(body, receive), send)
+
+    async def _standing(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A stream without an end of its own: to the application our leaving looks as if the client had left."""
+        ended = False
+
+        async def until_leaving() -> dict[str, Any]:
+            asked, leaving = asyncio.ensure_future(receive()), asyncio.ensure_future(self._leaving.wait())
+            try:
+                await asyncio.wait({asked, leaving}, return_when=asyncio.FIRST_COMPLETED)
+                return asked.result() if asked.done() else {"type": "http.disconnect"}
+            finally:
+                asked.cancel()
+                leaving.cancel()
+
+        async def noted(event: dict[str, Any]) -> None:
+            nonlocal ended
+            ended = event["type"] == "http.response.body" and not event.get("more_body", False)
+            await send(event)
+
+        await self._app(scope, until_leaving, noted)
+        if self._leaving.is_set() and not ended:
+            await send({"type": "http.response.body", "body": b""})
 
     async def _body(self, receive: Receive) -> bytes:
         """The whole body, within its size and its time (uvicorn has no deadline for receiving)."""

@@ -50,6 +50,7 @@ async def serve(server: Servable, loaded: Loaded) -> int:
         def stop() -> None:
             live.drain()
             sdk.close()
+            app.drain()
             asyncio.get_running_loop().call_later(NOTICE, setattr, runner, "should_exit", True)
 
         with Signals(stop) as signals:

@@ -119,6 +119,10 @@ class Context:
         self._asked = 0
         self._loop = asyncio.get_running_loop()
 
+    def restart(self) -> None:
+        """Called before each attempt: a question keeps its number, however often the call is tried."""
+        self._asked = 0
+
     @property
     def remaining(self) -> float:
         """Seconds until this call's deadline; infinite when there is none."""
@@ -166,6 +170,7 @@ class Context:
 
         In the 2026-07-28 era the tool is run again from its start when the answer has come, so what it does before
         asking should be repeatable. ``key`` names the question, by default after its place among the call's questions.
+        The time that the user takes counts: give a tool that asks a ``Limits(timeout=)`` that people can keep.
         Raises ``MissingCapability`` when the client cannot ask.
         """
         return elicited(await self._one(key, form_request(message, schema)), schema)

@@ -30,6 +30,7 @@ class Run:
 
     async def around(self, proceed: Proceed, call: Call, /) -> Answer:
         """Provide the dependencies, run, and turn the value into an answer."""
+        call.context.restart()
         try:
             async with AsyncExitStack() as stack:
                 given = await self._prepare(call.args, call.context, stack)

@@ -19,6 +19,7 @@ Scope = dict[str, Any]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 MCP_PATH = "/mcp"
 _JSON = "application/json"
+_DECISIVE = (b"host", b"origin", b"authorization", b"content-type", b"content-length", b"mcp-session-id")
 
 
 class Refused(Exception):
@@ -85,7 +86,7 @@ class Edge:
             raise Refused(503, "the server is busy; try again in a moment", ((b"retry-after", b"1"),))
         # RFC 9110, section 5.5: whitespace around a value is not part of it, but httptools leaves it at the end
         scope = {**scope, "headers": [(name.lower(), value.strip(b" \t")) for name, value in scope["headers"]]}
-        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        headers = _single(scope["headers"])
         self._check_names(headers)
         path = scope["path"]
         principal = ANONYMOUS if path in OPEN_PATHS else self._principal(headers)
@@ -176,6 +177,15 @@ class Edge:
                         return b"".join(parts)
         except TimeoutError:
             raise Refused(408, "the request did not arrive in time", ((b"connection", b"close"),)) from None
+
+
+def _single(headers: list[tuple[bytes, bytes]]) -> dict[bytes, str]:
+    """The headers by name. Two of those that decide anything are refused: each side might believe another one."""
+    found = {name: value.decode("latin-1") for name, value in headers}
+    for name in _DECISIVE:
+        if sum(sent == name for sent, _ in headers) > 1:
+            raise Refused(400, f"the header {name.decode()} was sent more than once")
+    return found
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -15,7 +15,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 
 from holdfast.wire.edge import MCP_PATH, Edge
 from holdfast.wire.eventstore import RecentEvents
-from holdfast.wire.sdk import SdkServer
+from holdfast.wire.sdk import SdkServer, keys_of
 from holdfast.wire.serve import Servable, Signals, refuse_unsafe_binding
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ async def serve(server: Servable, loaded: Loaded) -> int:
     settings = loaded.settings
     listening = bind(settings.http.host, settings.http.port)
     async with server.serving(loaded) as live:
-        sdk = SdkServer(live)
+        sdk = SdkServer(live, keys=keys_of(settings))
         live.publisher = sdk.publisher
         app = application(live, sdk, settings, hosts_of(listening))
         runner = _Uvicorn(config(app, drain=settings.http.drain, connections=settings.http.connections))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import OrderedDict
 from typing import Any, Literal
@@ -10,6 +11,8 @@ import mcp_types as types
 
 MAX_CLIENTS = 10_000
 """Handshake-era sessions that are told of changes; the one that came first is forgotten past that."""
+PATIENCE = 1.0
+"""Seconds that one client gets to take a notification."""
 MAX_URIS = 1_000
 """Resource subscriptions of one session."""
 
@@ -77,11 +80,15 @@ class _Publisher:
         await self._tell(self._clients.following(uri), note)
 
     async def _tell(self, sessions: list[Any], note: Any) -> None:
-        for session in sessions:
-            try:
-                await session.send_notification(note)
-            except Exception as error:  # boundary: one client that is gone must not keep the news from the others
-                logging.getLogger("holdfast.wire").debug("a change notification was lost: %s", type(error).__name__)
+        await asyncio.gather(*(_told(session, note) for session in sessions))
+
+
+async def _told(session: Any, note: Any) -> None:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await session.send_notification(note)
+    except Exception as error:  # boundary: one client that is gone or stuck must not keep the news from the others
+        logging.getLogger("holdfast.wire").debug("a change notification was lost: %s", type(error).__name__)
 
 
 def publisher(bus: Any, clients: ClientList) -> _Publisher:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import mcp_types as types
@@ -22,6 +22,7 @@ from holdfast.wire.publish import ClientList, publisher
 from holdfast.wire.session import MODERN, ClientSession
 
 if TYPE_CHECKING:
+    from holdfast.core.config import Settings
     from holdfast.core.endpoint import Endpoint, Kind, Listed
     from holdfast.core.pipeline import Answer
     from holdfast.core.principal import Principal
@@ -52,7 +53,7 @@ class _LowLevel(LowLevelServer[Any]):
 class SdkServer:
     """An endpoint behind the SDK's dispatcher, session and era handling. Built once per serving."""
 
-    def __init__(self, endpoint: Endpoint, *, max_listens: int = 1_024) -> None:
+    def __init__(self, endpoint: Endpoint, *, keys: Sequence[str] = (), max_listens: int = 1_024) -> None:
         self._endpoint = endpoint
         self.clients = ClientList()
         bus = InMemorySubscriptionBus()
@@ -75,7 +76,7 @@ class SdkServer:
             on_subscriptions_listen=self._listen,
         )  # fmt: skip
         self.lowlevel.middleware.append(
-            RequestStateBoundary(RequestStateSecurity.ephemeral(), default_audience=endpoint.name)
+            RequestStateBoundary(_sealing(keys), default_audience=endpoint.name)
         )
         self._register()
 
@@ -185,6 +186,16 @@ def _result(answer: Answer) -> dict[str, Any]:
     if answer.meta:
         body["_meta"] = answer.meta
     return body
+
+
+def _sealing(keys: Sequence[str]) -> RequestStateSecurity:
+    """How state that a client carries is sealed: with the operator's keys, so that it outlives a restart, or our own."""
+    return RequestStateSecurity(keys=list(keys)) if keys else RequestStateSecurity.ephemeral()
+
+
+def keys_of(settings: Settings) -> list[str]:
+    """The operator's keys for sealing: those of ``HOLDFAST_SECRETS__KEYS`` (the SDK derives its own from them)."""
+    return [key.get_secret_value() for key in settings.secrets.keys]
 
 
 class SdkCodec:

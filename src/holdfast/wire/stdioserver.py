@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 async def serve(server: Servable, loaded: Loaded, claimed: Claim | None = None) -> int:
     """Serve one client; returns the exit status. The descriptors are diverted from here on, unless they already are."""
-    from holdfast.wire.sdk import SdkCodec, SdkServer
+    from holdfast.wire.sdk import SdkCodec, SdkServer, keys_of
 
     taken = claimed or claim()
     async with AsyncExitStack() as stack:
         stack.callback(taken.release)
         live = await stack.enter_async_context(server.serving(loaded))
-        sdk = SdkServer(live)
+        sdk = SdkServer(live, keys=keys_of(loaded.settings))
         live.publisher = sdk.publisher
         await _health_beside(live, loaded, stack)
         limits = loaded.settings.limits

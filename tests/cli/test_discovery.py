@@ -142,7 +142,10 @@ def test_a_file_called_like_an_installed_module_hides_nothing(python_file: Write
         assert sys.modules[name].__name__ == name if name in sys.modules else True
 
 
-def test_a_file_called_like_the_running_script_is_no_trouble(python_file: Write) -> None:
+def test_a_file_called_like_the_running_script_is_no_trouble(
+    python_file: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)  # as it is for `python FILE`
     assert load_file(python_file("__main__.py", ONE)).__name__ == PREFIX + "__main__"
 
 

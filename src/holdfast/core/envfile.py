@@ -14,7 +14,7 @@ from holdfast.core.config import ENV_PREFIX
 from holdfast.core.layers import is_secret, keys
 
 _HEAD = """\
-# Every setting of holdfast, with its default. Generated from the settings model: `make env-example`.
+# Every setting of holdfast, with its default. Generated from the settings model: `holdfast config --env-example`.
 # Copy what you change to a file of your own and name it: `holdfast run server.py --env-file FILE`.
 # Secrets may be given as file:/path/to/secret, or encrypted as enc:... (`holdfast secret encrypt`).
 """

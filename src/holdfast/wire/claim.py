@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 
 from holdfast.errors import ConfigurationError
@@ -21,6 +22,9 @@ class Claim:
         """Put the descriptors back where they were; idempotent."""
         if not self.released:
             self.released = True
+            if sys.stdout is not None:
+                with suppress(OSError, ValueError):
+                    sys.stdout.flush()  # what a tool has printed belongs to stderr, not to the client
             os.dup2(self.input, 0)
             os.dup2(self.output, 1)
             os.close(self.input)
@@ -30,12 +34,13 @@ class Claim:
 def claim() -> Claim:
     """Divert fd 0 and 1. Raises ``ConfigurationError`` when one of them is closed."""
     if sys.stdout is not None:
-        sys.stdout.flush()
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
     try:
         taken = Claim(_private(0), _private(1))
     except OSError:
         raise ConfigurationError("a stdio server needs open standard input and output") from None
-    nothing = os.open(os.devnull, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    nothing = os.open(os.devnull, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2 if _is_open(2) else 0, 1)

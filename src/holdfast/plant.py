@@ -33,7 +33,7 @@ from holdfast.safe.outgoing import Outgoing
 from holdfast.safe.sandbox import Sandbox
 from holdfast.safe.secrets import SecretRegistry
 from holdfast.safe.secrets import require as require_redaction
-from holdfast.state.store import default_state_dir
+from holdfast.state.store import Store, default_state_dir
 from holdfast.watchdog.heartbeat import Block, Heartbeat, Thresholds
 
 IO_THREADS = 32
@@ -65,6 +65,7 @@ class Plant:
         self.heartbeat: Heartbeat | None = None
         self._processes: ProcessPool | None = None
         self._undo: list[Callable[[], None]] = []
+        self.store: Store | None = None
         self.parts = self._build_parts()
         self._watch()
 
@@ -93,7 +94,7 @@ class Plant:
             threads=ThreadPool(limits.threads),
             processes=self.processes,
             total=Bulkhead(limits.total, TOTAL_QUEUE, self.clock),
-            quota=Quota(limits.quota, self.clock) if limits.quota is not None else None,
+            quota=None if limits.quota is None else Quota(limits.quota, self._open_store()),
             budget=RetryBudget(),
             occupancy=Occupancy(),
         )
@@ -105,6 +106,13 @@ class Plant:
         return AuditLog(
             settings.file or self.state_dir() / "audit.jsonl", fail_open=settings.fail_open, clock=self.clock
         )
+
+    def _open_store(self) -> Store:
+        self.store = Store(self.state_dir() / "state.sqlite", on_damage=self._damaged, clock=self.clock)
+        return self.store
+
+    def _damaged(self, name: str) -> None:
+        self.log.error("state.damaged", set_aside=name)
 
     def state_dir(self) -> Path:
         """The folder of this server's durable state, made when needed, for its owner only."""
@@ -169,6 +177,8 @@ class Plant:
             self._processes.close()
         if self.parts.audit is not None:
             await self.parts.audit.close()
+        if self.store is not None:
+            await self.store.close()
         for undo in reversed(self._undo):
             undo()
         executor.shutdown(wait=False, cancel_futures=True)

@@ -14,6 +14,8 @@ from holdfast.errors import ConfigurationError
 MIN_LENGTH = 8
 """Characters; a shorter token could be guessed within a rate-limited day."""
 MAX_TOKENS = 10_000
+MAX_NAME = 64
+"""Characters of a principal's name, which is written to every log line of its calls."""
 _FORM = (
     "HOLDFAST_AUTH__TOKENS is one token, a JSON list of tokens, or a JSON object of name -> token or "
     '{"token": ..., "scopes": [...]}'
@@ -28,7 +30,13 @@ class TokenTable:
         for name, token, scopes in _entries(text):
             if len(token) < MIN_LENGTH:
                 raise ConfigurationError(f"a token in HOLDFAST_AUTH__TOKENS is shorter than {MIN_LENGTH} characters")
-            self._principals[_digest(token)] = Principal(name, scopes)
+            if not (name.isprintable() and 0 < len(name) <= MAX_NAME):
+                raise ConfigurationError(f"a name in HOLDFAST_AUTH__TOKENS has 1 to {MAX_NAME} printable characters")
+            holder = self._principals.setdefault(_digest(token), Principal(name, scopes))
+            if holder.name != name:
+                raise ConfigurationError(
+                    f"{holder.name} and {name} have the same token in HOLDFAST_AUTH__TOKENS; give each its own"
+                )
         if not 0 < len(self._principals) <= MAX_TOKENS:
             raise ConfigurationError(_FORM)
 
@@ -83,6 +91,13 @@ def _parsed(text: str) -> Any:
     if text.lstrip()[:1] not in ("[", "{"):
         return [part.strip() for part in text.split(",") if part.strip()]
     try:
-        return json.loads(text)
-    except ValueError:
+        return json.loads(text, object_pairs_hook=_object)
+    except (ValueError, RecursionError):
         raise ConfigurationError(_FORM) from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ConfigurationError("a name stands twice in HOLDFAST_AUTH__TOKENS; give each principal one token")
+    return made

@@ -102,6 +102,16 @@ class Store:
             raise ValueError("a counter takes finite numbers")
         return await self._transactions.ask(work)
 
+    async def left(self, space: str, key: str) -> float | None:
+        """Seconds until the key expires; None when it never does, or is not there."""
+
+        def work(connection: sqlite3.Connection) -> float | None:
+            query = "SELECT expires FROM entry WHERE space=? AND key=?"
+            row = connection.execute(query, (space, key)).fetchone()
+            return None if row is None or row[0] is None else max(0.0, float(row[0]) - self._wall())
+
+        return await self._transactions.ask(work, writes=False)
+
     async def delete(self, space: str, key: str) -> bool:
         """Forget the key; return whether it was there."""
 

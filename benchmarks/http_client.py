@@ -99,7 +99,7 @@ class HttpServer(Started):
         waiting = iter(requests)
         for key in list(selector.get_map().values()):
             if (request := next(waiting, None)) is not None:
-                key.data.socket.sendall(request)
+                self._send(key.data, request)
         answers: list[bytes] = []
         stamps: list[float] = []
         while len(answers) < len(requests):
@@ -113,12 +113,21 @@ class HttpServer(Started):
                 stamps.append(perf_counter())
                 answers.append(answer)
                 if (request := next(waiting, None)) is not None:
-                    key.data.socket.sendall(request)
+                    self._send(key.data, request)
         return answers, stamps
+
+    def _send(self, connection: Connection, request: bytes) -> None:
+        try:
+            connection.socket.sendall(request)
+        except ConnectionError:
+            raise self.silent() from None
 
     def _receive(self, connection: Connection) -> bytes | None:
         """Take what has arrived; the message, once the whole response is here."""
-        data = connection.socket.recv(CHUNK)
+        try:
+            data = connection.socket.recv(CHUNK)
+        except ConnectionError:
+            data = b""
         if not data:
             raise self.silent()
         connection.buffer += data

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from holdfast.safe.secrets import SecretRegistry
+from holdfast.safe.secrets import MIN_LENGTH, SecretRegistry
 from holdfast.safe.text import clean
 
 T = TypeVar("T")
+SHORT = 48
+"""Characters up to which a harmless text is remembered."""
+REMEMBERED = 4_096
+"""Harmless texts remembered: at most about half a megabyte."""
 _BINARY = {"data", "blob"}
 """Keys of content blocks that hold base64, which no hidden text can be in and which must not be altered."""
 _BINARY_KINDS = {"image", "audio"}
@@ -20,9 +24,29 @@ class Outgoing:
     def __init__(self, secrets: SecretRegistry, *, on_redaction: Callable[[str], None] | None = None) -> None:
         self._secrets = secrets
         self._told = on_redaction
+        self._version = -1
+        self._harmless: set[str] = set()
 
     def text(self, text: str) -> str:
         """``text`` as it may leave; the same object when nothing was to be done."""
+        if len(text) <= SHORT:
+            return self._short(text)
+        return self._filtered(text)
+
+    def _short(self, text: str) -> str:
+        """Keys and little words come again and again, and each search lets go of the interpreter's lock."""
+        if self._secrets.version != self._version:
+            self._version = self._secrets.version
+            self._harmless = set()
+        harmless = self._harmless
+        if text in harmless:
+            return text
+        found = clean(text) if len(text) < MIN_LENGTH else self._filtered(text)
+        if found is text and len(harmless) < REMEMBERED:
+            harmless.add(text)
+        return found
+
+    def _filtered(self, text: str) -> str:
         redacted = self._secrets.redact(clean(text))
         if redacted.hits and self._told is not None:
             for rule in redacted.hits:

@@ -45,6 +45,8 @@ class SecretRegistry:
         self._lock = threading.Lock()
         self._search: Search | None = None
         self._expiry: float | None = None
+        self.version = 0
+        """Grows whenever the values change: what was found clean before may not be any more."""
 
     def __len__(self) -> int:
         return len(self._values)
@@ -101,6 +103,7 @@ class SecretRegistry:
 
     def _changed(self) -> None:
         self._search = None
+        self.version += 1
         self._expiry = min((until for _, until in self._values.values() if until is not None), default=None)
 
 

@@ -9,6 +9,7 @@ import secrets
 from asyncio import CancelledError
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from holdfast.core.context import CallFacts, Context, ContextServices
@@ -29,6 +30,10 @@ _NEWS: dict[str, tuple[Listed, ...]] = {
     "prompts": ("prompts",),
 }
 """What clients are told of, and the lists whose change is news."""
+
+
+LEARNED = 3_600.0
+"""Seconds that a secret which a call has learned stays redacted; the registry is bounded, and so is its memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,9 @@ class Live:
         self.snapshot = take_snapshot(registry, plant)
         self.offered = _offered(registry)
         self.local = Principal("local", frozenset(plant.loaded.settings.auth.local_scopes))
-        self.state: Any = None
+        self.states: Mapping[Any, Any] = {}
+        self.homes: Mapping[Operation, Any] = {}
+        """What the lifespans of the servers yielded, and the mounted server that an operation comes from."""
         self.draining = False
         self.publisher: Any = None
         self._loop = asyncio.get_running_loop()
@@ -171,15 +178,18 @@ class Live:
             return None, {}
         raise UnknownName("prompt" if request.kind == "completion" else request.kind)
 
+    def _state_of(self, operation: Operation) -> Any:
+        return self.states.get(self.homes.get(operation), self.states.get(None))
+
     def _call(self, operation: Operation, arguments: Mapping[str, Any], request: Request) -> Call:
         request_id = f"{self._prefix}-{next(self._numbers)}"
         plant = self.plant
         services = ContextServices(
             clock=plant.clock,
             log=plant.log.bind(request_id=request_id, tool=operation.name),
-            state=self.state,
+            state=self._state_of(operation),
             publisher=self.publisher,
-            secret=plant.secrets.add,
+            secret=partial(plant.secrets.add, expires_in=LEARNED),
             clean=plant.outgoing.tree,
             sandbox=plant.parts.sandbox,
         )

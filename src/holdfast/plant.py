@@ -17,6 +17,7 @@ from holdfast.core.clock import Clock, SystemClock
 from holdfast.core.events import Events
 from holdfast.core.layers import Loaded
 from holdfast.core.operation import Operation
+from holdfast.errors import ConfigurationError, MissingSetting
 from holdfast.guards.parts import Parts
 from holdfast.isolation.processes import ProcessPool
 from holdfast.isolation.threads import ThreadPool
@@ -117,8 +118,13 @@ class Plant:
     def state_dir(self) -> Path:
         """The folder of this server's durable state, made when needed, for its owner only."""
         base = self.loaded.settings.state or default_state_dir()
-        folder = base / (re.sub(r"[^a-zA-Z0-9_.-]", "_", self.name) or "server")
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder = base / (re.sub(r"[^a-zA-Z0-9_.-]", "_", self.name).lstrip(".") or "server")
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise ConfigurationError(
+                f"the folder for durable state cannot be made ({error.strerror}): set HOLDFAST_STATE to one that can"
+            ) from None
         return folder
 
     def processes(self) -> ProcessPool:
@@ -130,8 +136,8 @@ class Plant:
     def _watch(self) -> None:
         parts, settings = self.parts, self.loaded.settings
         self.metrics.watch("log_records_lost", lambda: self.pipe.lost)
-        self.metrics.watch("orphans", lambda: parts.orphans.count)
-        self.metrics.watch("stuck_threads", lambda: parts.threads.zombies)
+        self.metrics.orphans.set_function(lambda: parts.orphans.count)
+        self.metrics.zombies.set_function(lambda: parts.threads.zombies)
         self.metrics.watch("calls_running", lambda: parts.total.running)
         self.metrics.watch("calls_queued", lambda: parts.total.queued)
         self.metrics.watch("interrupts", lambda: self.heartbeat.interrupts if self.heartbeat else 0)
@@ -182,6 +188,8 @@ class Plant:
         for undo in reversed(self._undo):
             undo()
         executor.shutdown(wait=False, cancel_futures=True)
+        # whoever owns the loop may go on using it, and a pool that was shut down would refuse its work
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(thread_name_prefix="asyncio"))
         self.parts.sandbox.close()
         self.pipe.close(LAST_WORDS)
 
@@ -218,7 +226,6 @@ _SETTING = {
 def check_needs(operations: Iterable[Operation], sandbox: Any) -> None:
     """Raise ``MissingSetting`` when an operation takes a handle that this server cannot give."""
     from holdfast.core.needs import needs_of
-    from holdfast.errors import MissingSetting
 
     for operation in operations:
         for need in sorted(needs_of(operation)):

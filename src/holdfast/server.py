@@ -17,7 +17,7 @@ from holdfast.core.prompt import Prompt
 from holdfast.core.registry import Registry
 from holdfast.core.resource import Resource
 from holdfast.core.tool import Tool
-from holdfast.errors import ConfigurationError
+from holdfast.errors import ConfigurationError, HoldfastError
 
 if TYPE_CHECKING:
     from holdfast.core.config import Settings
@@ -62,7 +62,8 @@ class Server:
         self._subscribers: list[tuple[str, Subscriber]] = []
         self._checks: list[tuple[str, Probe, dict[str, Any]]] = []
         self._serving: list[Live] = []
-        self._twins: dict[tuple[Operation, str], Operation] = {}  # bounded by what is mounted
+        self._twins: dict[tuple[Operation, str], Operation] = {}  # bounded by what is mounted, like the next
+        self._homes: dict[Operation, Server] = {}
 
     @overload
     def tool(self, function: F, /) -> F: ...
@@ -116,10 +117,17 @@ class Server:
     def add(self, operation: Op) -> Op:
         """Add a tool class (or instance), resource or prompt; also while serving, and as a class decorator.
 
-        Returns what it was given. Raises ``DuplicateName``.
+        Returns what it was given. Raises ``DuplicateName``, and ``ConfigurationError`` for what cannot be served as this
+        server is; it is not added then.
         """
-        self.registry.add(operation() if isinstance(operation, type) else operation)
-        self._changed()
+        made: Operation = operation() if isinstance(operation, type) else operation
+        self.registry.add(made)
+        try:
+            self._changed()
+        except HoldfastError:
+            self.registry.withdraw(made)
+            self._changed()
+            raise
         return operation
 
     def remove(self, kind: Literal["tool", "resource", "prompt", "completion"], name: str) -> None:
@@ -132,13 +140,19 @@ class Server:
         if child is self or self in child.everything_mounted():
             raise ConfigurationError(f"{child.name} cannot be mounted on {self.name}: it already holds it")
         self._mounts.append((child, namespace))
+        try:
+            self.whole()  # a clash of names shows now, not at start
+            self._changed()
+        except HoldfastError:
+            self._mounts.pop()
+            self._changed()
+            raise
         child._parents.append(self)
-        self.whole()  # a clash of names shows now, not at start
-        self._changed()
 
     def everything_mounted(self) -> list[Server]:
-        """The servers beneath this one."""
-        return [server for child, _ in self._mounts for server in (child, *child.everything_mounted())]
+        """The servers beneath this one, each once, however often it is mounted."""
+        found = [server for child, _ in self._mounts for server in (child, *child.everything_mounted())]
+        return list(dict.fromkeys(found))
 
     def whole(self) -> Registry:
         """What this server and everything mounted on it offer."""
@@ -147,7 +161,9 @@ class Server:
             registry.add(operation)
         for child, namespace in self._mounts:
             for operation in child.whole():
-                registry.add(self._twins.setdefault((operation, namespace), mounted(operation, namespace)))
+                twin = self._twins.setdefault((operation, namespace), mounted(operation, namespace))
+                self._homes[twin] = child._homes.get(operation, child)
+                registry.add(twin)
         return registry
 
     def on(self, pattern: str, subscriber: Subscriber | None = None) -> Any:
@@ -184,7 +200,8 @@ class Server:
                 plant.parts.events.subscribe(pattern, subscriber)
             for name, probe, options in self._checks:
                 plant.health.add(name, probe, **options)
-            live.state = await self._enter_lifespans(stack)
+            live.states = await self._enter_lifespans(stack)
+            live.homes = self._homes
             self._serving.append(live)
             stack.callback(self._serving.remove, live)
             plant.watch_loop()
@@ -194,13 +211,15 @@ class Server:
             plant.parts.events.emit("server.stopped", name=self.name)
 
     def _all_subscribers(self) -> list[tuple[str, Subscriber]]:
-        return self._subscribers + [item for child, _ in self._mounts for item in child._all_subscribers()]
+        return [item for server in (self, *self.everything_mounted()) for item in server._subscribers]
 
-    async def _enter_lifespans(self, stack: AsyncExitStack) -> Any:
-        for child in self.everything_mounted():
-            if child._lifespan is not None:
-                await stack.enter_async_context(child._lifespan(child))
-        return None if self._lifespan is None else await stack.enter_async_context(self._lifespan(self))
+    async def _enter_lifespans(self, stack: AsyncExitStack) -> dict[Server | None, Any]:
+        """What each lifespan yielded, by its server; this server's own is everybody's who has none."""
+        states: dict[Server | None, Any] = {}
+        for server in (*self.everything_mounted(), self):
+            if server._lifespan is not None:
+                states[server] = await stack.enter_async_context(server._lifespan(server))
+        return states | {None: states.get(self)}
 
     def _changed(self) -> None:
         for live in self._serving:

@@ -121,3 +121,59 @@ def test_an_answer_that_does_not_fit_is_refused_without_repeating_it(content: An
     with pytest.raises(InvalidArguments) as refused:
         elicited({"action": "accept", "content": content}, Order)
     assert "canary" not in str(refused.value)
+
+
+class Listing(BaseModel):
+    """Lists that a form cannot show."""
+
+    orders: list[Order] = []
+
+
+class Numbers(BaseModel):
+    """Numbers are no choices."""
+
+    many: list[int] = []
+
+
+class Mapped(BaseModel):
+    """Neither is a dictionary."""
+
+    more: dict[str, str] = {}
+
+
+class Maybe(BaseModel):
+    """Neither is a union."""
+
+    name: str | None = None
+
+
+class Choices(BaseModel):
+    """Lists of choices, written in every way."""
+
+    bare: list[Bare] = []
+    sizes: list[Size] = []
+    one: list[Literal["only"]] = []
+    titled: list[str] = Field([], json_schema_extra={"items": {"anyOf": [{"const": "a", "title": "A"}]}})
+
+
+@pytest.mark.parametrize("form, field", [(Listing, "orders"), (Numbers, "many"), (Mapped, "more"), (Maybe, "name")])
+def test_what_no_form_can_show_is_an_error_of_the_author_that_names_the_field(
+    form: type[BaseModel], field: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"list of choices: {field}$"):
+        flat_schema(form)
+
+
+def test_lists_of_choices_are_shown_without_references() -> None:
+    properties = flat_schema(Choices)["properties"]
+    assert "red" in str(properties["bare"]["items"])
+    assert properties["sizes"]["items"]["enum"] == ["small", "large"]
+    assert properties["one"]["items"]["const"] == "only"
+    assert properties["titled"]["items"]["anyOf"] == [{"const": "a", "title": "A"}]
+    assert "$ref" not in str(properties)
+
+
+@pytest.mark.parametrize("content", ["text", ["list"], 5, {"name": "Ada", "count": "many"}])
+def test_a_form_that_comes_back_as_something_else_is_refused(content: Any) -> None:
+    with pytest.raises(InvalidArguments, match="answer again"):
+        elicited({"action": "accept", "content": content}, Order)

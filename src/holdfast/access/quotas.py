@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import Protocol, TypeVar
 
 from holdfast.core.limits import parse_rate
@@ -46,8 +47,14 @@ class Quota:
             raise QuotaExceeded(f"the quota of {self._text} is spent", retry_after=wait)
 
     async def refund(self, principal: str, cost: float) -> None:
-        """Give ``cost`` back, for a call that was refused."""
-        await _surely(self._counters.add(_SPACE, principal, -cost, self._period))
+        """Give ``cost`` back, for a call that was refused; where the counters fail, it stays spent.
+
+        What was spent in a period that has ended is not given back in the next: a new count begins at nothing.
+        """
+        with suppress(QuotaExceeded):
+            left = await _surely(self._counters.add(_SPACE, principal, -cost, self._period))
+            if left < 0:
+                await _surely(self._counters.add(_SPACE, principal, -left, self._period))
 
 
 async def _surely(operation: Awaitable[T]) -> T:

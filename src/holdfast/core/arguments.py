@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic import BaseModel, ConfigDict, PydanticUndefinedAnnotation, PydanticUserError, ValidationError
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
-from holdfast.core.complaints import refusal
-from holdfast.errors import InvalidArguments
+from holdfast.core.complaints import MAX_EXPLAINED, refusal
+from holdfast.errors import ConfigurationError, HoldfastError, InvalidArguments
 from holdfast.safe.handle import Handle
+from holdfast.safe.json import Bounds, loads
 
 if TYPE_CHECKING:
     from holdfast.safe.sandbox import Sandbox
@@ -25,9 +25,13 @@ class ToolInput(BaseModel):
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         """A guard handle's default is written as text (``path: DirPath = "."``) and passes the same checks."""
-        texts = [f for f in cls.model_fields.values() if isinstance(f.default, str) and holds_handle(f.annotation)]
-        if texts and not all(field.validate_default for field in texts):
-            for field in texts:
+        guarded = [
+            field
+            for field in cls.model_fields.values()
+            if not field.is_required() and field.default is not None and holds_handle(field.annotation)
+        ]
+        if not all(field.validate_default for field in guarded):
+            for field in guarded:
                 field.validate_default = True
             cls.model_rebuild(force=True)
 
@@ -43,20 +47,25 @@ class Arguments(Protocol):
 
 
 class ModelArguments:
-    """Arguments described by a pydantic model."""
+    """Arguments described by a pydantic model. Raises ``ConfigurationError`` for one without a JSON schema."""
 
     def __init__(self, model: type[BaseModel], *, lenient: bool = False) -> None:
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            raise ConfigurationError("a tool's Input must be a subclass of ToolInput")
+        try:
+            self.schema = trimmed(model.model_json_schema())
+            self._validate = model.__pydantic_validator__.validate_json
+        except (PydanticUserError, PydanticUndefinedAnnotation) as error:
+            raise ConfigurationError(f"{model.__name__}: an argument's type has no schema ({error.code})") from None
         self.model = model
-        self.schema = trimmed(model.model_json_schema())
         self._lenient = lenient
-        self._validate = model.__pydantic_validator__.validate_json
 
     def check(self, sent: Mapping[str, Any], sandbox: Sandbox | None) -> Any:
         """See ``Arguments.check``."""
         try:
             return self._validate(_encoded(sent), strict=True, extra="forbid", context=sandbox)
         except ValidationError as error:
-            if not self._lenient:
+            if not self._lenient or error.error_count() > MAX_EXPLAINED:
                 raise refusal(error, self.schema) from None
             mended = _unquoted(sent, error)
         try:
@@ -81,31 +90,42 @@ def _encoded(sent: Mapping[str, Any]) -> bytes:
 
 MAX_UNQUOTED = 65_536
 """Characters of one text argument that ``lenient`` tries to read as JSON."""
+_UNQUOTED = Bounds(bytes=4 * MAX_UNQUOTED, string=4 * MAX_UNQUOTED)
 
 
-def _unquoted(sent: Mapping[str, Any], error: ValidationError) -> Mapping[str, Any]:
+def _unquoted(sent: Mapping[str, Any], error: ValidationError) -> Any:
     """A copy of ``sent`` in which each text that failed as another type is read as JSON, where it can be."""
-    mended: Any = json.loads(_encoded(sent))
+    mended = from_json(_encoded(sent))
     for item in error.errors(include_url=False, include_context=False, include_input=False):
         _unquote(mended, item["loc"])
-    return mended if isinstance(mended, dict) else sent
+    return mended
 
 
 def _unquote(tree: Any, path: tuple[int | str, ...]) -> None:
     holder: Any = None
     key: int | str = ""
     for step in path:
-        if not isinstance(tree, dict | list) or (isinstance(tree, dict) and step not in tree):
-            break
-        holder, key = tree, step
-        tree = holder[key]
-        if isinstance(tree, str):
-            break
+        if _leads_on(tree, step):  # a step that does not is the name of an alternative in a union
+            holder, key = tree, step
+            tree = holder[key]
     if holder is not None and isinstance(tree, str) and len(tree) <= MAX_UNQUOTED:
-        try:
-            holder[key] = json.loads(tree.lower() if tree.lower() in ("true", "false") else tree)
-        except (ValueError, RecursionError):
-            return
+        holder[key] = _read(tree)
+
+
+def _leads_on(tree: Any, step: int | str) -> bool:
+    if isinstance(tree, list):
+        return isinstance(step, int) and step < len(tree)
+    return isinstance(tree, dict) and step in tree
+
+
+def _read(text: str) -> Any:
+    """The number, boolean, list or object that ``text`` is, under the bounds of every message; else the text."""
+    word = text.strip().lower()
+    try:
+        value = loads((word if word in ("true", "false") else text).encode(), _UNQUOTED)
+    except HoldfastError:
+        return text
+    return text if value is None or isinstance(value, str) else value
 
 
 def trimmed(schema: dict[str, Any]) -> dict[str, Any]:
@@ -118,9 +138,7 @@ def _trim(node: Any, parent: str) -> Any:
         return [_trim(item, "") for item in node]
     if not isinstance(node, dict):
         return node
-    named = parent in ("properties", "$defs", "patternProperties")
-    kept = node.items() if named else [(k, v) for k, v in node.items() if not (k == "title" and isinstance(v, str))]
-    return {
-        key: value if key in ("default", "const", "enum", "examples") and not named else _trim(value, key)
-        for key, value in kept
-    }
+    if parent in ("properties", "$defs", "patternProperties"):
+        return {name: _trim(value, "") for name, value in node.items()}
+    kept = [(key, value) for key, value in node.items() if not (key == "title" and isinstance(value, str))]
+    return {key: value if key in ("default", "const", "enum", "examples") else _trim(value, key) for key, value in kept}

@@ -26,9 +26,9 @@ class Completion(FunctionOperation):
 
     def present(self, value: Any) -> Answer:
         """The first hundred suggestions."""
-        values = [str(item) for item in value]
         if not isinstance(value, list | tuple | set | frozenset):
             raise OutputInvalid("a completion gives a list of texts; this is a fault of the server")
+        values = [str(item) for item in value]
         return Answer(
             {"completion": {"values": values[:MAX_VALUES], "total": len(values), "hasMore": len(values) > MAX_VALUES}}
         )

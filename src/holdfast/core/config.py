@@ -7,20 +7,26 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from holdfast.core.limits import parse_rate
+from holdfast.errors import ConfigurationError
 
 ENV_PREFIX = "HOLDFAST_"
 MIB = 1024 * 1024
 
 
-def _rate(text: str) -> str:
-    parse_rate(text)
+def _rate(text: Any) -> Any:
+    try:
+        parse_rate(text)
+    except ConfigurationError as error:  # so that the message names the setting
+        raise PydanticCustomError("rate", "{why}", {"why": str(error)}) from None
     return text
 
 
 Rate = Annotated[str, BeforeValidator(_rate)]
+Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class _Section(BaseModel):
@@ -83,7 +89,7 @@ class UrlSettings(_Section):
     """Which addresses tools may fetch."""
 
     allow: tuple[str, ...] = Field((), description="host:port pairs admitted although they are private (JSON list)")
-    ports: tuple[int, ...] = Field((80, 443), description="ports that may be fetched (JSON list)")
+    ports: tuple[Port, ...] = Field((80, 443), description="ports that may be fetched (JSON list)")
     timeout: float = Field(10.0, gt=0, description="seconds for one fetch, redirects included")
     max_bytes: int = Field(2 * MIB, gt=0, description="bytes of one response, decompressed")
 
@@ -136,7 +142,6 @@ class Settings(BaseSettings):
         extra="forbid",
         env_prefix=ENV_PREFIX,
         env_nested_delimiter="__",
-        nested_model_default_partial_update=True,
     )
 
     workspace: Path | None = Field(None, description="folder beneath which tools may read and write")

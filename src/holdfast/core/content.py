@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from holdfast.errors import OutputInvalid
+
 Block = dict[str, Any]
 
 
@@ -106,19 +108,29 @@ def contents(uri: str, content: str | bytes, mime_type: str | None) -> Block:
     return body | ({"text": content} if isinstance(content, str) else {"blob": _encoded(content)})
 
 
+_KINDS = ("text", "image", "audio", "resource", "resource_link")
+"""Types of content blocks (MCP 2025-06-18, server/tools)."""
+
+
 def is_content(value: object) -> bool:
-    """Whether ``value`` is a content object of ours, or a content model of the SDK."""
-    return hasattr(value, "block") or (hasattr(value, "model_dump") and isinstance(getattr(value, "type", None), str))
+    """Whether ``value`` is a content object of ours, a content model of the SDK, or a ready block as a mapping."""
+    if isinstance(value, Mapping):
+        return value.get("type") in _KINDS
+    return hasattr(value, "block") or (hasattr(value, "model_dump") and getattr(value, "type", None) in _KINDS)
 
 
 def block_of(value: Any) -> Block:
-    """One content block from text, a content object, an SDK content model or a ready mapping."""
+    """One content block from text, a content object, an SDK content model or a ready mapping.
+
+    Raises ``OutputInvalid`` for anything else.
+    """
     if isinstance(value, str):
         return text_block(value)
-    if hasattr(value, "block"):
-        block: Block = value.block()
-        return block
+    if not is_content(value):
+        raise OutputInvalid("the answer holds something that is no content; this is a fault of the server")
     if isinstance(value, Mapping):
         return dict(value)
-    dumped: Block = value.model_dump(by_alias=True, mode="json", exclude_none=True)
-    return dumped
+    block: Block = (
+        value.block() if hasattr(value, "block") else value.model_dump(by_alias=True, mode="json", exclude_none=True)
+    )
+    return block

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from holdfast.core.questions import (
     Elicited,
+    chosen,
     elicited,
     form_request,
     needed_capability,
@@ -100,7 +101,7 @@ class Context:
 
     __slots__ = (
         "_asked", "_clean", "_clock", "_loop", "_publisher", "_sandbox", "_secret", "_session",
-        "deadline", "log", "principal", "request_id", "state", "tool",
+        "deadline", "log", "may_ask", "principal", "request_id", "state", "tool",
     )  # fmt: skip
 
     def __init__(self, call: CallFacts, services: ContextServices, session: Session) -> None:
@@ -108,6 +109,8 @@ class Context:
         self.tool = call.tool
         self.principal = call.principal
         self.deadline: float | None = None
+        self.may_ask = True
+        """False where the answer is shared: it may not hold what one caller's user said."""
         self.log = services.log
         self.state = services.state
         self._clock = services.clock
@@ -177,8 +180,7 @@ class Context:
 
     async def elicit_url(self, message: str, url: str, elicitation_id: str, *, key: str | None = None) -> Elicited[Any]:
         """Send the user to ``url`` for what must not pass through the client (credentials, payment)."""
-        answer = await self._one(key, url_request(message, url, elicitation_id))
-        return Elicited(answer.get("action", "cancel"))
+        return Elicited(chosen(await self._one(key, url_request(message, url, elicitation_id))))
 
     async def sample(
         self,
@@ -194,13 +196,16 @@ class Context:
     async def roots(self, *, key: str | None = None) -> list[Mapping[str, Any]]:
         """The folders that the client says it works in; claims of the caller, never a permission."""
         answer = await self._one(key, roots_request())
-        return list(answer.get("roots", ()))
+        return [root for root in answer.get("roots") or () if isinstance(root, Mapping)]
 
     async def ask(self, **requests: Mapping[str, Any]) -> Mapping[str, Any]:
         """Put several questions at once (made by ``core.questions``); key -> raw answer.
 
-        Raises ``MissingCapability`` when the client cannot answer one of them.
+        Raises ``MissingCapability`` when the client cannot answer one of them, and ``ConfigurationError`` in a
+        cacheable operation, whose answer is given to others too.
         """
+        if not self.may_ask:
+            raise ConfigurationError(f"{self.tool} is cacheable, so it cannot ask: its answer is given to others too")
         for request in requests.values():
             self.require(needed_capability(request))
         return await self._session.ask(self._clean(requests))
@@ -215,6 +220,9 @@ class Context:
         """From a synchronous tool's thread: run ``ctx.elicit(...)`` and the like on the loop and wait for it."""
         if not asyncio.iscoroutine(work):
             raise ConfigurationError("ctx.wait takes a coroutine, such as ctx.report_progress(1, 2)")
+        if _running_loop() is self._loop:
+            work.close()
+            raise ConfigurationError("ctx.wait is for a plain def in its thread; in an async def, await instead")
         outcome: T = asyncio.run_coroutine_threadsafe(work, self._loop).result()
         return outcome
 
@@ -242,6 +250,13 @@ class Context:
     async def resource_updated(self, uri: str) -> None:
         """Tell clients of both eras who subscribed to ``uri`` that it changed."""
         await self._publisher.updated(uri)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)

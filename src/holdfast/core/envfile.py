@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from enum import Enum
-from pathlib import Path
 from typing import Any
 
 from pydantic.fields import FieldInfo
@@ -44,6 +42,4 @@ def _written(info: FieldInfo) -> str:
         return "true" if value else "false"
     if isinstance(value, tuple | list | dict):
         return json.dumps(value)
-    if isinstance(value, Path | Enum):
-        return str(value)
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -6,15 +6,15 @@ import inspect
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_type_hints
+from functools import partial
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, create_model
-from pydantic.errors import PydanticUserError
+from pydantic import BaseModel, ConfigDict, PydanticUndefinedAnnotation, PydanticUserError, create_model
 
 from holdfast.core.arguments import Arguments, ModelArguments, ToolInput
-from holdfast.core.context import Context
-from holdfast.core.inject import Plan, marker, plan, resolve
-from holdfast.core.operation import Operation, doc
+from holdfast.core.inject import Plan, hints_of, is_context, label, marker, plan, resolve
+from holdfast.core.operation import FACTS, Operation, doc
 from holdfast.core.output import declared_output
 from holdfast.core.raw import SchemaArguments
 from holdfast.core.tool import Tool
@@ -22,6 +22,8 @@ from holdfast.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
+
+    from holdfast.core.context import Context
 
 _FIELD = "arg_"
 """Prefix of the model's field names, so that a parameter may be called ``schema``, ``copy`` or ``model_x``."""
@@ -49,33 +51,51 @@ class Signature:
 
 def read_signature(function: Callable[..., Any]) -> Signature:
     """Read a function's parameters. Raises ``ConfigurationError`` for those that no caller could fill."""
-    hints = _hints(function)
+    hints = hints_of(function)
     fields: dict[str, Any] = {}
-    context: str | None = None
+    contexts: list[str] = []
     dependencies: dict[str, Plan] = {}
-    for name, parameter in inspect.signature(function).parameters.items():
-        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise ConfigurationError(
-                f"{function.__qualname__}: *args, **kwargs and positional-only parameters have no schema"
-            )
+    for name, parameter in _parameters(function).items():
         annotation = hints.get(name, Any)
         depends = marker(annotation, parameter.default)
-        if annotation is Context:
-            context = name
+        if is_context(annotation):
+            contexts.append(name)
         elif depends is not None:
             dependencies[name] = plan(depends)
         else:
             _warn_if_unguarded(function, name, annotation)
             fields[_FIELD + name] = (annotation, ... if parameter.default is parameter.empty else parameter.default)
+    if len(contexts) > 1:
+        raise ConfigurationError(f"{label(function)}: a call has one context; take it once")
     names = tuple(field.removeprefix(_FIELD) for field in fields)
+    context = contexts[0] if contexts else None
     return Signature(_model(function, fields), names, context, dependencies, hints.get("return", Any))
 
 
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    try:
-        return get_type_hints(function, include_extras=True)
-    except (NameError, TypeError) as error:
-        raise ConfigurationError(f"{function.__qualname__}: a type hint cannot be resolved: {error}") from None
+def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """What is still to be filled in; what a ``partial`` has bound by name is the author's and no caller's."""
+    bound = function.keywords if isinstance(function, partial) else {}
+    found = {name: item for name, item in inspect.signature(function).parameters.items() if name not in bound}
+    for parameter in found.values():
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            raise ConfigurationError(
+                f"{label(function)}: *args, **kwargs and positional-only parameters have no schema"
+            )
+    return found
+
+
+def _callable(function: Any) -> Callable[..., Any]:
+    """The function itself; of an object that can be called its ``__call__``, which can be read and may be async.
+
+    Raises ``ConfigurationError`` for what cannot be an operation.
+    """
+    if isinstance(function, partial):
+        return partial(_callable(function.func), *function.args, **function.keywords)
+    if inspect.isclass(function) or not callable(function):
+        raise ConfigurationError("a decorator takes a function; give a Tool class to server.add")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise ConfigurationError(f"{label(function)}: a generator has no one answer; return a list")
+    return function if inspect.isroutine(function) else _callable(function.__call__)
 
 
 class _FunctionInput(ToolInput):
@@ -84,20 +104,26 @@ class _FunctionInput(ToolInput):
 
 def _model(function: Callable[..., Any], fields: dict[str, Any]) -> type[BaseModel]:
     try:
-        model: type[BaseModel] = create_model(f"{function.__name__}_input", __base__=_FunctionInput, **fields)
-    except PydanticUserError as error:
-        raise ConfigurationError(f"{function.__qualname__}: a parameter's type has no schema ({error.code})") from None
+        model: type[BaseModel] = create_model(f"{label(function)}_input", __base__=_FunctionInput, **fields)
+    except (PydanticUserError, PydanticUndefinedAnnotation) as error:
+        raise ConfigurationError(f"{label(function)}: a parameter's type has no schema ({error.code})") from None
     return model
 
 
 def _warn_if_unguarded(function: Callable[..., Any], name: str, annotation: Any) -> None:
-    if annotation is str and name in _UNGUARDED:
+    if name in _UNGUARDED and (annotation is Any or _is_text(annotation)):
         warnings.warn(
-            f"{function.__qualname__}({name}: str) is an unguarded string; take {_UNGUARDED[name]} instead, "
+            f"{label(function)}({name}: str) is an unguarded string; take {_UNGUARDED[name]} instead, "
             "or choose another name if it is not one",
             UnguardedParameter,
             stacklevel=6,
         )
+
+
+def _is_text(annotation: Any) -> bool:
+    if get_origin(annotation) in (Annotated, Union, UnionType):
+        return any(_is_text(item) for item in get_args(annotation))
+    return annotation is str
 
 
 class FunctionOperation(Operation):
@@ -108,18 +134,19 @@ class FunctionOperation(Operation):
 
     def adopt(self, function: Callable[..., Any], facts: Mapping[str, Any]) -> None:
         """Read ``function`` and take over the decorator's keyword arguments."""
-        self.function = function
+        self.function = _callable(function)
         self.name = getattr(function, "__name__", "")
         self.description = doc(function)
         for fact, value in facts.items():
-            if not hasattr(Operation, fact) or fact in ("kind", "run", "arguments"):
+            if fact not in FACTS:
                 raise ConfigurationError(f"unknown argument of the decorator: {fact}")
             if value is not None:
-                setattr(self, fact, frozenset(value) if fact == "scopes" else value)
-        self.signature = read_signature(function)
+                setattr(self, fact, value)
+        self.check_facts()
+        self.signature = read_signature(self.function)
         self.arguments: Arguments = ModelArguments(self.signature.arguments, lenient=self.lenient)
         self._fields = tuple((name, _FIELD + name) for name in self.signature.names)
-        if inspect.iscoroutinefunction(function):
+        if inspect.iscoroutinefunction(self.function):
             self.__dict__["run"] = self._run_async
 
     def work(self) -> Any:

@@ -6,7 +6,9 @@ import inspect
 from collections.abc import Callable
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
+from functools import partial
+from types import TracebackType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from holdfast.core.context import Context
 from holdfast.errors import ConfigurationError
@@ -38,6 +40,34 @@ def marker(annotation: Any, default: Any) -> Depends | None:
     return None
 
 
+def is_context(annotation: Any) -> bool:
+    """Whether a parameter takes the ``Context``, also as ``Context | None`` or ``Annotated``."""
+    if get_origin(annotation) in (Annotated, Union, UnionType):
+        return any(is_context(item) for item in get_args(annotation))
+    return annotation is Context
+
+
+def label(function: Any) -> str:
+    """What a message to its author calls a function, a partial or an object that can be called."""
+    while isinstance(function, partial):
+        function = function.func
+    name: str = getattr(function, "__qualname__", type(function).__name__)
+    return name
+
+
+def hints_of(function: Any) -> dict[str, Any]:
+    """The resolved type hints of whatever can be called. Raises ``ConfigurationError`` for one that names nothing."""
+    read = function
+    while isinstance(read, partial):
+        read = read.func
+    if not inspect.isroutine(read):
+        read = read.__init__ if inspect.isclass(read) else type(read).__call__
+    try:
+        return get_type_hints(read, include_extras=True)
+    except (NameError, TypeError) as error:
+        raise ConfigurationError(f"{label(function)}: a type hint cannot be resolved: {error}") from None
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How one provider is called: its parameters that are contexts, and those that are dependencies."""
@@ -51,20 +81,30 @@ def plan(depends: Depends, depth: int = 0) -> Plan:
     """Read a provider's signature once, when the tool is built. Raises ``ConfigurationError``."""
     if depth > MAX_NESTING:
         raise ConfigurationError(f"dependencies are nested deeper than {MAX_NESTING}: is there a cycle?")
-    hints = get_type_hints(depends.provide, include_extras=True)
+    hints = hints_of(depends.provide)
     contexts: list[str] = []
     needs: dict[str, Plan] = {}
-    for name, parameter in inspect.signature(depends.provide).parameters.items():
+    for name, parameter in _parameters(depends.provide).items():
         inner = marker(hints.get(name), parameter.default)
         if inner is not None:
             needs[name] = plan(inner, depth + 1)
-        elif hints.get(name) is Context:
+        elif is_context(hints.get(name)):
             contexts.append(name)
         elif parameter.default is inspect.Parameter.empty:
             raise ConfigurationError(
-                f"dependency {depends.provide.__qualname__} has a parameter that nothing provides: {name}"
+                f"dependency {label(depends.provide)} has a parameter that nothing provides: {name}"
             )
     return Plan(depends.provide, tuple(contexts), needs)
+
+
+def _parameters(provide: Any) -> Mapping[str, inspect.Parameter]:
+    try:
+        hash(provide)  # a call keeps what it was given by its provider
+        return inspect.signature(provide).parameters
+    except (TypeError, ValueError):
+        raise ConfigurationError(
+            f"dependency {label(provide)} is not a function whose parameters can be read"
+        ) from None
 
 
 async def resolve(plans: Mapping[str, Plan], context: Context, stack: AsyncExitStack) -> dict[str, Any]:
@@ -84,8 +124,30 @@ async def _provided(item: Plan, context: Context, stack: AsyncExitStack, done: d
 
 async def _entered(provide: Callable[..., Any], values: dict[str, Any], stack: AsyncExitStack) -> Any:
     if inspect.isasyncgenfunction(provide):
-        return await stack.enter_async_context(asynccontextmanager(provide)(**values))
+        later = asynccontextmanager(provide)(**values)
+        value = await later.__aenter__()
+        stack.push_async_exit(_heard_async(later.__aexit__))
+        return value
     if inspect.isgeneratorfunction(provide):
-        return stack.enter_context(contextmanager(provide)(**values))
+        now = contextmanager(provide)(**values)
+        value = now.__enter__()
+        stack.push(_heard(now.__exit__))
+        return value
     value = provide(**values)
     return await value if inspect.isawaitable(value) else value
+
+
+def _heard(leave: Callable[..., Any]) -> Callable[..., None]:
+    """A provider hears of a call's failure, but one that swallows it does not make the call a success."""
+
+    def end(kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        leave(kind, error, trace)
+
+    return end
+
+
+def _heard_async(leave: Callable[..., Any]) -> Callable[..., Any]:
+    async def end(kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await leave(kind, error, trace)
+
+    return end

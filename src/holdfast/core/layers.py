@@ -88,10 +88,11 @@ def _validated(tree: Tree) -> Settings:
 
 def _explain(error: ValidationError) -> str:
     lines = [
-        f"{ENV_PREFIX}{'__'.join(map(str, item['loc'])).upper()} ({'.'.join(map(str, item['loc']))}): {item['msg']}"
+        f"{ENV_PREFIX}{'__'.join(names).upper()} ({'.'.join(names)}): {item['msg']}"
         for item in error.errors(include_input=False, include_url=False, include_context=False)
+        if (names := [step for step in item["loc"] if isinstance(step, str)])
     ]
-    return "settings do not fit: " + "; ".join(lines)
+    return "settings do not fit: " + "; ".join(dict.fromkeys(lines))
 
 
 def _read_toml(file: Path) -> Tree:
@@ -106,17 +107,21 @@ def _read_env_file(file: Path) -> Mapping[str, str]:
 
     if not file.is_file():
         raise ConfigurationError(f"the named environment file {file.name} does not exist")
-    return {key: value for key, value in dotenv_values(file).items() if value is not None}
+    try:
+        found = dotenv_values(file, interpolate=False)  # a value is data: a token may hold ${...}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file.name} cannot be read: {type(error).__name__}") from None
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _read_environment(environ: Mapping[str, str]) -> Tree:
-    known = {name.upper() for name in Settings.model_fields}
+    sections = {name for name, _ in _sections()}
     tree: Tree = {}
     for name in environ:
         if name.upper().startswith(ENV_PREFIX):
-            head = name.upper().removeprefix(ENV_PREFIX).split("__")[0]
-            if head not in known:
-                tree[head.lower()] = environ[name]
+            head, *tail = name.lower().removeprefix(ENV_PREFIX.lower()).split("__")
+            if head not in Settings.model_fields or (tail and head not in sections):
+                tree[".".join((head, *tail))] = environ[name]  # the library would overlook it
     return tree | _Environment(Settings, environ)()
 
 
@@ -142,7 +147,7 @@ class _Environment(EnvSettingsSource):
 def _nested(overrides: Mapping[str, Any]) -> Tree:
     tree: Tree = {}
     for key, value in overrides.items():
-        _put(tree, key, value)
+        _put(tree, str(key), dict(value) if isinstance(value, Mapping) else value)
     return tree
 
 
@@ -206,7 +211,7 @@ def is_secret(info: FieldInfo) -> bool:
 
 def _resolve_secrets(tree: Tree) -> Tree:
     """Replace ``file:`` and ``enc:`` values of secret settings by what they stand for."""
-    ring = [_from_file(item) for item in _as_list(_get(tree, "secrets.keys"))]
+    ring = [_from_file(item) for item in _as_list(_bare(_get(tree, "secrets.keys")))]
     if ring:
         _put(tree, "secrets.keys", ring)
     for key in (key for key, info in keys().items() if is_secret(info) and key != "secrets.keys"):
@@ -216,7 +221,12 @@ def _resolve_secrets(tree: Tree) -> Tree:
     return tree
 
 
+def _bare(value: Any) -> Any:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
 def _from_file(value: Any) -> Any:
+    value = _bare(value)
     if not (isinstance(value, str) and value.startswith("file:")):
         return value
     from holdfast.safe.sealed import from_file

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
+from math import inf
 
 from holdfast.errors import ConfigurationError
 
@@ -25,8 +26,8 @@ def parse_rate(text: str) -> tuple[float, float]:
 
     Raises ``ConfigurationError`` when the text is not N/second, N/minute, N/hour or N/day.
     """
-    match = _RATE.fullmatch(text)
-    if match is None or match[2] not in _PERIODS or float(match[1]) <= 0:
+    match = _RATE.fullmatch(text) if isinstance(text, str) else None
+    if match is None or match[2] not in _PERIODS or not 0 < float(match[1]) < inf:
         raise ConfigurationError("a rate is written as a count and a period: 100/minute, 5/second, 1000/hour, 1/day")
     return float(match[1]), _PERIODS[match[2]]
 
@@ -57,9 +58,9 @@ class Limits:
             parse_rate(self.rate)
         for name in ("timeout", "concurrency", "input", "output"):
             value = getattr(self, name)
-            if value is not None and value <= 0:
+            if value is not None and not value > 0:  # written so that NaN, which compares with nothing, is refused
                 raise ConfigurationError(f"Limits({name}=) must be more than zero")
-        if self.cost < 0 or (self.queue is not None and self.queue < 0):
+        if not 0 <= self.cost < inf or (self.queue is not None and self.queue < 0):
             raise ConfigurationError("Limits(cost=) and Limits(queue=) must not be negative")
 
 

@@ -23,7 +23,8 @@ def mounted(operation: Operation, namespace: str) -> Operation:
     twin = copy.copy(operation)
     if isinstance(operation, Completion):
         owner, _, argument = operation.name.rpartition(" ")
-        twin.name = f"{_uri(owner, namespace) if '://' in owner else f'{namespace}_{owner}'} {argument}"
+        is_template = "://" in owner or "{" in owner  # only templates and prompts have completions
+        twin.name = f"{_uri(owner, namespace) if is_template else f'{namespace}_{owner}'} {argument}"
     else:
         twin.name = f"{namespace}_{operation.name}"
     if isinstance(twin, Tool):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from dataclasses import is_dataclass
+from typing import Any, get_args, get_type_hints
 
 from pydantic import BaseModel
 
@@ -26,8 +27,16 @@ def _collect(annotation: Any, found: set[str], seen: set[Any]) -> None:
         seen.add(annotation)
         if issubclass(annotation, Handle) and annotation.needs is not None:
             found.add(annotation.needs)
-        elif issubclass(annotation, BaseModel):
-            for field in annotation.model_fields.values():
-                _collect(field.annotation, found, seen)
+        for inner in _fields(annotation):
+            _collect(inner, found, seen)
     for argument in get_args(annotation):
         _collect(argument, found, seen)
+
+
+def _fields(kind: type) -> list[Any]:
+    """The types of what a model, dataclass, TypedDict or NamedTuple holds."""
+    if issubclass(kind, BaseModel):
+        return [field.annotation for field in kind.model_fields.values()]
+    if is_dataclass(kind) or hasattr(kind, "__required_keys__") or hasattr(kind, "_fields"):
+        return list(get_type_hints(kind, include_extras=True).values())
+    return []

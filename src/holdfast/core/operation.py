@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from holdfast.core.limits import Limits
@@ -52,6 +53,14 @@ class Operation:
 
     run: Any
     """``run(args, ctx)``: the work itself; ``async def`` or ``def``. Subclasses define it."""
+
+    def check_facts(self) -> None:
+        """Bring the facts into their form when the operation is built. Raises ``ConfigurationError``."""
+        self.scopes = frozenset({self.scopes} if isinstance(self.scopes, str) else self.scopes)
+        if self.isolation not in (None, "inline", "thread", "process"):
+            raise ConfigurationError(f"{self.kind} {self.name}: isolation is inline, thread or process")
+        if not isinstance(self.limits, Limits):
+            raise ConfigurationError(f"{self.kind} {self.name}: limits are written as Limits(...)")
 
     @property
     def ttl(self) -> float:
@@ -114,7 +123,18 @@ def run_detached(operation: type[Operation], args: Any) -> Any:
     return operation().run(args, None)
 
 
+FACTS = frozenset(Operation.__annotations__) - {"kind", "arguments", "run"}
+"""What a decorator takes and a class may set."""
+
+
 def doc(thing: Any) -> str | None:
-    """A docstring as a description, or nothing."""
-    text = inspect.getdoc(thing)
-    return text.strip() if text else None
+    """The docstring of an author as a description, or nothing; those of the bases of this library describe no tool."""
+    while isinstance(thing, partial):
+        thing = thing.func
+    if not inspect.isroutine(thing):
+        owners = (thing if inspect.isclass(thing) else type(thing)).__mro__
+        written = [o.__doc__ for o in owners if o is not object and o.__module__.partition(".")[0] != "holdfast"]
+        text = inspect.cleandoc(next(filter(None, written), ""))
+    else:
+        text = inspect.getdoc(thing) or ""
+    return text.strip() or None

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    PydanticSchemaGenerationError,
-    PydanticUserError,
-    TypeAdapter,
-    ValidationError,
-)
+from pydantic import BaseModel, ConfigDict, PydanticUndefinedAnnotation, PydanticUserError, TypeAdapter
 from pydantic_core import PydanticSerializationError, from_json, to_json, to_jsonable_python
 
 from holdfast.core.arguments import trimmed
@@ -28,9 +21,11 @@ from holdfast.core.content import (
     text_block,
 )
 from holdfast.core.pipeline import Answer
+from holdfast.core.raw import checker, first
 from holdfast.errors import ConfigurationError, OutputInvalid
+from holdfast.safe.json import dumps
 
-_PLAIN = (None, type(None), str, Any, Result, Image, Audio, EmbeddedResource, ResourceLink)
+_PLAIN = (None, type(None), str, Any, list, list[Any], Result, Image, Audio, EmbeddedResource, ResourceLink)
 """Return types that are sent as content alone."""
 
 
@@ -41,41 +36,60 @@ class ToolOutput(BaseModel):
 
 
 class Output:
-    """A declared output: its schema, and the check that every answer passes."""
+    """A declared output: its schema, and the check that every answer passes.
+
+    What is sent is what the type declares: an attribute that only a subclass has stays here, and an object with
+    properties that the schema does not name is refused.
+    """
 
     def __init__(self, declared: Any) -> None:
         try:
-            self._adapter: TypeAdapter[Any] = TypeAdapter(declared)
-            schema = trimmed(self._adapter.json_schema(mode="serialization"))
-        except (PydanticSchemaGenerationError, PydanticUserError) as error:
+            adapter: TypeAdapter[Any] = TypeAdapter(declared)
+            schema = closed(trimmed(adapter.json_schema(mode="serialization")))
+        except (PydanticUserError, PydanticUndefinedAnnotation) as error:
             raise ConfigurationError(f"a return type has no JSON schema; annotate another ({error.code})") from None
         self._wrapped = schema.get("type") != "object"
         self.schema = _in_result(schema) if self._wrapped else schema
+        self._adapter = adapter
+        self._validator = checker(self.schema)
 
     def present(self, value: Any) -> Answer:
         """Encode once, check the encoded form, and send both the text and the structure. Raises ``OutputInvalid``."""
-        encoded = _encoded(value)
-        self._check(encoded)
-        structure = from_json(encoded)
-        text = structure if isinstance(structure, str) else encoded.decode()
-        body = {
-            "content": [text_block(text)],
-            "structuredContent": {"result": structure} if self._wrapped else structure,
-        }
-        return Answer(body)
+        raw = encoded(value, self._written, self._plain)
+        value = _decoded(raw)
+        structure = {"result": value} if self._wrapped else value
+        self.recheck(structure)
+        return Answer(
+            {
+                "content": [text_block(value if isinstance(value, str) else raw.decode())],
+                "structuredContent": structure,
+            }
+        )
 
-    def recheck(self, structure: Mapping[str, Any]) -> None:
-        """Check structured output again after its text was altered. Raises ``OutputInvalid``."""
-        self._check(to_json(structure.get("result") if self._wrapped else structure))
+    def recheck(self, structure: Any) -> None:
+        """Check structured output, also again after its text was altered. Raises ``OutputInvalid``."""
+        if not self._validator.is_valid(structure):
+            kind = first(self._validator, structure).kind.name
+            raise OutputInvalid(f"the tool's answer does not fit its output schema ({kind}): a fault of the server")
 
-    def _check(self, encoded: bytes) -> None:
-        try:
-            self._adapter.validate_json(encoded, strict=True, by_alias=True, by_name=True)
-        except ValidationError as error:
-            kinds = sorted({item["type"] for item in error.errors(include_input=False, include_url=False)})
-            raise OutputInvalid(
-                f"the tool's answer does not fit its output schema ({', '.join(kinds[:3])}): a fault of the server"
-            ) from None
+    def _written(self, value: Any) -> bytes:
+        return self._adapter.dump_json(value, by_alias=True, warnings=False)
+
+    def _plain(self, value: Any) -> Any:
+        return self._adapter.dump_python(value, mode="json", by_alias=True, warnings=False)
+
+
+def closed(node: Any, parent: str = "") -> Any:
+    """The schema in which every object with named properties takes no others, unless it says that it does."""
+    if isinstance(node, list):
+        return [closed(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if parent in ("properties", "$defs"):
+        return {name: closed(item) for name, item in node.items()}
+    values = ("default", "const", "enum", "examples")
+    inner = {key: item if key in values else closed(item, key) for key, item in node.items()}
+    return {"additionalProperties": False, **inner} if "properties" in inner else inner
 
 
 def _in_result(schema: dict[str, Any]) -> dict[str, Any]:
@@ -113,41 +127,84 @@ def freely(value: Any) -> Answer:
 def _from_result(value: Result) -> Answer:
     body: dict[str, Any] = {"content": _blocks(value.content)}
     if value.structured is not None:
-        body["structuredContent"] = from_json(_encoded(value.structured))
-    return Answer(body, meta=dict(value.meta))
+        body["structuredContent"] = _object(value.structured)
+    return Answer(body, meta=_object(value.meta))
+
+
+def _object(value: Any) -> dict[str, Any]:
+    made = _decoded(encoded(value))
+    if not isinstance(made, dict):
+        raise OutputInvalid("structured output is an object: a fault of the server")
+    return made
 
 
 def _blocks(value: Any) -> list[Block]:
-    if value is None:
+    if value is None or (isinstance(value, tuple) and not value):
         return []
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes) and any(is_content(item) for item in value):
+        return [_block(item) for item in value]
+    return [_block(value)]
+
+
+def _block(value: Any) -> Block:
     if isinstance(value, str) or is_content(value):
-        return [block_of(value)]
-    if isinstance(value, Sequence) and not isinstance(value, bytes) and any(is_content(item) for item in value):
-        return [block_of(item) for item in value]
-    if isinstance(value, tuple) and not value:
-        return []
-    return [text_block(_encoded(value).decode())]
+        return block_of(value)
+    return text_block(encoded(value).decode())
 
 
-def _encoded(value: Any) -> bytes:
-    """JSON bytes; lone surrogates (what ``os.listdir`` can give) become U+FFFD, NaN becomes null."""
+def _json(value: Any) -> bytes:
+    return to_json(value, inf_nan_mode="null")
+
+
+def encoded(
+    value: Any, write: Callable[[Any], bytes] = _json, plain: Callable[[Any], Any] = to_jsonable_python
+) -> bytes:
+    """JSON bytes; lone surrogates (what ``os.listdir`` can give) become U+FFFD, NaN becomes null.
+
+    Raises ``OutputInvalid`` for what JSON cannot hold.
+    """
+    if _holds_iterator(value):
+        raise OutputInvalid("the tool's answer holds an iterator, which may have no end: a fault of the server")
     try:
-        return to_json(value, inf_nan_mode="null")
-    except UnicodeEncodeError:
-        return _scrubbed(value)
-    except PydanticSerializationError as error:
-        if "surrogate" in str(error):
-            return _scrubbed(value)
-        raise OutputInvalid("the tool's answer cannot be written as JSON; this is a fault of the server") from None
+        return _tried(value, write, plain)
+    except (PydanticSerializationError, ValueError, TypeError, RecursionError, OutputInvalid):
+        pass  # the message would name the value
+    raise OutputInvalid("the tool's answer cannot be written as JSON: a fault of the server")
 
 
-def _scrubbed(value: Any) -> bytes:
-    return to_json(_without_surrogates(to_jsonable_python(value, fallback=str)), inf_nan_mode="null")
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+_CONTAINERS = (dict, list, tuple)
 
 
-def _without_surrogates(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, dict):
-        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
-    return [_without_surrogates(item) for item in value] if isinstance(value, list) else value
+def _holds_iterator(value: Any) -> bool:
+    """Whether there is an iterator in plain containers: the encoder would draw from it until the memory is full."""
+    waiting, seen = [value], set()
+    while waiting:
+        item = waiting.pop()
+        if type(item) in _SCALARS:
+            continue
+        if not isinstance(item, _CONTAINERS):
+            if isinstance(item, Iterator):
+                return True
+        elif id(item) not in seen:
+            seen.add(id(item))
+            waiting.extend(item.values() if isinstance(item, dict) else item)
+    return False
+
+
+def _tried(value: Any, write: Callable[[Any], bytes], plain: Callable[[Any], Any]) -> bytes:
+    try:
+        return write(value)
+    except (PydanticSerializationError, ValueError):
+        pass
+    try:
+        return dumps(plain(value))
+    except (PydanticSerializationError, ValueError):  # a key that is not Unicode
+        return dumps(value)
+
+
+def _decoded(raw: bytes) -> Any:
+    try:
+        return from_json(raw)
+    except ValueError:  # an integer of more digits than any parser takes
+        raise OutputInvalid("the tool's answer holds a number that is too long: a fault of the server") from None

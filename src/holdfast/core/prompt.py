@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from holdfast.core.content import Message
 from holdfast.core.function import FunctionOperation
 from holdfast.core.pipeline import Answer
+from holdfast.errors import ConfigurationError
 
 
 class Prompt(FunctionOperation):
@@ -18,6 +19,8 @@ class Prompt(FunctionOperation):
 
     def __init__(self, function: Callable[..., Any], **facts: Any) -> None:
         self.adopt(function, {"read_only": True, "lenient": True, **facts})
+        if not self.name:
+            raise ConfigurationError("a prompt made from something without a name needs name=")
 
     def listing(self) -> dict[str, Any]:
         """The prompt as ``prompts/list`` shows it."""

@@ -79,21 +79,37 @@ def flat_schema(schema: type[BaseModel]) -> dict[str, Any]:
 
 
 def _primitive(name: str, declared: dict[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
-    if "$ref" in declared:
-        target = definitions[declared["$ref"].rpartition("/")[2]]
-        declared = {**target, **{key: value for key, value in declared.items() if key != "$ref"}}
-    if declared.get("type") not in ("string", "integer", "number", "boolean", "array"):
-        raise ConfigurationError(f"an elicited field must be a primitive, an enumeration or a list of choices: {name}")
-    return declared
+    declared = _followed(declared, definitions)
+    if declared.get("type") == "array":
+        items = _followed(declared.get("items", {}), definitions)
+        choices = items.get("anyOf") or items.get("oneOf") or [items]  # titled choices are written as constants
+        if all("enum" in choice or "const" in choice for choice in choices):
+            return {**declared, "items": items}
+    elif declared.get("type") in ("string", "integer", "number", "boolean"):
+        return declared
+    raise ConfigurationError(f"an elicited field must be a primitive, an enumeration or a list of choices: {name}")
+
+
+def _followed(declared: dict[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
+    if "$ref" not in declared:
+        return declared
+    target = definitions[declared["$ref"].rpartition("/")[2]]
+    return {**target, **{key: value for key, value in declared.items() if key != "$ref"}}
+
+
+def chosen(answer: Mapping[str, Any]) -> Literal["accept", "decline", "cancel"]:
+    """What the user did; whatever is neither accepting nor declining is cancelling."""
+    action = answer.get("action")
+    return "accept" if action == "accept" else "decline" if action == "decline" else "cancel"
 
 
 def elicited(answer: Mapping[str, Any], schema: type[M]) -> Elicited[M]:
     """The answer to ``form_request(..., schema)``. Raises ``InvalidArguments`` when it does not fit."""
     from pydantic import ValidationError
 
-    action = answer.get("action")
+    action = chosen(answer)
     if action != "accept":
-        return Elicited("decline" if action == "decline" else "cancel")
+        return Elicited(action)
     try:
         return Elicited("accept", schema.model_validate(answer.get("content") or {}))
     except ValidationError:

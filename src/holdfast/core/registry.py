@@ -57,6 +57,12 @@ class Registry:
             raise ConfigurationError(f"there is no {kind} called {name}")
         del shelf[name]
 
+    def withdraw(self, operation: Operation) -> None:
+        """Take back what was just added."""
+        for shelf in (self.tools, self.resources, self.prompts, self.completions):
+            for name in [name for name, held in shelf.items() if held is operation]:
+                del shelf[name]
+
     def __iter__(self) -> Iterator[Operation]:
         yield from self.tools.values()
         yield from self.resources.values()

@@ -42,7 +42,10 @@ class Tool(Operation):
 
     def __init__(self) -> None:
         self.name = self.name or snake(type(self).__name__)
-        self.description = self.description or doc(type(self)) if type(self) is not Tool else None
+        self.description = self.description or doc(type(self))
+        if not callable(getattr(self, "run", None)):
+            raise ConfigurationError(f"tool {self.name}: a Tool says what it does in run(self, args, ctx)")
+        self.check_facts()
         self.arguments = ModelArguments(self.Input, lenient=self.lenient)
         declared = self.Output if self.Output is not None else self._annotated_output()
         self.output = declared_output(declared)
@@ -59,8 +62,9 @@ class Tool(Operation):
         declared = inspect.get_annotations(self.run).get("return", Any)
         if not isinstance(declared, str):
             return declared
+        module = inspect.getmodule(self.run)
         names = {
-            **vars(inspect.getmodule(self.run)),
+            **(vars(module) if module is not None else {}),
             **{k: v for c in reversed(type(self).__mro__) for k, v in vars(c).items()},
         }
         try:

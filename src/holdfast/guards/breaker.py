@@ -7,7 +7,7 @@ from asyncio import CancelledError
 from holdfast.core.clock import Clock
 from holdfast.core.operation import Operation
 from holdfast.core.pipeline import Answer, Call, Proceed
-from holdfast.errors import ProtocolError, Refusal, ToolError
+from holdfast.errors import DeadlineExceeded, ProtocolError, Refusal, ToolError
 from holdfast.guards.parts import Parts
 from holdfast.resilience.breaker import Breaker, Permit, State
 
@@ -22,30 +22,32 @@ class BreakerGuard:
     async def around(self, proceed: Proceed, call: Call, /) -> Answer:
         """Ask for a permit, and say how the attempt went."""
         permit = self._breaker.permit()
-        begun = self._clock.now()
+        begun, deadline = self._clock.now(), call.deadline
         try:
             answer = await proceed(call)
-        except (Refusal, ProtocolError):
+        except (ToolError, CancelledError) as error:
+            self._settle(permit, error, begun, deadline)
+            raise
+        except (Refusal, ProtocolError) as error:
+            if isinstance(error, DeadlineExceeded):
+                permit.failure(self._clock.now() - begun)
             permit.release()
-            raise
-        except ToolError:
-            permit.success(self._clock.now() - begun)
-            raise
-        except CancelledError:
-            self._cancelled(permit, call, begun)
             raise
         except BaseException:  # boundary: whatever the tool failed with is counted, then raised again
             permit.failure(self._clock.now() - begun)
             raise
-        permit.success(self._clock.now() - begun)
+        self._settle(permit, None, begun, deadline)
         return answer
 
-    def _cancelled(self, permit: Permit, call: Call, begun: float) -> None:
+    def _settle(self, permit: Permit, error: BaseException | None, begun: float, deadline: float | None) -> None:
+        """Count an attempt that did not fail by itself: past the deadline it failed all the same, however it ended."""
         now = self._clock.now()
-        if call.deadline is not None and now >= call.deadline:
+        if deadline is not None and now >= deadline:
             permit.failure(now - begun)
-        else:
+        elif isinstance(error, CancelledError):
             permit.release()  # the client went away: that says nothing about the operation
+        else:
+            permit.success(now - begun)
 
 
 def recipe(operation: Operation, parts: Parts) -> BreakerGuard:

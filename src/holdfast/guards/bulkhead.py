@@ -36,4 +36,6 @@ def recipe(operation: Operation, parts: Parts) -> BulkheadGuard:
     limits, defaults = operation.limits, parts.settings.limits
     running = limits.concurrency or defaults.concurrency
     queue = defaults.queue if limits.queue is None else limits.queue
-    return BulkheadGuard(Bulkhead(running, queue, parts.clock), parts.total)
+    own = Bulkhead(running, queue, parts.clock)
+    parts.metrics.for_tool(operation.name).watch_queue(lambda: own.queued)
+    return BulkheadGuard(own, parts.total)

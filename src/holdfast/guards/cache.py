@@ -9,6 +9,8 @@ from holdfast.core.pipeline import Answer, Call, Proceed
 from holdfast.errors import ConfigurationError
 from holdfast.guards.parts import Parts
 from holdfast.resilience.cache import CoalescingCache
+from holdfast.resources.tracking import Tracker, internal
+from holdfast.safe.handle import current_scope
 
 
 class Cache:
@@ -20,13 +22,27 @@ class Cache:
 
     async def around(self, proceed: Proceed, call: Call, /) -> Answer:
         """Give the remembered answer, join the call under way, or make one."""
+        call.context.may_ask = False
         key = (call.principal.name, _canonical(to_json(call.arguments)))
 
         async def make() -> Answer:
-            return await proceed(call)
+            return await _apart(proceed, call)
 
-        answer: Answer = await self._cache.get(key, self._ttl, make)
+        with internal():
+            answer: Answer = await self._cache.get(key, self._ttl, make)
         return Answer(answer.body, dict(answer.meta), answer.is_error, answer.input_required)
+
+
+async def _apart(proceed: Proceed, call: Call) -> Answer:
+    """Run in a scope of its own: those who share the answer may outlive the call that began it."""
+    tracker = Tracker()
+    tracker.start()
+    token = current_scope.set(tracker)
+    try:
+        return await proceed(call)
+    finally:
+        current_scope.reset(token)
+        await tracker.close()
 
 
 def _canonical(encoded: bytes) -> bytes:

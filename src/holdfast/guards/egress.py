@@ -8,7 +8,7 @@ from pydantic_core import to_json
 
 from holdfast.core.operation import Operation
 from holdfast.core.pipeline import META, Answer, Call, Proceed
-from holdfast.errors import OutputTooLarge, Refusal, ToolError
+from holdfast.errors import OutputTooLarge, ProtocolError, Refusal, ToolError
 from holdfast.guards.parts import Parts
 from holdfast.safe.outgoing import Outgoing
 from holdfast.safe.text import truncate
@@ -32,13 +32,19 @@ class Egress:
         except (Refusal, ToolError) as error:
             error.message = truncate(self._outgoing.text(error.message), self._limit)[0]
             raise
+        except ProtocolError as error:
+            error.message = truncate(self._outgoing.text(error.message), self._limit)[0]
+            error.data = self._outgoing.tree(error.data)
+            raise
         cleaned = self._cleaned(answer)
         cleaned.meta |= call.meta
-        call.bytes_out = len(to_json(cleaned.body))
-        return cleaned if call.bytes_out <= self._limit else self._cut(cleaned)
+        if _size(cleaned) > self._limit:
+            cleaned = self._cut(cleaned)
+        call.bytes_out = _size(cleaned)
+        return cleaned
 
     def _cleaned(self, answer: Answer) -> Answer:
-        body = self._outgoing.tree(answer.body)
+        body = self._body(answer)
         altered = body is not answer.body
         result = Answer(body, self._outgoing.tree(dict(answer.meta)), answer.is_error, answer.input_required)
         if altered:
@@ -47,21 +53,42 @@ class Egress:
                 self._operation.recheck(result)
         return result
 
+    def _body(self, answer: Answer) -> dict[str, Any]:
+        if not answer.input_required:
+            return self._outgoing.tree(answer.body)
+        # the state is the caller's own answers: it leaves sealed, and must come back as it is
+        requests = self._outgoing.tree(answer.body["inputRequests"])
+        return answer.body if requests is answer.body["inputRequests"] else {**answer.body, "inputRequests": requests}
+
     def _cut(self, answer: Answer) -> Answer:
         """Cut plain text; refuse what would be broken by cutting (structure, pictures, blobs)."""
         blocks: list[Any] = answer.body.get("content") or []
         plain = "structuredContent" not in answer.body and all(block.get("type") == "text" for block in blocks)
-        if not (blocks and plain):
-            raise OutputTooLarge(f"the answer is larger than {self._limit} bytes; ask for less of it")
-        room, kept = self._limit - ROOM, []
-        for block in blocks:
-            text, cut = truncate(block["text"], max(room, 0))
-            kept.append({**block, "text": text})
-            room -= len(text.encode()) + ROOM
-            if cut or room <= 0:
-                break
-        body: dict[str, Any] = {**answer.body, "content": kept}
-        return Answer(body, {**answer.meta, f"{META}truncated": True}, answer.is_error)
+        meta = {**answer.meta, f"{META}truncated": True}
+        room = max(self._limit - ROOM, self._limit // 2)
+        while blocks and plain and room > 0:
+            shorter = Answer({**answer.body, "content": _shortened(blocks, room)}, meta, answer.is_error)
+            if _size(shorter) <= self._limit:
+                return shorter
+            room //= 2  # line ends and quotation marks take two bytes each in JSON
+        raise OutputTooLarge(f"the answer is larger than {self._limit} bytes; ask for less of it")
+
+
+def _size(answer: Answer) -> int:
+    """Bytes as JSON, ``_meta`` included."""
+    return len(to_json(answer.body)) + (len(to_json(answer.meta)) if answer.meta else 0)
+
+
+def _shortened(blocks: list[Any], room: int) -> list[Any]:
+    """The first blocks of text, as far as there is room."""
+    kept = []
+    for block in blocks:
+        text, cut = truncate(block["text"], max(room, 0))
+        kept.append({**block, "text": text})
+        room -= len(text.encode()) + ROOM
+        if cut or room <= 0:
+            break
+    return kept
 
 
 def recipe(operation: Operation, parts: Parts) -> Egress:

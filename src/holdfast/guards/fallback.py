@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from asyncio import CancelledError
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,8 @@ from holdfast.core.operation import Operation
 from holdfast.core.pipeline import META, Answer, Call, Proceed
 from holdfast.errors import ProtocolError, Refusal, ToolError
 from holdfast.guards.parts import Parts
-from holdfast.resilience.deadline import Orphans, by
+from holdfast.resilience.deadline import GRACE, Orphans, by
+from holdfast.resources.tracking import internal
 
 RESERVED = 0.2
 """Share of the deadline that is kept for the fallback."""
@@ -47,13 +49,24 @@ class Fallback:
     async def _proceed(self, proceed: Proceed, call: Call) -> Answer:
         if call.deadline is None:
             return await proceed(call)
-        now = self._clock.now()
-        inner = now + (call.deadline - now) * (1 - RESERVED)
-        return await by(inner, self._clock, proceed(call), on_orphan=self._orphans.add)
+        whole = call.deadline
+        kept = (whole - self._clock.now()) * RESERVED
+        call.deadline = call.context.deadline = whole - kept  # for all that is inside
+        grace = min(GRACE, kept / 2)
+        try:
+            with internal():
+                return await by(call.deadline, self._clock, proceed(call), grace=grace, on_orphan=self._orphans.add)
+        finally:
+            call.deadline = call.context.deadline = whole
 
     async def _instead(self, call: Call) -> Any:
-        value = self._function(*(call.args, call.context)[: self._takes])
-        return await value if inspect.isawaitable(value) else value
+        try:
+            value = self._function(*(call.args, call.context)[: self._takes])
+            return await value if inspect.isawaitable(value) else value
+        except (Exception, CancelledError):
+            raise
+        except BaseException as error:  # boundary: sys.exit() or a question must not end more than this call
+            raise RuntimeError(f"the fallback raised {type(error).__name__}") from error
 
 
 def recipe(operation: Operation, parts: Parts) -> Fallback | None:

@@ -11,6 +11,7 @@ from holdfast.core.operation import Operation
 from holdfast.core.pipeline import Answer, Call, Proceed
 from holdfast.errors import AuditUnavailable, ProtocolError, Refusal, ToolError
 from holdfast.guards.parts import Parts
+from holdfast.observe.audit import AuditLog
 from holdfast.resources.tracking import Tracker, Usage
 from holdfast.safe.handle import current_scope
 
@@ -24,7 +25,9 @@ class Observe:
         self._clock = parts.clock
         self._events = parts.events
         self._metrics = parts.metrics.for_tool(operation.name)
+        self._audited = parts.metrics.audited
         self._audit = parts.audit
+        self._fail_open = parts.settings.audit.fail_open
         self._log = parts.log
         self._occupancy = parts.occupancy
 
@@ -38,7 +41,7 @@ class Observe:
         answer: Answer | None = None
         begun = self._clock.now()
         try:
-            if self._audit is not None and self._changes and not self._audit.working:
+            if self._audit is not None and self._changes and not (self._audit.working or self._fail_open):
                 raise AuditUnavailable("this call would have to be recorded, and the audit log cannot be written")
             answer = await proceed(call)
             return answer
@@ -49,8 +52,10 @@ class Observe:
             current_scope.reset(scope)
             current_context.reset(context)
             tracker.bytes_in, tracker.bytes_out = call.bytes_in, call.bytes_out
-            await tracker.close()
-            await self._ended(call, answer, error, self._clock.now() - begun, tracker.finish())
+            try:
+                await tracker.close()
+            finally:  # also when this is cancelled in its turn: every call that began is seen to end
+                await self._ended(call, answer, error, self._clock.now() - begun, tracker.finish())
 
     def _started(self, call: Call) -> None:
         self._metrics.started()
@@ -73,7 +78,16 @@ class Observe:
         if self._events.wanted:
             self._events.emit(_EVENTS.get(outcome, "tool.failed"), **record)
         if self._audit is not None and (self._changes or isinstance(error, Refusal)):
-            await self._audit.append(record)
+            await self._write_audit(self._audit, record, error)
+
+    async def _write_audit(self, audit: AuditLog, record: dict[str, Any], error: BaseException | None) -> None:
+        try:
+            await audit.append(record)
+            self._audited("written" if audit.working else "lost")
+        except AuditUnavailable:
+            self._audited("refused")
+            if not isinstance(error, CancelledError):  # then no answer waits for its record, and nobody for an answer
+                raise
 
     def _record(self, call: Call, outcome: str, code: str | None, seconds: float) -> dict[str, Any]:
         record: dict[str, Any] = {

@@ -29,4 +29,6 @@ def recipe(operation: Operation, parts: Parts) -> Rate:
     """Every operation has a rate; a bucket for each principal, remembered up to a number."""
     rate = operation.limits.rate or parts.settings.limits.rate
     count, period = parse_rate(rate)
+    if count < 1:  # "0.5/second" is one in two seconds: a call takes one whole unit
+        count, period = 1.0, period / count
     return Rate(KeyedLimiter(count, period, parts.clock, max_keys=parts.settings.limits.principals), rate)

@@ -6,6 +6,7 @@ from asyncio import CancelledError, current_task
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
+from threading import Event
 from typing import Any
 
 from holdfast.core.context import InputRequired
@@ -36,17 +37,12 @@ class Run:
                 given = await self._prepare(call.args, call.context, stack)
                 value = await self._runner(call, given)
             return self._present(value)
-        except InputRequired as question:
-            body = {"inputRequests": dict(question.requests), "requestState": dict(question.state)}
-            return Answer(body, input_required=True)
-        except LoopBlocked:
-            raise DeadlineExceeded("the tool blocked the server and was interrupted; try again later") from None
-        except CancelledError as error:
-            if _asked_to_stop():
-                raise
-            raise ToolStopped("the tool raised CancelledError by itself") from error
-        except (SystemExit, KeyboardInterrupt, GeneratorExit) as error:
-            raise ToolStopped(f"the tool raised {type(error).__name__}") from error
+        except (Exception, CancelledError) as error:
+            if isinstance(error, CancelledError) and not _asked_to_stop():
+                raise ToolStopped("the tool raised CancelledError by itself") from error
+            raise
+        except BaseException as error:  # boundary: nothing that a tool raises may end more than its own call
+            return _answered(error)
 
 
 class ToolStopped(Exception):
@@ -56,6 +52,28 @@ class ToolStopped(Exception):
 def _asked_to_stop() -> bool:
     task = current_task()
     return task is None or task.cancelling() > 0
+
+
+def _answered(error: BaseException) -> Answer:
+    """The client's turn, when the tool asked a question (several at once come as a group); or raises what it means."""
+    questions, others = _sorted(error)
+    if any(isinstance(other, LoopBlocked) for other in others):
+        raise DeadlineExceeded("the tool blocked the server and was interrupted; try again later") from None
+    if others:
+        raise ToolStopped(f"the tool raised {type(error).__name__}") from error
+    requests = {key: request for question in questions for key, request in question.requests.items()}
+    state = {key: answer for question in questions for key, answer in question.state.items()}
+    return Answer({"inputRequests": requests, "requestState": state}, input_required=True)
+
+
+def _sorted(error: BaseException) -> tuple[list[InputRequired], list[BaseException]]:
+    """The questions in an exception or a tree of groups of them, and everything else."""
+    if isinstance(error, InputRequired):
+        return [error], []
+    if not isinstance(error, BaseExceptionGroup):
+        return [], [error]
+    parts = [_sorted(inner) for inner in error.exceptions]
+    return [question for found, _ in parts for question in found], [other for _, rest in parts for other in rest]
 
 
 def _inline(operation: Operation) -> Runner:
@@ -72,24 +90,38 @@ class _Threaded:
         self._operation = operation
         self._pool = pool
         self._places = places
-        self._inside: set[object] = set()  # bounded by ``places``
+        self._inside: set[Event] = set()  # bounded by ``places``
 
     async def __call__(self, call: Call, given: Mapping[str, Any]) -> Any:
         if len(self._inside) >= self._places:
             raise Busy("every thread of this tool is stuck in an earlier call; try again later", code="isolation.stuck")
-        place = object()
-        self._inside.add(place)
+        begun = Event()
+        self._inside.add(begun)
         try:
-            return await self._pool.run(partial(self._work, place, call, given))
-        except Busy:
-            self._inside.discard(place)  # the pool had no thread for it
-            raise
+            value = await self._pool.run(partial(self._work, begun, call, given))
+        finally:
+            if not begun.is_set():
+                self._inside.discard(begun)  # the pool had no thread for it, or it was given up while it waited
+        if isinstance(value, _Asked):
+            raise value.question
+        return value
 
-    def _work(self, place: object, call: Call, given: Mapping[str, Any]) -> Any:
+    def _work(self, begun: Event, call: Call, given: Mapping[str, Any]) -> Any:
+        begun.set()
+        self._inside.add(begun)
         try:
             return self._operation.run(call.args, call.context, **given)
+        except InputRequired as question:
+            return _Asked(question)
         finally:
-            self._inside.discard(place)
+            self._inside.discard(begun)
+
+
+class _Asked:
+    """Carries a question from a thread to the loop: the pool would take it for an attempt to end the thread."""
+
+    def __init__(self, question: InputRequired) -> None:
+        self.question = question
 
 
 def _processed(operation: Operation, processes: Callable[[], ProcessPool], parts: Parts) -> Runner:

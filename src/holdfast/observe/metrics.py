@@ -156,6 +156,10 @@ class ToolMetrics:
         """So many calls of the tool wait for a running place."""
         self._queued.set(waiting)
 
+    def watch_queue(self, read: Callable[[], int]) -> None:
+        """Ask ``read()`` on each scrape how many calls of the tool wait, in place of ``queued``."""
+        self._queued.set_function(read)
+
 
 class Labels(dict[str, Any]):
     """The children of a counter with one label, at most ``MAX_NAMES`` of them and "other"."""

@@ -73,12 +73,13 @@ class Heartbeat:
     async def stop(self) -> None:
         """End the task and the thread."""
         self._stop.set()
-        self._interrupter.remove()
+        if self._thread is not None:
+            self._thread.join(timeout=1.0)
+        if self._thread is None or not self._thread.is_alive():
+            self._interrupter.remove()  # only now: a signal without its handler would end the process
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
-        if self._thread is not None:
-            self._thread.join(timeout=1.0)
 
     async def _pulse(self) -> None:
         every = self._thresholds.heartbeat

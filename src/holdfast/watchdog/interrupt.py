@@ -51,19 +51,24 @@ class Interrupter:
         return True
 
     def remove(self) -> None:
-        """Give the signal back."""
+        """Give the signal back, once nobody fires any more; unless somebody has put another handler upon ours."""
         if SIGNAL is not None and self._thread is not None:
-            signal.signal(SIGNAL, self._previous if self._previous is not None else signal.SIG_DFL)
             self._thread = None
+            if signal.getsignal(SIGNAL) == self._handle:
+                signal.signal(SIGNAL, self._previous if self._previous is not None else signal.SIG_DFL)
 
     def fire(self) -> None:
         """Interrupt the loop's thread, if a call that blocks it is overdue; otherwise nothing comes of it."""
-        if SIGNAL is not None and self._thread is not None:
+        thread = self._thread
+        if SIGNAL is not None and thread is not None and callable(signal.getsignal(SIGNAL)):  # else it would kill us
             self._armed = True
-            signal.pthread_kill(self._thread, SIGNAL)
+            signal.pthread_kill(thread, SIGNAL)
 
-    def _handle(self, _number: int, frame: FrameType | None) -> None:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         armed, self._armed = self._armed, False
+        if not armed and callable(self._previous):  # not from us: whoever had the signal before still hears it
+            self._previous(number, frame)
+            return
         deadline = running.get()
         if armed and deadline is not None and self._overdue(deadline) and interruptible(frame):
             self.fired += 1

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from holdfast.errors import ConfigurationError
-from holdfast.wire.http import bind, hosts_of, running
+from holdfast.wire.http import bind, hosts_of, running, url_of
 from holdfast.wire.monitoring import PATHS, Monitored, Receive, Send, reply, respond
 
 CONNECTIONS = 64
@@ -20,8 +20,7 @@ async def open_beside(live: Any, host: str, port: int) -> AsyncIterator[None]:
     if host not in ("127.0.0.1", "::1", "localhost"):
         raise ConfigurationError("the health endpoints of a stdio server are open, so they are for loopback only")
     listening = bind(host, port)
-    bound = listening.getsockname()[1]
-    live.plant.log.info("serving", transport="health", url=f"http://127.0.0.1:{bound}/health")
+    live.plant.log.info("serving", transport="health", url=f"{url_of(listening)}/health")
     async with running(_Pages(live, hosts_of(listening)), listening, drain=DRAIN, connections=CONNECTIONS):
         yield
 

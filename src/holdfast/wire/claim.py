@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -33,18 +34,31 @@ class Claim:
 
 def claim() -> Claim:
     """Divert fd 0 and 1. Raises ``ConfigurationError`` when one of them is closed."""
+    if not (_is_open(0) and _is_open(1)):
+        raise ConfigurationError("a stdio server needs open standard input and output")
     if sys.stdout is not None:
         with suppress(OSError, ValueError):
             sys.stdout.flush()
-    try:
-        taken = Claim(_private(0), _private(1))
-    except OSError:
-        raise ConfigurationError("a stdio server needs open standard input and output") from None
+    taken = Claim(_private(0), _private(1))
     nothing = os.open(os.devnull, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
     os.dup2(nothing, 0)
     os.close(nothing)
-    os.dup2(2 if _is_open(2) else 0, 1)
+    fill_standard()
+    os.dup2(2, 1)
     return taken
+
+
+def fill_standard(more: Iterable[int] = ()) -> None:
+    """Put the null device in place of a closed descriptor 2, and of ``more``.
+
+    Else the next file that is opened, say the audit log, takes the number, and whatever is printed lands in it.
+    """
+    for fd in (*more, 2):
+        if not _is_open(fd):
+            nothing = os.open(os.devnull, os.O_RDWR)
+            if nothing != fd:
+                os.dup2(nothing, fd)
+                os.close(nothing)
 
 
 def _private(fd: int) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 from holdfast.access.tokens import TokenTable
 from holdfast.core.config import Settings
 from holdfast.core.principal import ANONYMOUS, Principal
-from holdfast.wire.messages import INVALID_REQUEST, Malformed, message_bounds, parse
+from holdfast.wire.messages import INVALID_REQUEST, Malformed, Message, message_bounds, parse, same_id
 from holdfast.wire.monitoring import OPEN_PATHS, PATHS, Monitored, Receive, Send, reply, respond
 from holdfast.wire.sdk import PRINCIPAL
 
@@ -47,6 +47,7 @@ class Edge:
         wanted = settings.auth.required if settings.auth.required is not None else tokens is not None
         self._tokens = TokenTable(tokens.get_secret_value()) if wanted and tokens is not None else None
         self._open = 0
+        self._under_way: set[tuple[str, bytes, int | str] | None] = set()  # bounded by the open requests
         self._leaving = asyncio.Event()
 
     def drain(self) -> None:
@@ -82,7 +83,8 @@ class Edge:
             self._open -= 1
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._open > self._settings.http.connections:
+        full = self._open > self._settings.http.connections
+        if full and scope["path"] not in OPEN_PATHS:  # a probe must not take a busy server for a dead one
             raise Refused(503, "the server is busy; try again in a moment", ((b"retry-after", b"1"),))
         # RFC 9110, section 5.5: whitespace around a value is not part of it, but httptools leaves it at the end
         scope = {**scope, "headers": [(name.lower(), value.strip(b" \t")) for name, value in scope["headers"]]}
@@ -132,11 +134,25 @@ class Edge:
             return
         body = await self._body(receive)
         try:
-            parse(body, self._bounds)
+            message = parse(body, self._bounds)
+            key = self._claimed(message, inner)
         except Malformed as error:
-            status = 400 if error.code <= INVALID_REQUEST else 422
-            raise Refused(status, error.reply()) from None
-        await self._app(inner, _replay(body, receive), send)
+            raise Refused(400, error.reply()) from None
+        try:
+            await self._app(inner, _replay(body, receive), send)
+        finally:
+            self._under_way.discard(key)
+
+    def _claimed(self, message: Message, scope: Scope) -> tuple[str, bytes, int | str] | None:
+        """Refuse a second request of a session under the id of one under way: the first would never be answered."""
+        session = next((value for name, value in scope["headers"] if name == b"mcp-session-id"), None)
+        if session is None or message.kind != "request":
+            return None
+        key = (scope[PRINCIPAL].name, session, same_id(message.body["id"]))
+        if key in self._under_way:
+            raise Malformed(INVALID_REQUEST, "a request with this id is still under way; use another id")
+        self._under_way.add(key)
+        return key
 
     async def _standing(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A stream without an end of its own: to the application our leaving looks as if the client had left."""

@@ -7,12 +7,14 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
 from mcp.server.transport_security import TransportSecuritySettings
 
+from holdfast.wire.connection import PunctualConnection
 from holdfast.wire.edge import MCP_PATH, Edge
 from holdfast.wire.eventstore import RecentEvents
 from holdfast.wire.sdk import SdkServer, keys_of
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 RETRY_MS = 500
 """Milliseconds after which a client whose stream ended should come back for the rest."""
+PATIENCE = 10.0
+"""Seconds for the headers of a request to the pages of ``beside``."""
+HTTP_PORT = 80
 NOTICE = 0.1
 """Seconds between being not ready and taking no more connections, so that a balancer can look away first."""
 
@@ -40,48 +45,53 @@ async def serve(server: Servable, loaded: Loaded) -> int:
     """Serve until a signal comes; returns the exit status. Raises ``ConfigurationError`` when that would be unsafe."""
     refuse_unsafe_binding(loaded)
     settings = loaded.settings
-    listening = bind(settings.http.host, settings.http.port)
-    async with server.serving(loaded) as live:
-        sdk = SdkServer(live, keys=keys_of(settings))
-        live.publisher = sdk.publisher
-        app = application(live, sdk, settings, hosts_of(listening))
-        runner = _Uvicorn(config(app, drain=settings.http.drain, connections=settings.http.connections))
-
-        def stop() -> None:
-            live.drain()
-            sdk.close()
-            app.drain()
-            asyncio.get_running_loop().call_later(NOTICE, setattr, runner, "should_exit", True)
-
-        with Signals(stop) as signals:
-            host, port = listening.getsockname()[:2]
-            shown = f"[{host}]" if ":" in host else host
-            live.plant.log.info("serving", transport="http", server=server.name, url=f"http://{shown}:{port}{MCP_PATH}")
-            await runner.serve(sockets=[listening])
+    with bind(settings.http.host, settings.http.port) as listening, Signals() as signals:
+        async with server.serving(loaded) as live:
+            await _serve(live, settings, listening, signals)
         return signals.status
+
+
+async def _serve(live: Any, settings: Settings, listening: socket.socket, signals: Signals) -> None:
+    sdk = SdkServer(live, keys=keys_of(settings))
+    live.publisher = sdk.publisher
+    app = application(live, sdk, settings, hosts_of(listening))
+    http = settings.http
+    runner = _Uvicorn(config(app, drain=http.drain, connections=http.connections, patience=http.receive_timeout))
+
+    def stop() -> None:
+        live.drain()
+        sdk.close()
+        app.drain()
+        asyncio.get_running_loop().call_later(NOTICE, setattr, runner, "should_exit", True)
+
+    signals.listen(stop)
+    live.plant.log.info("serving", transport="http", server=live.name, url=f"{url_of(listening)}{MCP_PATH}")
+    await runner.serve(sockets=[listening])
 
 
 def application(live: Any, sdk: SdkServer, settings: Settings, hosts: frozenset[str]) -> Edge:
     """The whole ASGI application. The edge has checked Host and Origin, so the SDK need not do it again."""
-    inner = sdk.lowlevel.streamable_http_app(
-        streamable_http_path=MCP_PATH,
-        json_response=settings.http.json_response,
-        stateless_http=settings.http.stateless,
-        event_store=None if settings.http.stateless else RecentEvents(),
-        retry_interval=None if settings.http.stateless else RETRY_MS,
+    http = settings.http
+    inner = sdk.http_app(
+        RecentEvents(),
+        json_response=http.json_response,
+        stateless=http.stateless,
+        retry_interval=None if http.stateless else RETRY_MS,
         max_request_body_size=settings.limits.message,
-        session_idle_timeout=settings.http.session_idle,
-        max_sessions=settings.http.sessions,
-        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
+        session_idle_timeout=http.session_idle,
+        max_sessions=http.sessions,
+        security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
     )
     guarded: Any = AuthContextMiddleware(inner)
     return Edge(guarded, live, settings, hosts)
 
 
-def config(app: Any, *, drain: float, connections: int) -> uvicorn.Config:
+def config(app: Any, *, drain: float, connections: int, patience: float) -> uvicorn.Config:
     """uvicorn's configuration: no banner, no access log, no headers that tell what runs here."""
+    connection: Any = partial(PunctualConnection, patience=patience)
     return uvicorn.Config(
         app,
+        http=connection,
         lifespan="on",
         log_config=None,
         access_log=False,
@@ -120,13 +130,20 @@ def hosts_of(listening: socket.socket) -> frozenset[str]:
     names = (
         {"127.0.0.1", "localhost", "[::1]"} if host in ("127.0.0.1", "::1") else {f"[{host}]" if ":" in host else host}
     )
-    return frozenset({f"{name}:{port}" for name in names})
+    # clients leave the port of http out (RFC 9110, section 4.2.3)
+    return frozenset({f"{name}:{port}" for name in names} | (names if port == HTTP_PORT else set()))
+
+
+def url_of(listening: socket.socket) -> str:
+    """Where a bound address is reached."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 @asynccontextmanager
 async def running(app: Any, listening: socket.socket, *, drain: float, connections: int) -> AsyncIterator[None]:
     """Serve ``app`` in the background while entered."""
-    runner = _Uvicorn(config(app, drain=drain, connections=connections))
+    runner = _Uvicorn(config(app, drain=drain, connections=connections, patience=PATIENCE))
     task = asyncio.create_task(runner.serve(sockets=[listening]), name="holdfast-http")
     try:
         yield

@@ -16,7 +16,7 @@ INVALID_REQUEST = -32600
 MAX_ID = 512
 """Characters of a request id; a 1 MB id would be held and sent back with each answer."""
 
-_ID = rb'"id"\s*:\s*(-?[0-9]{1,15}|"[^"\\\\]{0,512}")'
+_ID = rb'"id"\s*:\s*(-?[0-9]{1,15}|"[^"\\\\]{0,512}")(?=\s*[,}])'
 _FIRST_ID = re.compile(rb'\s*\{(?:\s*"(?:jsonrpc|method)"\s*:\s*"[^"\\\\]{0,64}"\s*,)*\s*' + _ID)
 _LAST_ID = re.compile(_ID + rb'(?:\s*,\s*"(?:jsonrpc|method)"\s*:\s*"[^"\\\\]{0,64}")*\s*\}\s*$')
 
@@ -101,6 +101,14 @@ def _called(body: dict[str, Any], request_id: int | str | None) -> Message:
     if "params" in body and not isinstance(params, dict):
         raise Malformed(INVALID_REQUEST, "params are an object", request_id)
     return Message("request" if "id" in body else "notification", body)
+
+
+def same_id(request_id: int | str) -> int | str:
+    """One form for all the spellings that the dispatcher takes for one id: ``8``, ``"8"``, ``"+8"`` and ``"0_8"``."""
+    try:
+        return int(request_id)
+    except ValueError:
+        return request_id
 
 
 def _is_id(value: Any) -> bool:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import stat
 import threading
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 CHUNK = 65_536
 MAX_WAITING = 256
-"""Lines read ahead of what is served; past that the pipe is left to fill, which slows the client down."""
+MAX_HELD = 16 * 1024 * 1024
+"""Lines, and bytes of lines, read ahead of what is served; past that the pipe is left to fill, which slows the client
+down."""
 HIGH_WATER = 4 * 1024 * 1024
 """Bytes of answers that wait for a client that does not read, before new requests wait too."""
 
@@ -38,6 +42,8 @@ class Intake(asyncio.Protocol):
         self._rest = bytearray()
         self._head: bytes | None = None  # the beginning of an overlong line, while its rest is thrown away
         self._lines: deque[bytes | Oversized] = deque()
+        self._held = 0
+        self._stopped = False
         self._wake = asyncio.Event()
         self._transport: asyncio.ReadTransport | None = None
         self._paused = False
@@ -49,6 +55,8 @@ class Intake(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Called by the loop."""
+        if self._stopped:
+            return
         *complete, last = data.split(b"\n")
         for part in complete:
             self._rest += part
@@ -58,7 +66,8 @@ class Intake(asyncio.Protocol):
         if len(self._rest) > self._max:
             self._head = self._head or bytes(self._rest[:EDGE])
             del self._rest[:-EDGE]
-        if len(self._lines) > MAX_WAITING and self._transport is not None and not self._paused:
+        crowded = len(self._lines) > MAX_WAITING or self._held > MAX_HELD
+        if crowded and self._transport is not None and not self._paused:
             self._paused = True
             self._transport.pause_reading()
 
@@ -68,6 +77,7 @@ class Intake(asyncio.Protocol):
             self._head = None
         elif line.strip():
             self._lines.append(line)
+            self._held += len(line)
         self._wake.set()
 
     def eof_received(self) -> None:
@@ -86,8 +96,10 @@ class Intake(asyncio.Protocol):
         self._wake.set()
 
     def stop(self) -> None:
-        """End the lines now, whatever still waits."""
+        """End the lines now, whatever still waits and whatever the client still sends."""
+        self._stopped = True
         self._lines.clear()
+        self._held = 0
         self._finish()
 
     async def line(self) -> bytes | Oversized | None:
@@ -98,7 +110,9 @@ class Intake(asyncio.Protocol):
             self._wake.clear()
             await self._wake.wait()
         line = self._lines.popleft()
-        if self._paused and len(self._lines) < MAX_WAITING // 2 and self._transport is not None:
+        self._held -= len(line) if isinstance(line, bytes) else 0
+        roomy = len(self._lines) < MAX_WAITING // 2 and self._held <= MAX_HELD // 2
+        if self._paused and roomy and self._transport is not None:
             self._paused = False
             self._transport.resume_reading()
         return line
@@ -107,11 +121,14 @@ class Intake(asyncio.Protocol):
 class Outlet(asyncio.Protocol):
     """Writes whole lines in order. ``drained`` waits while the client does not read; ``broken``: it is gone."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_lost: Callable[[], None]) -> None:
         self._transport: Any = None
+        self._on_lost = on_lost
         self._writable = asyncio.Event()
         self._writable.set()
         self.broken = False
+        self.pump: threading.Thread | None = None
+        """Carries what was written the last bit, to a file or the like."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the loop."""
@@ -130,6 +147,7 @@ class Outlet(asyncio.Protocol):
         """Called by the loop: EPIPE, or our own closing."""
         self.broken = True
         self._writable.set()
+        self._on_lost()
 
     def write(self, line: bytes) -> None:
         """Queue one line, newline included."""
@@ -155,17 +173,55 @@ class Outlet(asyncio.Protocol):
                     await self._writable.wait()
         if not self.broken:
             self._transport.abort()
+        if self.pump is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self.pump.join, patience)
 
 
 async def open_pipes(source: int, sink: int, max_line: int) -> tuple[Intake, Outlet]:
-    """Attach to two descriptors, of whatever kind: what asyncio cannot watch is pumped through a pipe by a thread."""
+    """Attach to two descriptors, of whatever kind: what asyncio cannot watch is pumped through a pipe by a thread.
+
+    A client that does not take answers any more asks nothing more either: its lines end.
+    """
     loop = asyncio.get_running_loop()
-    intake, outlet = Intake(max_line), Outlet()
-    readable = source if _watchable(source) else _pumped_in(source)
-    writable = sink if _watchable(sink) else _pumped_out(sink)
-    await loop.connect_read_pipe(lambda: intake, os.fdopen(os.dup(readable), "rb", 0))
-    await loop.connect_write_pipe(lambda: outlet, os.fdopen(os.dup(writable), "wb", 0))
+    intake = Intake(max_line)
+    outlet = Outlet(intake.stop)
+    if _one_socket(source, sink):
+        await loop.connect_accepted_socket(lambda: _Both(intake, outlet), socket.socket(fileno=os.dup(source)))
+        return intake, outlet
+    readable = os.dup(source) if _watchable(source) else _pumped_in(source)
+    await loop.connect_read_pipe(lambda: intake, os.fdopen(readable, "rb", 0))
+    writable = os.dup(sink) if _watchable(sink) else _pumped_out(sink, outlet)
+    await loop.connect_write_pipe(lambda: outlet, os.fdopen(writable, "wb", 0))
     return intake, outlet
+
+
+class _Both(asyncio.Protocol):
+    """Both directions over one socket, as socat and inetd hand it over: asyncio's write pipe would take what arrives
+    for the client's leaving."""
+
+    def __init__(self, intake: Intake, outlet: Outlet) -> None:
+        self._outlet = outlet
+        self.data_received = intake.data_received  # type: ignore[method-assign]
+        self.pause_writing = outlet.pause_writing  # type: ignore[method-assign]
+        self.resume_writing = outlet.resume_writing  # type: ignore[method-assign]
+        self._intake = intake
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._intake.connection_made(transport)
+        self._outlet.connection_made(transport)
+
+    def eof_received(self) -> bool:
+        self._intake.eof_received()
+        return True  # the client may still read: answers go on
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._intake.connection_lost(exc)
+        self._outlet.connection_lost(exc)
+
+
+def _one_socket(source: int, sink: int) -> bool:
+    ours, theirs = os.fstat(source), os.fstat(sink)
+    return stat.S_ISSOCK(ours.st_mode) and os.path.samestat(ours, theirs)
 
 
 def _watchable(fd: int) -> bool:
@@ -175,17 +231,19 @@ def _watchable(fd: int) -> bool:
 
 def _pumped_in(fd: int) -> int:
     inner, outer = os.pipe()
-    threading.Thread(target=_pump, args=(fd, outer), name="holdfast-stdin", daemon=True).start()
+    threading.Thread(target=_pump, args=(fd, outer, outer), name="holdfast-stdin", daemon=True).start()
     return inner
 
 
-def _pumped_out(fd: int) -> int:
+def _pumped_out(fd: int, outlet: Outlet) -> int:
     inner, outer = os.pipe()
-    threading.Thread(target=_pump, args=(inner, fd), name="holdfast-stdout", daemon=True).start()
+    outlet.pump = threading.Thread(target=_pump, args=(inner, fd, inner), name="holdfast-stdout", daemon=True)
+    outlet.pump.start()
     return outer
 
 
-def _pump(source: int, sink: int) -> None:
+def _pump(source: int, sink: int, ours: int) -> None:
+    """Copy to the end, then close the end of the pipe that is ``ours``: whoever holds the other one learns of it."""
     try:
         while data := os.read(source, CHUNK):
             while data:
@@ -193,5 +251,4 @@ def _pump(source: int, sink: int) -> None:
     except OSError:
         return  # one end is gone: the other learns it as the end of its pipe
     finally:
-        if sink > 2 and stat.S_ISFIFO(os.fstat(sink).st_mode):
-            os.close(sink)
+        os.close(ours)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import Any, Literal
 
 import mcp_types as types
+from mcp.shared.exceptions import MCPError
 
 MAX_CLIENTS = 10_000
 """Handshake-era sessions that are told of changes; the one that came first is forgotten past that."""
@@ -54,6 +55,32 @@ class ClientList:
 
     def __len__(self) -> int:
         return len(self._sessions)
+
+
+class Listens:
+    """Streams of ``subscriptions/listen``: one caller gets an eighth of all, so it cannot take them from the others."""
+
+    def __init__(self, bus: Any, most: int) -> None:
+        from mcp.server.subscriptions import ListenHandler
+
+        self._handler = ListenHandler(bus, max_subscriptions=most)
+        self._share = max(1, most // 8)
+        self._open: Counter[str] = Counter()  # bounded by ``most``
+
+    async def listen(self, who: str, ctx: Any, params: Any) -> Any:
+        """Serve one stream to its end."""
+        if self._open[who] >= self._share:
+            raise MCPError(types.INTERNAL_ERROR, "too many of your subscriptions are open; close one first")
+        self._open[who] += 1
+        try:
+            return await self._handler(ctx, params)
+        finally:
+            self._open[who] -= 1
+            self._open += Counter()  # drops those that have none
+
+    def close(self) -> None:
+        """End every stream gracefully."""
+        self._handler.close()
 
 
 class _Publisher:

@@ -12,13 +12,14 @@ from mcp.server.lowlevel.server import NotificationOptions
 from mcp.server.lowlevel.server import Server as LowLevelServer
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp.server.runner import serve_dual_era_loop
-from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.server.subscriptions import InMemorySubscriptionBus
 from mcp.shared.exceptions import MCPError
 from mcp.shared.message import ServerMessageMetadata, SessionMessage
 
 from holdfast.core.endpoint import Request
 from holdfast.errors import ProtocolError
-from holdfast.wire.publish import ClientList, publisher
+from holdfast.wire.publish import ClientList, Listens, publisher
 from holdfast.wire.session import MODERN, ClientSession
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from holdfast.core.endpoint import Endpoint, Kind, Listed
     from holdfast.core.pipeline import Answer
     from holdfast.core.principal import Principal
+    from holdfast.wire.eventstore import RecentEvents
     from holdfast.wire.messages import Message
 
 PRINCIPAL = "holdfast.principal"
@@ -58,7 +60,7 @@ class SdkServer:
         self.clients = ClientList()
         bus = InMemorySubscriptionBus()
         self.publisher = publisher(bus, self.clients)
-        self._listen = ListenHandler(bus, max_subscriptions=max_listens)
+        self._listens = Listens(bus, max_listens)
         hint = CacheHint(ttl_ms=LIST_TTL_MS, scope="private")
         identity = endpoint.identity
         self.lowlevel = _LowLevel(
@@ -73,7 +75,7 @@ class SdkServer:
                 "resources/read": hint, "server/discover": hint,
             },
             get_tool_input_schema=endpoint.input_schema,
-            on_subscriptions_listen=self._listen,
+            on_subscriptions_listen=self._subscribed,
         )  # fmt: skip
         self.lowlevel.middleware.append(
             RequestStateBoundary(_sealing(keys), default_audience=endpoint.name)
@@ -107,9 +109,17 @@ class SdkServer:
             self.lowlevel, read, write, lifespan_state={}, init_options=self.lowlevel.create_initialization_options()
         )
 
+    def http_app(self, events: RecentEvents, **options: Any) -> _HttpApp:
+        """The ASGI application that speaks streamable HTTP, whatever the path; ``options`` are the SDK's."""
+        return _HttpApp(_Sessions(self.lowlevel, events, **options))
+
+    async def _subscribed(self, ctx: Any, params: types.SubscriptionsListenRequestParams) -> Any:
+        peer = "" if ctx.request is None or ctx.request.client is None else ctx.request.client.host
+        return await self._listens.listen(f"{self._principal(ctx).name} {peer}", ctx, params)
+
     def close(self) -> None:
         """End every open subscription gracefully."""
-        self._listen.close()
+        self._listens.close()
 
     def _lister(self, what: Listed, key: str) -> Callable[[Any, Any], Awaitable[dict[str, Any]]]:
         async def handler(ctx: Any, params: types.PaginatedRequestParams | None) -> dict[str, Any]:
@@ -169,6 +179,38 @@ class SdkServer:
         self.clients.add(ctx.session)
 
 
+class _Sessions(StreamableHTTPSessionManager):
+    """Each session gets events of its own: the SDK gives all of them one store, where any could read the others'.
+
+    Should the SDK come to admit sessions another way, they have no events, rather than shared ones.
+    """
+
+    def __init__(self, server: LowLevelServer[Any], events: RecentEvents, **options: Any) -> None:
+        super().__init__(server, **options)
+        self._recent = events
+
+    def _admit_session(self, requestor: Any) -> Any:
+        self.event_store = self._recent.of_session()
+        return super()._admit_session(requestor)
+
+
+class _HttpApp:
+    """The session manager as an ASGI application that runs it from start-up to shutdown."""
+
+    def __init__(self, sessions: StreamableHTTPSessionManager) -> None:
+        self._sessions = sessions
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "lifespan":
+            await self._sessions.handle_request(scope, receive, send)
+            return
+        await receive()
+        async with self._sessions.run():
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
 def _typed(result: dict[str, Any], modern: bool) -> dict[str, Any]:
     """Results of 2026-07-28 say what they are; earlier ones do not know the word."""
     if modern:
@@ -189,7 +231,7 @@ def _result(answer: Answer) -> dict[str, Any]:
 
 
 def _sealing(keys: Sequence[str]) -> RequestStateSecurity:
-    """How state that a client carries is sealed: with the operator's keys, so that it outlives a restart, or our own."""
+    """How state that a client carries is sealed: with the operator's keys (it outlives a restart), or with our own."""
     return RequestStateSecurity(keys=list(keys)) if keys else RequestStateSecurity.ephemeral()
 
 

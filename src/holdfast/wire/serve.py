@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from holdfast.errors import ConfigurationError, HoldfastError
+from holdfast.wire.claim import claim, fill_standard
 
 if TYPE_CHECKING:
     from holdfast.core.layers import Loaded
@@ -21,6 +24,11 @@ REFUSED = 2
 """Exit status of a server that refuses to start."""
 LAST_TASKS = 1.0
 """Seconds that tasks get to end after they were cancelled at the very end."""
+LAST_THREADS = 0.2
+"""Seconds that idle threads get to notice that they are not needed any more."""
+_CTRL_C = signal.default_int_handler
+"""What SIGINT does before ``Signals`` takes it over: then Ctrl-C really is the operator's."""
+_log = logging.getLogger("holdfast.wire")
 
 
 class Servable(Protocol):
@@ -42,16 +50,24 @@ def run(
 ) -> None:
     """Serve until the end. A refusal to start is one clear line on stderr and exit status 2."""
     try:
+        if transport == "stdio":
+            claimed = claimed or claim()  # before anything is opened: a closed descriptor's number is the next to go
+        else:
+            fill_standard((0, 1))
         loaded = server.load_settings(**overrides)
-        main = _stdio(server, loaded, claimed) if transport == "stdio" else _http(server, loaded)
+        main = _stdio(server, loaded, claimed) if claimed is not None else _http(server, loaded)
         status = run_loop(main)
     except HoldfastError as error:
-        sys.stderr.write(f"holdfast: {server.name} does not start: {error}\n")
+        if sys.stderr is not None:
+            sys.stderr.write(f"holdfast: {server.name} does not start: {error}\n")
         raise SystemExit(REFUSED) from None
+    finally:
+        if claimed is not None:
+            claimed.release()
     finish(status)
 
 
-async def _stdio(server: Servable, loaded: Loaded, claimed: Claim | None) -> int:
+async def _stdio(server: Servable, loaded: Loaded, claimed: Claim) -> int:
     from holdfast.wire.stdioserver import serve
 
     return await serve(server, loaded, claimed)
@@ -68,13 +84,25 @@ def run_loop(main: Coroutine[Any, Any, int]) -> int:
     loop = asyncio.new_event_loop()
     try:
         asyncio.set_event_loop(loop)
-        return loop.run_until_complete(main)
+        return _to_its_end(loop, loop.create_task(main, name="holdfast-main"))
     finally:
-        with suppress(Exception):  # the end must be reached whatever is left over
+        with suppress(BaseException):  # the end must be reached whatever is left over
             loop.run_until_complete(_end_tasks())
             loop.run_until_complete(loop.shutdown_asyncgens())
         asyncio.set_event_loop(None)
         loop.close()
+
+
+def _to_its_end(loop: asyncio.AbstractEventLoop, main: asyncio.Task[int]) -> int:
+    """Run until ``main`` is done: ``sys.exit()`` in a task that a tool started ends the loop's run, not the server."""
+    while True:
+        try:
+            return loop.run_until_complete(main)
+        except (SystemExit, KeyboardInterrupt) as attempt:
+            operator = isinstance(attempt, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is _CTRL_C
+            if main.done() or operator:
+                raise
+            _log.error("a task tried to end the process with %s; the server goes on", type(attempt).__name__)
 
 
 async def _end_tasks() -> None:
@@ -88,37 +116,55 @@ async def _end_tasks() -> None:
 def finish(status: int) -> None:
     """Leave with ``status``; when threads that nobody can stop are left, leave without waiting for them."""
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, AttributeError):  # AttributeError: it was closed from the start
             stream.flush()
+    ends = time.monotonic() + LAST_THREADS
     others = [thread for thread in threading.enumerate() if thread is not threading.main_thread() and not thread.daemon]
-    if others:
+    for thread in others:
+        thread.join(max(0.0, ends - time.monotonic()))
+    if any(thread.is_alive() for thread in others):
         os._exit(status)
     if status:
         raise SystemExit(status)
 
 
 class Signals:
-    """Turns SIGTERM and SIGINT into one call of ``stop`` while it is entered; the first one decides the exit status."""
+    """Turns SIGTERM and SIGINT into a call of ``stop``; the first one decides the exit status.
 
-    def __init__(self, stop: Callable[[], None]) -> None:
+    They are taken over at once when ``stop`` is given, else by ``listen``. Entered before everything that is torn down
+    at the end: a client's SIGTERM two seconds after it closed its pipe must not cut the teardown short.
+    """
+
+    def __init__(self, stop: Callable[[], None] | None = None) -> None:
         self._stop = stop
         self._loop = asyncio.get_running_loop()
-        self.status = 0
+        self._first: int | None = None
+
+    @property
+    def status(self) -> int:
+        """The exit status; 0 when no signal came."""
+        return self._first or 0
 
     def __enter__(self) -> Signals:
-        if threading.current_thread() is threading.main_thread():
-            for number, status in ((signal.SIGTERM, 0), (signal.SIGINT, 130)):
-                self._loop.add_signal_handler(number, self._received, status)
+        if self._stop is not None:
+            self.listen(self._stop)
         return self
 
-    def __exit__(self, *_error: object) -> None:
+    def listen(self, stop: Callable[[], None]) -> None:
+        """Take the signals over; before, they end the process at once, as there is nothing to tear down."""
+        self._stop = stop
         if threading.current_thread() is threading.main_thread():
+            for number, status in ((signal.SIGTERM, 0), (signal.SIGINT, 130)):
+                self._loop.add_signal_handler(number, self._received, stop, status)
+
+    def __exit__(self, *_error: object) -> None:
+        if self._stop is not None and threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._loop.remove_signal_handler(number)
 
-    def _received(self, status: int) -> None:
-        self.status = self.status or status
-        self._stop()
+    def _received(self, stop: Callable[[], None], status: int) -> None:
+        self._first = status if self._first is None else self._first
+        stop()
 
 
 def refuse_unsafe_binding(loaded: Loaded) -> None:

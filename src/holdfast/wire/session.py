@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import mcp_types as types
+from mcp.shared.exceptions import MCPError
+from pydantic import ValidationError
 
 from holdfast.core.context import InputRequired, Level
-from holdfast.errors import ProtocolError
+from holdfast.errors import ProtocolError, ToolError
 
 MODERN = "2026-07-28"
 MAX_ROUNDS = 32
@@ -47,11 +49,11 @@ class ClientSession:
 
     async def _send(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         typed = types.server_request_adapter.validate_python(dict(request))
-        answer = await self._ctx.session.send_request(
-            typed,
-            _RESULTS[request["method"]],
-            metadata=self._related,
-        )
+        kind = _RESULTS[request["method"]]
+        try:
+            answer = await self._ctx.session.send_request(typed, kind, metadata=self._related)
+        except (MCPError, ValidationError) as error:  # the client's fault: it must not open the tool's breaker
+            raise ToolError("the client did not answer the question that this tool asked") from error
         dumped: Mapping[str, Any] = answer.model_dump(by_alias=True, mode="json", exclude_none=True)
         return dumped
 

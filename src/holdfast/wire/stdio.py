@@ -10,7 +10,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from holdfast.safe.json import Bounds
 from holdfast.safe.json import dumps as careful_dumps
-from holdfast.wire.messages import INVALID_REQUEST, PARSE_ERROR, Malformed, Message, guess_id, parse
+from holdfast.wire.messages import INVALID_REQUEST, PARSE_ERROR, Malformed, Message, guess_id, parse, same_id
 from holdfast.wire.pipes import Intake, Outlet, Oversized
 
 DRAIN = 1.5
@@ -100,16 +100,16 @@ class Lines:
                 return self._codec.inbound(message, _nothing)
             return self._begin(message)
         except Malformed as error:
-            if error.id in self._under_way:
+            if error.id is not None and same_id(error.id) in self._under_way:
                 error.id = None  # the answer to the request that is under way must not be taken for this
             self._complain(error)
             return None
 
     def _begin(self, message: Message) -> Any:
         request_id = message.body["id"]
-        if request_id in self._under_way or _twin(request_id) in self._under_way:
+        if same_id(request_id) in self._under_way:
             raise Malformed(INVALID_REQUEST, "a request with this id is still under way; use another id")
-        self._under_way.add(request_id)
+        self._under_way.add(same_id(request_id))
         self._idle.clear()
 
         async def unanswered() -> None:
@@ -117,8 +117,9 @@ class Lines:
 
         return self._codec.inbound(message, unanswered)
 
-    def _settle(self, request_id: Any) -> None:
-        self._under_way.discard(request_id)
+    def _settle(self, request_id: int | str | None) -> None:
+        if request_id is not None:
+            self._under_way.discard(same_id(request_id))
         if not self._under_way:
             self._idle.set()
 
@@ -153,15 +154,8 @@ async def _nothing() -> None:
     return None
 
 
-def _twin(request_id: int | str) -> int | str | None:
-    """The other spelling of an id: the dispatcher above takes ``8`` and ``"8"`` for one."""
-    if isinstance(request_id, int):
-        return str(request_id)
-    return int(request_id) if request_id.isascii() and request_id.isdigit() and len(request_id) < 16 else None
-
-
 def _line(body: dict[str, Any]) -> bytes:
     try:
-        return to_json(body) + b"\n"
+        return to_json(body, inf_nan_mode="null") + b"\n"
     except (PydanticSerializationError, UnicodeEncodeError):
         return careful_dumps(body) + b"\n"  # a lone surrogate, from wherever: replaced, never the end of the process

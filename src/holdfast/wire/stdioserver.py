@@ -22,6 +22,7 @@ async def serve(server: Servable, loaded: Loaded, claimed: Claim | None = None) 
     taken = claimed or claim()
     async with AsyncExitStack() as stack:
         stack.callback(taken.release)
+        signals = stack.enter_context(Signals())
         live = await stack.enter_async_context(server.serving(loaded))
         sdk = SdkServer(live, keys=keys_of(loaded.settings))
         live.publisher = sdk.publisher
@@ -35,12 +36,12 @@ async def serve(server: Servable, loaded: Loaded, claimed: Claim | None = None) 
             live.drain()
             intake.stop()
 
-        with Signals(stop) as signals:
-            live.plant.log.info("serving", transport="stdio", server=server.name)
-            await sdk.serve_streams(lines, lines)
-            live.drain()
-            await outlet.close(FLUSH)
-        return signals.status
+        signals.listen(stop)
+        live.plant.log.info("serving", transport="stdio", server=server.name)
+        await sdk.serve_streams(lines, lines)
+        live.drain()
+        await outlet.close(FLUSH)
+    return signals.status
 
 
 async def _health_beside(live: object, loaded: Loaded, stack: AsyncExitStack) -> None:

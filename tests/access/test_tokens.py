@@ -1,0 +1,111 @@
+"""Tokens: read in every form, compared by digest, and each one's holder is beyond doubt."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holdfast.access.tokens import MAX_NAME, MAX_TOKENS, MIN_LENGTH, TokenTable, token_values
+from holdfast.core.principal import ALL, Principal
+from holdfast.errors import ConfigurationError
+
+ADA, BOB = "ada-token-1", "bob-token-2"
+EVERYTHING = frozenset({ALL})
+
+
+@pytest.mark.parametrize(
+    "text, holders",
+    [
+        (ADA, {ADA: Principal("token-1", EVERYTHING)}),
+        (f" {ADA} , {BOB},", {ADA: Principal("token-1", EVERYTHING), BOB: Principal("token-2", EVERYTHING)}),
+        (json.dumps([ADA, BOB]), {ADA: Principal("token-1", EVERYTHING), BOB: Principal("token-2", EVERYTHING)}),
+        (json.dumps({"ada": ADA, "bob": BOB}), {ADA: Principal("ada", EVERYTHING), BOB: Principal("bob", EVERYTHING)}),
+        (json.dumps({"ada": {"token": ADA}}), {ADA: Principal("ada", EVERYTHING)}),
+        (json.dumps({"ada": {"token": ADA, "scopes": ["read"]}}), {ADA: Principal("ada", frozenset({"read"}))}),
+        (json.dumps({"ada": {"token": ADA, "scopes": []}}), {ADA: Principal("ada", frozenset())}),
+    ],
+)
+def test_tokens_are_read_in_every_form(text: str, holders: dict[str, Principal]) -> None:
+    table = TokenTable(text)
+    assert {token: table.principal(token) for token in holders} == holders
+    assert len(table) == len(holders)
+    assert token_values(text) == list(holders)
+
+
+@pytest.mark.parametrize("sent", ["", ADA[:-1], ADA + " ", ADA.upper(), "ada", "\ud800", "é" * 5000, ADA + "\0"])
+def test_a_token_that_differs_in_anything_is_nobodys(sent: str) -> None:
+    assert TokenTable(json.dumps({"ada": ADA})).principal(sent) is None
+
+
+@given(sent=st.text(st.characters(exclude_categories=())))
+def test_no_text_but_the_token_is_a_token(sent: str) -> None:
+    assert (TokenTable(ADA).principal(sent) is not None) == (sent == ADA)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "  ",
+        ",",
+        "[]",
+        "{}",
+        "[1]",
+        "[null]",
+        "[[]]",
+        '{"ada": 5}',
+        '{"ada": null}',
+        '{"ada": {}}',
+        '{"ada": {"token": 5}}',
+        '{"ada": {"token": "canary-token", "scope": ["x"]}}',
+        '{"ada": {"token": "canary-token", "scopes": "read"}}',
+        '{"ada": {"token": "canary-token", "scopes": [1]}}',
+        '["canary-token"',
+        "[" * 100_000,
+    ],
+    ids=lambda text: text[:30],
+)
+def test_anything_else_is_refused_without_repeating_it(text: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        TokenTable(text)
+    assert "HOLDFAST_AUTH__TOKENS is one token" in str(refused.value)
+    assert "canary" not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["short", json.dumps({"ada": "x" * (MIN_LENGTH - 1)}), json.dumps([ADA, ""])])
+def test_a_token_that_could_be_guessed_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="shorter than"):
+        TokenTable(text)
+
+
+def test_two_names_with_one_token_are_refused_by_their_names() -> None:
+    with pytest.raises(ConfigurationError, match="ada and bob have the same token") as refused:
+        TokenTable(json.dumps({"ada": ADA, "bob": {"token": ADA, "scopes": ["read"]}}))
+    assert ADA not in str(refused.value)
+    with pytest.raises(ConfigurationError, match="same token"):
+        TokenTable(json.dumps([ADA, ADA]))
+
+
+def test_a_name_that_stands_twice_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="a name stands twice"):
+        TokenTable(f'{{"ada": "{ADA}", "ada": "{BOB}"}}')
+
+
+@pytest.mark.parametrize("name", ["", "a\nb", "a\x1b[2J", "x" * (MAX_NAME + 1), "\u202e"])
+def test_a_name_that_is_not_fit_for_a_log_is_refused(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="printable"):
+        TokenTable(json.dumps({name: ADA}))
+
+
+def test_the_number_of_tokens_is_bounded() -> None:
+    with pytest.raises(ConfigurationError):
+        TokenTable(json.dumps([f"token-number-{n}" for n in range(MAX_TOKENS + 1)]))
+
+
+def test_neither_repr_nor_memory_shows_a_token() -> None:
+    table = TokenTable(json.dumps({"ada": ADA}))
+    assert repr(table) == "<TokenTable of 1>"
+    assert ADA not in repr(vars(table))

@@ -1,0 +1,90 @@
+"""The settings themselves: frozen, described, safe by default, and silent about secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from holdfast.core.config import AuthSettings, LimitSettings, SecretSettings, Settings, UrlSettings
+from holdfast.core.layers import keys
+
+CANARY = "canarysecret"
+
+
+def sections(settings: BaseModel) -> Iterator[BaseModel]:
+    yield settings
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, BaseModel):
+            yield from sections(value)
+
+
+def test_nothing_in_the_settings_can_be_changed() -> None:
+    for section in sections(Settings()):
+        for name in type(section).model_fields:
+            with pytest.raises(ValidationError, match="frozen"):
+                setattr(section, name, None)
+            assert not isinstance(getattr(section, name), list | dict | set)
+
+
+def test_every_setting_is_described_in_one_line() -> None:
+    for key, field in keys().items():
+        assert field.description, key
+        assert "\n" not in field.description
+
+
+def test_unknown_names_are_refused_in_every_section() -> None:
+    for section in sections(Settings()):
+        with pytest.raises(ValidationError, match="extra_forbidden"):
+            type(section)(**{CANARY: 1})
+
+
+def test_secrets_show_in_no_repr_and_no_dump() -> None:
+    settings = Settings(auth=AuthSettings(tokens=CANARY), secrets=SecretSettings(keys=(CANARY,)))
+    for shown in (repr(settings), str(settings), str(settings.model_dump()), settings.model_dump_json()):
+        assert CANARY not in shown
+    assert settings.auth.tokens is not None
+    assert settings.auth.tokens.get_secret_value() == CANARY
+
+
+def test_settings_read_neither_the_environment_nor_a_file_by_themselves(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOLDFAST_LIMITS__RATE", "9/s")
+    (tmp_path / ".env").write_text("HOLDFAST_LIMITS__RATE=8/s\n")
+    (tmp_path / "holdfast.toml").write_text("[limits]\nrate='7/s'\n")
+    assert Settings().limits.rate == "100/minute"
+
+
+@pytest.mark.parametrize(
+    "section, values",
+    [
+        (LimitSettings, {"timeout": 0}),
+        (LimitSettings, {"timeout": float("nan")}),
+        (LimitSettings, {"rate": "often"}),
+        (LimitSettings, {"rate": 5}),
+        (LimitSettings, {"rate": {"x": 1}}),
+        (LimitSettings, {"quota": "0/day"}),
+        (LimitSettings, {"depth": 1000}),
+        (UrlSettings, {"ports": (0,)}),
+        (UrlSettings, {"ports": (65536,)}),
+    ],
+    ids=str,
+)
+def test_values_that_make_no_sense_are_refused(section: type[BaseModel], values: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        section(**values)
+
+
+@pytest.mark.parametrize(
+    "given, text",
+    [("token-1234", "token-1234"), (["a", "b"], '["a", "b"]'), ({"ada": "x"}, '{"ada": "x"}'), (None, None)],
+)
+def test_tokens_may_be_written_as_text_a_list_or_a_table(given: Any, text: str | None) -> None:
+    tokens = AuthSettings(tokens=given).tokens
+    assert (tokens.get_secret_value() if tokens else None) == text

@@ -1,0 +1,153 @@
+"""What keeps failing is left alone; what the caller did wrong, or left, is no failure; being late is one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.calls import Client, ask, code, living, logged, server_in, text
+
+from holdfast import Context, Limits, Server, ToolError
+from holdfast.errors import DeadlineExceeded, ProtocolError, Refusal
+from holdfast.live import Live
+from holdfast.testing import FakeClock
+
+
+async def after(live: Live, clock: FakeClock, calls: int = 21) -> str:
+    """The code of the last of so many calls; twenty make a judgement."""
+    last = ""
+    for _ in range(calls):
+        call = asyncio.ensure_future(ask(live, "tool", client=Client("roots")))
+        await clock.advance(0.6)
+        try:
+            last = code(await call)
+        except ProtocolError as error:
+            last = str(error.rpc_code)
+    return last
+
+
+def failing(base: Path, work: Callable[[FakeClock], Awaitable[str]], clock: FakeClock, **facts: Any) -> Server:
+    server = server_in(base)
+
+    @server.tool(**facts)
+    async def tool(ctx: Context) -> str:
+        return await work(clock)
+
+    return server
+
+
+def raises(error: BaseException) -> Callable[[FakeClock], Awaitable[str]]:
+    async def work(_: FakeClock) -> str:
+        raise error
+
+    return work
+
+
+@pytest.mark.parametrize(
+    "error, last",
+    [
+        (RuntimeError(), "breaker.open"),
+        (OSError(), "breaker.open"),
+        (SystemExit(1), "breaker.open"),
+        (DeadlineExceeded("the tool's own"), "breaker.open"),
+        (ToolError("the caller is told"), "tool.error"),
+        (Refusal("no"), "refused"),
+        (ProtocolError(-32000, "no"), "-32000"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+async def test_failures_open_it_and_nothing_that_is_the_callers_to_mend(
+    tmp_path: Path, error: BaseException, last: str
+) -> None:
+    clock = FakeClock()
+    async with living(failing(tmp_path, raises(error), clock), clock) as live:
+        assert await after(live, clock) == last
+
+
+async def late(clock: FakeClock) -> str:
+    await clock.sleep(60)
+    return "late"
+
+
+async def late_but_stubborn(clock: FakeClock) -> str:
+    with suppress(asyncio.CancelledError):
+        await clock.sleep(60)
+    await clock.sleep(0.5)
+    return "late"
+
+
+async def late_with_an_excuse(clock: FakeClock) -> str:
+    try:
+        await clock.sleep(60)
+    except asyncio.CancelledError:
+        raise ToolError("it took too long") from None
+    return "late"
+
+
+@pytest.mark.parametrize("work", [late, late_but_stubborn, late_with_an_excuse])
+async def test_running_out_of_time_opens_it_however_the_tool_takes_it(
+    tmp_path: Path, work: Callable[[FakeClock], Awaitable[str]]
+) -> None:
+    clock = FakeClock()
+    async with living(failing(tmp_path, work, clock, limits=Limits(timeout=0.5)), clock) as live:
+        assert await after(live, clock, 24) == "breaker.open"
+        await clock.advance(60)
+
+
+async def test_callers_who_leave_do_not_open_it(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with living(failing(tmp_path, late, clock), clock) as live:
+        for _ in range(30):
+            call = asyncio.ensure_future(ask(live, "tool"))
+            await clock.settle()
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+        call = asyncio.ensure_future(ask(live, "tool"))
+        await clock.advance(31)
+        assert code(await call) == "deadline.exceeded"
+
+
+async def test_a_question_is_a_success(tmp_path: Path) -> None:
+    server = server_in(tmp_path)
+
+    @server.tool
+    async def tool(ctx: Context) -> str:
+        return str(await ctx.roots())
+
+    clock = FakeClock()
+    async with living(server, clock) as live:
+        assert await after(live, clock) == ""
+
+
+async def test_after_its_pause_it_lets_probes_through_and_closes_when_they_succeed(tmp_path: Path) -> None:
+    server, clock, down, heard = server_in(tmp_path), FakeClock(), [True], []
+
+    @server.tool
+    async def tool() -> str:
+        if down[0]:
+            raise RuntimeError
+        return "up"
+
+    @server.tool
+    async def neighbour() -> str:
+        return "fine"
+
+    async with living(server, clock) as live:
+        live.plant.parts.events.subscribe("breaker.*", lambda event: heard.append(event.fields["state"]))
+        for _ in range(20):
+            await ask(live, "tool")
+        refused = await ask(live, "tool")
+        assert code(refused) == "breaker.open"
+        assert 0 < refused.meta["io.holdfast/retryAfter"] <= 5
+        assert text(await ask(live, "neighbour")) == "fine"
+        down[0] = False
+        await clock.advance(5.1)
+        assert [text(await ask(live, "tool")) for _ in range(5)] == ["up"] * 5
+        await clock.settle()
+    assert heard == ["open", "half_open", "closed"]
+    assert [line["state"] for line in logged(tmp_path) if line["event"] == "breaker"] == heard

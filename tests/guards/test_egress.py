@@ -1,0 +1,300 @@
+"""Whatever leaves is cleaned, redacted, flagged and bounded, whichever way it leaves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from pydantic_core import to_json
+from support.calls import Client, ask, code, living, server_in, text
+
+from holdfast import Audio, Context, EmbeddedResource, Image, Limits, ResourceLink, Server, ToolError, ToolOutput
+from holdfast.core.content import Result
+from holdfast.core.pipeline import META, Answer
+from holdfast.errors import ProtocolError, Refusal
+from holdfast.live import Live
+
+SECRET = "canary-of-the-operator-0123456789"
+HIDDEN = "a\x1b[31mb\u202e\u200bc"
+Base = Path
+
+
+@pytest.fixture
+def server(tmp_path: Base) -> Server:
+    """A server that knows one secret."""
+    return server_in(tmp_path, auth__tokens=SECRET)
+
+
+class Row(ToolOutput):
+    """Loose enough for a redacted name."""
+
+    name: str
+    kind: str
+
+
+class Strict(ToolOutput):
+    """Too strict for one."""
+
+    name: Literal["canary-of-the-operator-0123456789"]
+
+
+class Text:
+    """A text block of its own."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def block(self) -> dict[str, Any]:
+        return {"type": "text", "text": self.text}
+
+
+def size(answer: Answer) -> int:
+    return len(to_json({**answer.body, "_meta": answer.meta}))
+
+
+async def test_hidden_text_is_stripped_secrets_are_redacted_and_both_are_flagged(server: Server) -> None:
+    @server.tool
+    async def hide() -> str:
+        return HIDDEN
+
+    @server.tool
+    async def tell() -> str:
+        return f"the token is {SECRET}"
+
+    @server.tool
+    async def plain() -> str:
+        return "plain"
+
+    async with living(server) as live:
+        hidden, told, clean = await ask(live, "hide"), await ask(live, "tell"), await ask(live, "plain")
+        assert live.plant.metrics.snapshot()
+    assert text(hidden) == "abc"
+    assert SECRET not in text(told)
+    assert hidden.meta[f"{META}altered"] is told.meta[f"{META}altered"] is True
+    assert clean.meta == {}
+
+
+@pytest.mark.parametrize("error", [ToolError, Refusal, lambda message: ProtocolError(-32000, message, {"why": message})])
+async def test_errors_are_cleaned_as_answers_are(server: Server, error: Any) -> None:
+    @server.tool
+    async def fail() -> str:
+        raise error(f"{HIDDEN} {SECRET}")
+
+    async with living(server) as live:
+        try:
+            answer = await ask(live, "fail")
+            said = text(answer)
+        except ProtocolError as raised:
+            said = f"{raised.message} {raised.data}"
+    assert said.startswith("abc")
+    assert SECRET not in said
+
+
+async def test_an_error_message_is_bounded_too(server: Server) -> None:
+    @server.tool(limits=Limits(output=2_000))
+    async def fail(protocol: bool) -> str:
+        raise ProtocolError(-32000, "x" * 100_000) if protocol else ToolError("x" * 100_000)
+
+    async with living(server) as live:
+        assert len(text(await ask(live, "fail", {"protocol": False}))) < 2_100
+        with pytest.raises(ProtocolError) as raised:
+            await ask(live, "fail", {"protocol": True})
+    assert len(raised.value.message) <= 2_000
+
+
+async def test_a_structure_is_checked_again_after_redaction_and_refused_when_it_no_longer_fits(
+    server: Server,
+) -> None:
+    @server.tool
+    async def loose() -> Row:
+        return Row(name=SECRET, kind=HIDDEN)
+
+    @server.tool
+    async def strict() -> Strict:
+        return Strict(name=SECRET)
+
+    async with living(server) as live:
+        fine, broken = await ask(live, "loose"), await ask(live, "strict")
+    assert fine.body["structuredContent"]["kind"] == "abc"
+    assert SECRET not in json.dumps(fine.body)
+    assert code(broken) == "output.invalid"
+    assert SECRET not in text(broken)
+
+
+@pytest.mark.parametrize("character", ["x", "\n", '"', "é", "\\", "日"])
+async def test_text_that_is_too_long_is_cut_to_its_limit_as_json_and_says_so(server: Server, character: str) -> None:
+    @server.tool(limits=Limits(output=10_000))
+    async def long() -> str:
+        return character * 50_000
+
+    async with living(server) as live:
+        answer = await ask(live, "long")
+    assert answer.meta[f"{META}truncated"] is True
+    assert "truncated" in text(answer)
+    assert 2_000 < size(answer) <= 10_100
+
+
+async def test_the_first_blocks_of_several_are_kept_as_far_as_there_is_room(server: Server) -> None:
+    @server.tool(limits=Limits(output=5_000))
+    async def many() -> Result:
+        return Result([Text("a" * 2_000), Text("b" * 2_000), Text("c" * 2_000), Text("d")])
+
+    @server.tool(limits=Limits(output=2_000))
+    async def rows() -> list[str]:
+        return ["a" * 1_300, "b" * 1_300]
+
+    async with living(server) as live:
+        answer = await ask(live, "many")
+        assert code(await ask(live, "rows")) == "output.too_large", "structured output is never cut"
+    texts = [block["text"] for block in answer.body["content"]]
+    assert texts[:2] == ["a" * 2_000, "b" * 2_000]
+    assert len(texts) == 3
+    assert texts[2].startswith("c")
+    assert len(texts[2]) < 1_000
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [Image(b"x" * 4_000)],
+        ["text", Audio(b"x" * 4_000)],
+        [EmbeddedResource("note://x", "x" * 4_000)],
+        Result("x", {"much": "x" * 4_000}),
+        Result("x", meta={"much": "x" * 4_000}),
+        Result(meta={"much": "x" * 4_000}),
+    ],
+    ids=["picture", "sound", "resource", "structure", "meta", "meta alone"],
+)
+async def test_what_would_be_broken_by_cutting_is_refused(server: Server, value: Any) -> None:
+    @server.tool(limits=Limits(output=3_000))
+    async def big() -> Any:
+        return value
+
+    async with living(server) as live:
+        answer = await ask(live, "big")
+    assert code(answer) == "output.too_large"
+    assert "larger than 3000 bytes" in text(answer)
+
+
+async def test_even_a_tiny_limit_is_kept(server: Server) -> None:
+    @server.tool(limits=Limits(output=100))
+    async def tiny() -> str:
+        return "x" * 200
+
+    @server.tool(limits=Limits(output=10))
+    async def none() -> str:
+        return "x" * 200
+
+    async with living(server) as live:
+        answer = await ask(live, "tiny")
+        assert code(await ask(live, "none")) == "output.too_large"
+    assert answer.meta[f"{META}truncated"] is True
+    assert size(answer) <= 120
+
+
+async def test_pictures_and_blobs_pass_untouched(server: Server) -> None:
+    @server.tool
+    async def look() -> list[Any]:
+        return [
+            Image(SECRET.encode()),
+            Audio(b"\x1b[31m"),
+            EmbeddedResource("note://x", b"\x00\x1b"),
+            ResourceLink("note://y", HIDDEN),
+        ]
+
+    async with living(server) as live:
+        picture, sound, blob, link = (await ask(live, "look")).body["content"]
+    assert picture["data"] == Image(SECRET.encode()).block()["data"]
+    assert sound["data"] == Audio(b"\x1b[31m").block()["data"]
+    assert blob["resource"]["blob"] == "ABs="
+    assert link["name"] == "abc"
+
+
+async def test_meta_is_cleaned_and_what_json_cannot_hold_fails_alone(server: Server) -> None:
+    @server.tool
+    async def tagged() -> Result:
+        return Result("x", meta={"note": f"{HIDDEN} {SECRET}"})
+
+    @server.tool
+    async def odd() -> Result:
+        return Result("x", meta={"note": object()})
+
+    async with living(server) as live:
+        answer = await ask(live, "tagged")
+        assert code(await ask(live, "odd")) in ("output.invalid", "tool.failed")
+    assert answer.meta["note"].startswith("abc ")
+    assert SECRET not in answer.meta["note"]
+
+
+async def test_a_question_is_cleaned_but_what_the_user_answered_before_comes_back_as_it_was(server: Server) -> None:
+    from pydantic import BaseModel
+
+    class Name(BaseModel):
+        name: str
+
+    @server.tool
+    async def who(ctx: Context) -> str:
+        first = await ctx.elicit("Who?", Name)
+        await ctx.elicit(f"And {HIDDEN}?", Name)
+        return first.data.name if first.data else "?"
+
+    known = {"action": "accept", "content": {"name": SECRET}}
+    async with living(server) as live:
+        answer = await ask(live, "who", client=Client("elicitation", q1=known))
+    assert answer.input_required
+    assert answer.body["requestState"] == {"q1": known}, "it leaves sealed"
+    assert answer.body["inputRequests"]["q2"]["params"]["message"] == "And abc?"
+
+
+async def test_a_question_that_the_author_sends_raw_is_cleaned_at_the_edge_too(server: Server) -> None:
+    from holdfast.core.context import InputRequired
+
+    @server.tool
+    async def raw() -> str:
+        raise InputRequired({"q": {"method": "elicitation/create", "params": {"message": HIDDEN}}}, {})
+
+    async with living(server) as live:
+        answer = await ask(live, "raw")
+    assert answer.body["inputRequests"]["q"]["params"]["message"] == "abc"
+    assert answer.meta[f"{META}altered"] is True
+
+
+async def test_resources_and_prompts_are_cleaned_and_refused_when_too_large(server: Server) -> None:
+    @server.resource("note://one", limits=Limits(output=1_000))
+    async def note() -> str:
+        return HIDDEN
+
+    @server.resource("note://big", limits=Limits(output=1_000))
+    async def big() -> str:
+        return "x" * 2_000
+
+    @server.prompt
+    async def greet() -> str:
+        return HIDDEN
+
+    async with living(server) as live:
+        read = await ask(live, "note://one", kind="resource")
+        with pytest.raises(ProtocolError, match="larger than 1000 bytes"):
+            await ask(live, "note://big", kind="resource")
+        said = await ask(live, "greet", kind="prompt")
+    assert read.body["contents"][0]["text"] == "abc"
+    assert said.body["messages"][0]["content"]["text"] == "abc"
+
+
+async def test_the_bytes_that_left_are_counted(server: Server, tmp_path: Base) -> None:
+    from support.calls import logged
+
+    @server.tool(limits=Limits(output=1_000))
+    async def say(much: bool) -> str:
+        return "x" * (5_000 if much else 10)
+
+    async def both(live: Live) -> list[Answer]:
+        return [await ask(live, "say", {"much": much}) for much in (False, True)]
+
+    async with living(server) as live:
+        await both(live)
+    little, much = [line["bytes_out"] for line in logged(tmp_path) if line["event"] == "call"]
+    assert little < 100
+    assert 500 < much <= 1_000

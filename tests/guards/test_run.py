@@ -1,0 +1,375 @@
+"""The author's code runs where it says, and nothing that it does ends more than its own call."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from support import isolated
+from support.calls import Client, ask, code, living, logged, server_in, text
+
+from holdfast import Context, Depends, Limits, Server, Tool, ToolError, ToolInput
+from holdfast.errors import ConfigurationError, ProtocolError, Refusal
+from holdfast.isolation.inline import LoopBlocked, running
+
+
+class Weird(BaseException):
+    """Something that ``except Exception`` does not catch."""
+
+
+class Name(BaseModel):
+    """What is asked."""
+
+    name: str
+
+
+async def child_that_exits() -> None:
+    raise LookupError
+
+
+RAISED: dict[str, tuple[BaseException, str]] = {
+    "a fault": (KeyError("x"), "tool.failed"),
+    "the end of an iterator": (StopIteration(), "tool.failed"),
+    "the end of an async iterator": (StopAsyncIteration(), "tool.failed"),
+    "an exit": (SystemExit(3), "tool.failed"),
+    "an interrupt": (KeyboardInterrupt(), "tool.failed"),
+    "a generator's end": (GeneratorExit(), "tool.failed"),
+    "a cancellation": (asyncio.CancelledError(), "tool.failed"),
+    "something odd": (Weird(), "tool.failed"),
+    "a group": (ExceptionGroup("several", [OSError(), KeyError()]), "tool.failed"),
+    "an odd group": (BaseExceptionGroup("several", [Weird(), KeyError()]), "tool.failed"),
+    "a nested odd group": (BaseExceptionGroup("x", [BaseExceptionGroup("y", [SystemExit(1)])]), "tool.failed"),
+    "no memory": (MemoryError(), "tool.failed"),
+    "too much recursion": (RecursionError(), "tool.failed"),
+    "a message": (ToolError("seen"), "tool.error"),
+    "a refusal": (Refusal("no", code="mine"), "mine"),
+    "an interruption by the watchdog": (LoopBlocked(), "deadline.exceeded"),
+}
+
+
+def raising(base: Path) -> Server:
+    """Tools that raise, inline and in a thread, and one that does not."""
+    server = server_in(base)
+
+    @server.tool
+    async def inline(what: str) -> str:
+        raise RAISED[what][0]
+
+    @server.tool
+    def thread(what: str) -> str:
+        raise RAISED[what][0]
+
+    @server.tool
+    async def fine() -> str:
+        return "fine"
+
+    return server
+
+
+@pytest.mark.parametrize("what", RAISED)
+async def test_whatever_a_tool_raises_fails_its_own_call_only(tmp_path: Path, what: str) -> None:
+    async with living(raising(tmp_path)) as live:
+        assert code(await ask(live, "inline", {"what": what})) == RAISED[what][1]
+        if not isinstance(RAISED[what][0], LoopBlocked):
+            assert code(await ask(live, "thread", {"what": what})) == RAISED[what][1]
+        assert text(await ask(live, "fine")) == "fine"
+
+
+@pytest.mark.parametrize("how", ["tool", "thread", "resource", "prompt"])
+async def test_a_protocol_error_is_raised_to_the_wire(tmp_path: Path, how: str) -> None:
+    server = server_in(tmp_path)
+
+    @server.tool
+    async def tool() -> str:
+        raise ProtocolError(-32001, "wrong", {"why": "this"})
+
+    @server.tool
+    def thread() -> str:
+        raise ProtocolError(-32001, "wrong", {"why": "this"})
+
+    @server.resource("x://y")
+    async def resource() -> str:
+        raise ProtocolError(-32001, "wrong", {"why": "this"})
+
+    @server.prompt
+    async def prompt() -> str:
+        raise ProtocolError(-32001, "wrong", {"why": "this"})
+
+    kind: Any = "tool" if how == "thread" else how
+    async with living(server) as live:
+        with pytest.raises(ProtocolError) as raised:
+            await ask(live, "x://y" if how == "resource" else how, kind=kind)
+    assert (raised.value.rpc_code, raised.value.data) == (-32001, {"why": "this"})
+
+
+async def test_several_questions_at_once_become_one_question_with_all_of_them(tmp_path: Path) -> None:
+    server = server_in(tmp_path)
+
+    @server.tool
+    async def both(ctx: Context) -> str:
+        async with asyncio.TaskGroup() as group:
+            first = group.create_task(ctx.elicit("Given name?", Name, key="given"))
+            last = group.create_task(ctx.elicit("Family name?", Name, key="family"))
+        answers = first.result().data, last.result().data
+        return " ".join(answer.name for answer in answers if answer)
+
+    async with living(server) as live:
+        client = Client("elicitation", other={"action": "accept"})
+        question = await ask(live, "both", client=client)
+        assert question.input_required
+        assert sorted(question.body["inputRequests"]) == ["family", "given"]
+        assert question.body["requestState"] == {"other": {"action": "accept"}}
+        client.answers |= {key: {"action": "accept", "content": {"name": key}} for key in ("given", "family")}
+        assert text(await ask(live, "both", client=client)) == "given family"
+
+
+async def test_a_question_beside_a_fault_is_a_fault(tmp_path: Path) -> None:
+    server = server_in(tmp_path)
+
+    @server.tool
+    async def both(ctx: Context) -> str:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(ctx.elicit("Name?", Name))
+            group.create_task(child_that_exits())
+        return ""
+
+    async with living(server) as live:
+        assert code(await ask(live, "both", client=Client("elicitation"))) == "tool.failed"
+
+
+async def test_a_tool_in_a_thread_can_ask_too(tmp_path: Path) -> None:
+    server = server_in(tmp_path)
+
+    @server.tool
+    def who(ctx: Context) -> str:
+        answer = ctx.wait(ctx.elicit("Who?", Name))
+        return answer.data.name if answer.data else answer.action
+
+    async with living(server) as live:
+        client = Client("elicitation")
+        assert (await ask(live, "who", client=client)).input_required
+        client.answers["q1"] = {"action": "accept", "content": {"name": "Ada"}}
+        assert text(await ask(live, "who", client=client)) == "Ada"
+
+
+async def test_a_plain_def_runs_in_a_thread_of_its_own_with_the_calls_context(tmp_path: Path) -> None:
+    server = server_in(tmp_path)
+
+    @server.tool
+    def where(ctx: Context) -> str:
+        return f"{threading.current_thread().name} {ctx.tool}"
+
+    @server.tool
+    async def here() -> str:
+        return f"{threading.current_thread().name} {running.get() is not None}"
+
+    async with living(server) as live:
+        name, tool = text(await ask(live, "where")).split()
+        assert (name.startswith("holdfast-tool"), tool) == (True, "where")
+        assert text(await ask(live, "here")) == f"{threading.current_thread().name} True"
+        assert running.get() is None
+
+
+async def test_a_threads_place_is_free_only_when_the_thread_is(tmp_path: Path) -> None:
+    server, free = server_in(tmp_path), threading.Event()
+
+    @server.tool(limits=Limits(concurrency=2, timeout=0.05))
+    def stuck() -> str:
+        free.wait(20)
+        return "done"
+
+    async with living(server) as live:
+        try:
+            codes = [code(await ask(live, "stuck")) for _ in range(4)]
+            assert codes == ["deadline.exceeded"] * 2 + ["isolation.stuck"] * 2
+            assert live.plant.metrics.snapshot()["zombies"] == 2
+        finally:
+            free.set()
+        while live.plant.parts.threads.zombies:
+            await asyncio.sleep(0)
+        assert text(await ask(live, "stuck")) == "done"
+
+
+async def test_giving_up_while_waiting_for_a_thread_loses_no_place(tmp_path: Path) -> None:
+    server, free = server_in(tmp_path, limits__threads=1), threading.Event()
+
+    @server.tool
+    def hog() -> str:
+        free.wait(20)
+        return "done"
+
+    @server.tool(limits=Limits(concurrency=1, timeout=0.05))
+    def patient() -> str:
+        return "done"
+
+    async with living(server) as live:
+        try:
+            holding = asyncio.ensure_future(ask(live, "hog"))
+            while not live.plant.parts.threads.busy:
+                await asyncio.sleep(0)
+            codes = [code(await ask(live, "patient")) for _ in range(3)]
+            assert codes == ["deadline.exceeded"] * 3, "and not isolation.stuck"
+        finally:
+            free.set()
+        assert text(await holding) == "done"
+        assert text(await ask(live, "patient")) == "done"
+
+
+async def test_a_pool_without_a_thread_to_give_says_that_it_is_busy(tmp_path: Path) -> None:
+    server, free = server_in(tmp_path, limits__threads=1), threading.Event()
+
+    @server.tool
+    def hog() -> str:
+        free.wait(20)
+        return "done"
+
+    async with living(server) as live:
+        try:
+            calls = [asyncio.ensure_future(ask(live, "hog")) for _ in range(2)]
+            while live.plant.parts.threads.queued < 1:
+                await asyncio.sleep(0)
+            assert code(await ask(live, "hog")) == "busy"
+        finally:
+            free.set()
+        assert [text(answer) for answer in await asyncio.gather(*calls)] == ["done", "done"]
+
+
+async def test_a_dependency_is_provided_once_and_closed_after_the_call_however_it_ends(tmp_path: Path) -> None:
+    server, life = server_in(tmp_path), []
+
+    async def connection() -> AsyncIterator[str]:
+        life.append("open")
+        try:
+            yield "connection"
+        finally:
+            life.append("closed")
+
+    def cursor(connection: str = Depends(connection)) -> Iterator[str]:  # noqa: B008 - how dependencies are written
+        life.append("cursor")
+        yield f"cursor of {connection}"
+        life.append("cursor closed")
+
+    @server.tool(read_only=True)
+    async def use(how: str, at: str = Depends(cursor), again: str = Depends(connection)) -> str:  # noqa: B008 - so written
+        life.append("used")
+        if how == "fails":
+            raise KeyError
+        if how == "waits":
+            await asyncio.Event().wait()
+        return f"{at}, {again}"
+
+    async with living(server) as live:
+        (entry,) = live.listed("tools")
+        assert list(entry["inputSchema"]["properties"]) == ["how"], "no caller sees them"
+        assert text(await ask(live, "use", {"how": "works"})) == "cursor of connection, connection"
+        assert life == ["open", "cursor", "used", "cursor closed", "closed"]
+        life.clear()
+        assert code(await ask(live, "use", {"how": "fails"})) == "tool.failed"
+        assert (life[0], life[-1], life.count("open")) == ("open", "closed", 1)
+        life.clear()
+        call = asyncio.ensure_future(ask(live, "use", {"how": "waits"}))
+        while "used" not in life:
+            await asyncio.sleep(0)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert life[-1] == "closed"
+
+
+async def test_a_dependency_that_cannot_be_provided_fails_the_call(tmp_path: Path) -> None:
+    server = server_in(tmp_path)
+
+    def broken() -> str:
+        sys.exit(3)
+
+    @server.tool
+    async def use(it: str = Depends(broken)) -> str:  # noqa: B008 - how dependencies are written
+        return it
+
+    async with living(server) as live:
+        assert code(await ask(live, "use")) == "tool.failed"
+
+
+class InProcess(Tool):
+    """Count in a process of its own."""
+
+    class Input(ToolInput):
+        """What to add to."""
+
+        add: int
+
+    name = "counted"
+    isolation = "process"
+
+    def run(self, args: Input, ctx: Context) -> str:
+        return isolated.whereabouts(args.add)
+
+
+async def test_work_in_a_process_of_its_own_can_crash_or_hang_and_be_killed(tmp_path: Path) -> None:
+    server = server_in(tmp_path, watchdog__memory=512 * 1024 * 1024)
+    server.tool(isolation="process")(isolated.whereabouts)
+    server.tool(isolation="process", limits=Limits(timeout=1))(isolated.spin)
+    server.tool(isolation="process")(isolated.crash)
+    server.tool(isolation="process")(isolated.fail)
+    server.add(InProcess)
+    async with living(server) as live:
+        assert live.plant._processes is None, "nothing is started before it is needed"
+        pid, sum_of = text(await ask(live, "whereabouts", {"add": 41})).split()
+        assert (int(pid) != os.getpid(), sum_of) == (True, "42")
+        assert text(await ask(live, "counted", {"add": 1})).endswith(" 2")
+        assert code(await ask(live, "crash")) == "tool.failed"
+        assert code(await ask(live, "fail")) == "tool.failed"
+        begun = time.monotonic()
+        assert code(await ask(live, "spin", {"seconds": 30.0})) == "deadline.exceeded"
+        assert time.monotonic() - begun < 3
+        assert text(await ask(live, "whereabouts", {"add": 1})).endswith(" 2")
+    faults = {line["tool"]: line["fault"] for line in logged(tmp_path) if line.get("outcome") == "failed"}
+    assert faults["fail"] == "operational"
+
+
+async def test_a_process_without_a_deadline_gets_the_tools_time(tmp_path: Path) -> None:
+    from types import SimpleNamespace
+
+    from holdfast.core.function import FunctionTool
+    from holdfast.core.pipeline import Call
+    from holdfast.guards import run
+
+    seen: list[float] = []
+
+    class Pool:
+        async def run(self, function: Any, *arguments: Any, timeout: float) -> str:  # noqa: ASYNC109 - as the pool's
+            seen.append(timeout)
+            return "done"
+
+    async with living(server_in(tmp_path)) as live:
+        tool = FunctionTool(isolated.whereabouts, isolation="process", limits=Limits(timeout=7))
+        parts: Any = SimpleNamespace(
+            processes=lambda: Pool(), settings=live.plant.loaded.settings, clock=live.plant.clock
+        )
+        guard = run.recipe(tool, parts)
+        context: Any = SimpleNamespace(restart=lambda: None)
+        args = tool.arguments.check({"add": 1}, None)
+        call = Call(tool, {}, live.local, context, "x", args=args)
+        assert text(await guard.around(lambda _: child_that_exits(), call)) == "done"  # type: ignore[arg-type, return-value]
+    assert seen == [7]
+
+
+async def test_a_function_that_needs_the_server_cannot_leave_it(tmp_path: Path) -> None:
+    server = server_in(tmp_path)
+
+    @server.tool(isolation="process")
+    def needs(ctx: Context) -> str:
+        return ""
+
+    async with living(server) as live:
+        assert code(await ask(live, "needs")) == "tool.failed"
+        with pytest.raises(ConfigurationError, match="gets no context"):
+            server.registry.tools["needs"].detached(None)

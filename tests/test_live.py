@@ -1,4 +1,4 @@
-"""The door of a live server: what is found behind it, what changes while it is open, and what is said when it closes."""
+"""The door of a live server: what is found behind it, what changes while it is open, what is said when it closes."""
 
 from __future__ import annotations
 
@@ -80,7 +80,11 @@ async def test_an_unknown_resource_is_an_error_that_gives_its_uri_back_cleaned_a
 
 @pytest.mark.parametrize(
     "kind, name, said",
-    [("tool", "nope", "unknown tool"), ("prompt", "nope", "unknown prompt"), ("completion", "nope x", "unknown prompt")],
+    [
+        ("tool", "nope", "unknown tool"),
+        ("prompt", "nope", "unknown prompt"),
+        ("completion", "nope x", "unknown prompt"),
+    ],
 )
 async def test_other_unknown_names_are_errors_that_say_what_to_list(
     server: Server, kind: Any, name: str, said: str

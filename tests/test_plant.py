@@ -200,7 +200,7 @@ async def test_the_heartbeat_is_watched_and_tells_of_blocks(tmp_path: Path) -> N
 
     @server.tool
     async def block() -> str:
-        time.sleep(0.3)  # noqa: ASYNC251 - that is the point
+        time.sleep(0.3)
         return "slept"
 
     async with server.serving() as live:

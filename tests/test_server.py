@@ -203,7 +203,7 @@ def test_mounting_what_cannot_be_mounted_leaves_the_parent_as_it_was() -> None:
     for wrong in (parent, child):
         with pytest.raises(ConfigurationError, match="already holds it"):
             parent.mount(wrong, namespace="x")
-    assert [tool for tool in parent.whole().tools] == ["c_greet"]
+    assert list(parent.whole().tools) == ["c_greet"]
 
 
 def lifespan(life: list[str], name: str) -> Any:

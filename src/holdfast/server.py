@@ -117,8 +117,8 @@ class Server:
     def add(self, operation: Op) -> Op:
         """Add a tool class (or instance), resource or prompt; also while serving, and as a class decorator.
 
-        Returns what it was given. Raises ``DuplicateName``, and ``ConfigurationError`` for what cannot be served as this
-        server is; it is not added then.
+        Returns what it was given. Raises ``DuplicateName``, and ``ConfigurationError`` for what cannot be served as
+        this server is; it is not added then.
         """
         made: Operation = operation() if isinstance(operation, type) else operation
         self.registry.add(made)

@@ -129,9 +129,7 @@ async def test_what_the_shared_run_leaves_behind_is_ended_with_it(tmp_path: Path
 
 
 @pytest.mark.parametrize("era", ["handshake", "modern"])
-async def test_a_cacheable_tool_cannot_ask_since_the_answer_would_be_given_to_others(
-    tmp_path: Path, era: Any
-) -> None:
+async def test_a_cacheable_tool_cannot_ask_since_the_answer_would_be_given_to_others(tmp_path: Path, era: Any) -> None:
     server = server_in(tmp_path)
 
     @server.tool(read_only=True, cacheable=True)

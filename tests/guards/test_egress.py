@@ -76,7 +76,9 @@ async def test_hidden_text_is_stripped_secrets_are_redacted_and_both_are_flagged
     assert clean.meta == {}
 
 
-@pytest.mark.parametrize("error", [ToolError, Refusal, lambda message: ProtocolError(-32000, message, {"why": message})])
+@pytest.mark.parametrize(
+    "error", [ToolError, Refusal, lambda message: ProtocolError(-32000, message, {"why": message})]
+)
 async def test_errors_are_cleaned_as_answers_are(server: Server, error: Any) -> None:
     @server.tool
     async def fail() -> str:

@@ -14,9 +14,7 @@ from holdfast.testing import FakeClock, principal
 @pytest.mark.parametrize(
     "rate, calls, wait", [("2/minute", 2, 60.0), ("0.5/second", 1, 2.0), ("0.1/minute", 1, 600.0), ("3/second", 3, 1.0)]
 )
-async def test_so_many_calls_pass_and_the_next_is_told_when(
-    tmp_path: Path, rate: str, calls: int, wait: float
-) -> None:
+async def test_so_many_calls_pass_and_the_next_is_told_when(tmp_path: Path, rate: str, calls: int, wait: float) -> None:
     server, clock = server_in(tmp_path), FakeClock()
 
     @server.tool(read_only=True, limits=Limits(rate=rate))

@@ -252,13 +252,13 @@ async def test_a_dependency_is_provided_once_and_closed_after_the_call_however_i
         finally:
             life.append("closed")
 
-    def cursor(connection: str = Depends(connection)) -> Iterator[str]:  # noqa: B008 - how dependencies are written
+    def cursor(connection: str = Depends(connection)) -> Iterator[str]:
         life.append("cursor")
         yield f"cursor of {connection}"
         life.append("cursor closed")
 
     @server.tool(read_only=True)
-    async def use(how: str, at: str = Depends(cursor), again: str = Depends(connection)) -> str:  # noqa: B008 - so written
+    async def use(how: str, at: str = Depends(cursor), again: str = Depends(connection)) -> str:
         life.append("used")
         if how == "fails":
             raise KeyError
@@ -291,7 +291,7 @@ async def test_a_dependency_that_cannot_be_provided_fails_the_call(tmp_path: Pat
         sys.exit(3)
 
     @server.tool
-    async def use(it: str = Depends(broken)) -> str:  # noqa: B008 - how dependencies are written
+    async def use(it: str = Depends(broken)) -> str:
         return it
 
     async with living(server) as live:
@@ -345,7 +345,7 @@ async def test_a_process_without_a_deadline_gets_the_tools_time(tmp_path: Path) 
     seen: list[float] = []
 
     class Pool:
-        async def run(self, function: Any, *arguments: Any, timeout: float) -> str:  # noqa: ASYNC109 - as the pool's
+        async def run(self, function: Any, *arguments: Any, timeout: float) -> str:
             seen.append(timeout)
             return "done"
 

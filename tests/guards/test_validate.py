@@ -40,7 +40,8 @@ async def test_what_is_too_large_deep_or_numerous_never_reaches_the_tool(
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"n": "5"}, {"n": 5.5}, {"n": True}, {"n": None}, {}, {"n": 5, "m": SECRET}, {SECRET: 1}, {"n": SECRET}]
+    "arguments",
+    [{"n": "5"}, {"n": 5.5}, {"n": True}, {"n": None}, {}, {"n": 5, "m": SECRET}, {SECRET: 1}, {"n": SECRET}],
 )
 async def test_what_does_not_fit_is_refused_without_being_repeated(tmp_path: Path, arguments: dict[str, Any]) -> None:
     server = server_in(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -98,3 +99,15 @@ def logged(base: Path) -> list[dict[str, Any]]:
 def audited(base: Path, name: str = "inside") -> list[dict[str, Any]]:
     """The audit log's records."""
     return [json.loads(line) for line in (base / "state" / name / "audit.jsonl").read_text().splitlines()]
+
+
+async def told(base: Path, word: str) -> dict[str, Any]:
+    """Wait for the log line that holds ``word``; the log is written by a thread, a moment later."""
+    for _ in range(1_000):
+        if (base / "log").exists():
+            for line in (base / "log").read_text().splitlines():
+                if word in line:
+                    found: dict[str, Any] = json.loads(line)
+                    return found
+        await asyncio.sleep(0.005)
+    raise AssertionError(f"the log does not say {word!r}")

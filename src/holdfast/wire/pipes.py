@@ -102,6 +102,11 @@ class Intake(asyncio.Protocol):
         self._held = 0
         self._finish()
 
+    def close(self) -> None:
+        """Let go of the descriptor."""
+        if self._transport is not None:
+            self._transport.close()
+
     async def line(self) -> bytes | Oversized | None:
         """The next line; ``None`` at the end."""
         while not self._lines:

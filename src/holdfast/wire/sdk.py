@@ -77,9 +77,7 @@ class SdkServer:
             get_tool_input_schema=endpoint.input_schema,
             on_subscriptions_listen=self._subscribed,
         )  # fmt: skip
-        self.lowlevel.middleware.append(
-            RequestStateBoundary(_sealing(keys), default_audience=endpoint.name)
-        )
+        self.lowlevel.middleware.append(RequestStateBoundary(_sealing(keys), default_audience=endpoint.name))
         self._register()
 
     def _register(self) -> None:

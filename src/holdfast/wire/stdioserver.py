@@ -30,6 +30,7 @@ async def serve(server: Servable, loaded: Loaded, claimed: Claim | None = None) 
         limits = loaded.settings.limits
         bounds = message_bounds(limits)
         intake, outlet = await open_pipes(taken.input, taken.output, limits.message)
+        stack.callback(intake.close)
         lines = Lines(intake, outlet, SdkCodec(), bounds)
 
         def stop() -> None:

@@ -93,7 +93,7 @@ class ToolError(HoldfastError):
 
     def __init__(self, message: str, *, retryable: bool = False, retry_after: float | None = None) -> None:
         super().__init__(message)
-        self.message = message
+        self.message = str(message)  # authors write ToolError(error) too
         self.retryable = retryable
         self.retry_after = retry_after
 

@@ -336,6 +336,7 @@ async def test_work_in_a_process_of_its_own_can_crash_or_hang_and_be_killed(tmp_
 
 
 async def test_a_process_without_a_deadline_gets_the_tools_time(tmp_path: Path) -> None:
+    from dataclasses import replace
     from types import SimpleNamespace
 
     from holdfast.core.function import FunctionTool
@@ -351,9 +352,8 @@ async def test_a_process_without_a_deadline_gets_the_tools_time(tmp_path: Path) 
 
     async with living(server_in(tmp_path)) as live:
         tool = FunctionTool(isolated.whereabouts, isolation="process", limits=Limits(timeout=7))
-        parts: Any = SimpleNamespace(
-            processes=lambda: Pool(), settings=live.plant.loaded.settings, clock=live.plant.clock
-        )
+        pool: Any = Pool()
+        parts = replace(live.plant.parts, processes=lambda: pool)
         guard = run.recipe(tool, parts)
         context: Any = SimpleNamespace(restart=lambda: None)
         args = tool.arguments.check({"add": 1}, None)

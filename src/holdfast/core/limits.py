@@ -42,7 +42,7 @@ class Limits:
     queue        calls waiting for a place
     input        bytes of arguments, as JSON
     output       bytes of the answer, as JSON
-    cost         how much of a principal's quota one call spends (default 1)
+    cost         how much of a principal's quota one call spends
     """
 
     timeout: float | None = None
@@ -51,7 +51,7 @@ class Limits:
     queue: int | None = None
     input: int | None = None
     output: int | None = None
-    cost: float = 1.0
+    cost: float | None = None
 
     def __post_init__(self) -> None:
         if self.rate is not None:
@@ -60,7 +60,7 @@ class Limits:
             value = getattr(self, name)
             if value is not None and not value > 0:  # written so that NaN, which compares with nothing, is refused
                 raise ConfigurationError(f"Limits({name}=) must be more than zero")
-        if not 0 <= self.cost < inf or (self.queue is not None and self.queue < 0):
+        if (self.cost is not None and not 0 <= self.cost < inf) or (self.queue is not None and self.queue < 0):
             raise ConfigurationError("Limits(cost=) and Limits(queue=) must not be negative")
 
 

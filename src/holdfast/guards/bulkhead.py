@@ -33,9 +33,7 @@ class BulkheadGuard:
 
 def recipe(operation: Operation, parts: Parts) -> BulkheadGuard:
     """Every operation has a bulkhead."""
-    limits, defaults = operation.limits, parts.settings.limits
-    running = limits.concurrency or defaults.concurrency
-    queue = defaults.queue if limits.queue is None else limits.queue
-    own = Bulkhead(running, queue, parts.clock)
+    bounds = parts.bounds(operation)
+    own = Bulkhead(bounds.concurrency, bounds.queue, parts.clock)
     parts.metrics.for_tool(operation.name).watch_queue(lambda: own.queued)
     return BulkheadGuard(own, parts.total)

@@ -28,4 +28,4 @@ class Deadline:
 
 def recipe(operation: Operation, parts: Parts) -> Deadline:
     """Every operation has a deadline."""
-    return Deadline(operation.limits.timeout or parts.settings.limits.timeout, parts.clock, parts.orphans)
+    return Deadline(parts.bounds(operation).timeout, parts.clock, parts.orphans)

@@ -93,4 +93,4 @@ def _shortened(blocks: list[Any], room: int) -> list[Any]:
 
 def recipe(operation: Operation, parts: Parts) -> Egress:
     """Every operation's answers are cleaned."""
-    return Egress(operation, parts.outgoing, operation.limits.output or parts.settings.limits.output)
+    return Egress(operation, parts.outgoing, parts.bounds(operation).output)

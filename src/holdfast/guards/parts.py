@@ -11,6 +11,8 @@ from holdfast.access.quotas import Quota
 from holdfast.core.clock import Clock
 from holdfast.core.config import Settings
 from holdfast.core.events import Events
+from holdfast.core.limits import Bounds, settle
+from holdfast.core.operation import Operation
 from holdfast.isolation.processes import ProcessPool
 from holdfast.isolation.threads import ThreadPool
 from holdfast.observe.audit import AuditLog
@@ -43,3 +45,7 @@ class Parts:
     quota: Quota | None
     budget: RetryBudget
     occupancy: Occupancy
+
+    def bounds(self, operation: Operation) -> Bounds:
+        """The operation's own limits, and the server's where it has none."""
+        return settle(operation.limits, self.settings.limits)

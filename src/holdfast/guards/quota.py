@@ -30,5 +30,5 @@ class QuotaGuard:
 
 def recipe(operation: Operation, parts: Parts) -> QuotaGuard | None:
     """Only where a quota is set, and for operations that cost something."""
-    cost = operation.limits.cost
+    cost = parts.bounds(operation).cost
     return QuotaGuard(parts.quota, cost) if parts.quota is not None and cost > 0 else None

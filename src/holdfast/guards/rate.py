@@ -27,7 +27,7 @@ class Rate:
 
 def recipe(operation: Operation, parts: Parts) -> Rate:
     """Every operation has a rate; a bucket for each principal, remembered up to a number."""
-    rate = operation.limits.rate or parts.settings.limits.rate
+    rate = parts.bounds(operation).rate
     count, period = parse_rate(rate)
     if count < 1:  # "0.5/second" is one in two seconds: a call takes one whole unit
         count, period = 1.0, period / count

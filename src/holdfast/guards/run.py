@@ -125,7 +125,7 @@ class _Asked:
 
 
 def _processed(operation: Operation, processes: Callable[[], ProcessPool], parts: Parts) -> Runner:
-    limit = operation.limits.timeout or parts.settings.limits.timeout
+    limit = parts.bounds(operation).timeout
 
     async def runner(call: Call, given: Mapping[str, Any]) -> Any:
         left = limit if call.deadline is None else max(0.0, call.deadline - parts.clock.now())
@@ -141,6 +141,6 @@ def recipe(operation: Operation, parts: Parts) -> Run:
     if where == "inline":
         return Run(operation, _inline(operation))
     if where == "thread":
-        places = operation.limits.concurrency or parts.settings.limits.concurrency
+        places = parts.bounds(operation).concurrency
         return Run(operation, _Threaded(operation, parts.threads, places))
     return Run(operation, _processed(operation, parts.processes, parts))

@@ -27,6 +27,6 @@ class Validate:
 def recipe(operation: Operation, parts: Parts) -> Validate:
     """Every operation's arguments are validated."""
     limits = parts.settings.limits
-    size = operation.limits.input or limits.input
+    size = parts.bounds(operation).input
     bounds = Bounds(bytes=size, depth=limits.depth, elements=limits.elements, string=size)
     return Validate(operation, parts.sandbox, bounds)

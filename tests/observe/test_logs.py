@@ -390,9 +390,7 @@ def test_what_the_pipes_own_thread_logs_is_not_fed_back(sink: Memory) -> None:
     assert [line["event"] for line in sink.lines()] == ["one"]
 
 
-def test_a_warning_for_a_named_file_goes_there(
-    pipe: LogPipe, sink: Memory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_warning_for_a_named_file_goes_there(pipe: LogPipe, sink: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
     _, finish = logged(pipe, sink)
     shown: list[Any] = []
     monkeypatch.setattr(warnings, "showwarning", lambda *args: shown.append(args))

@@ -36,6 +36,7 @@ def test_with_a_provider_spans_nest_and_a_failure_shows_its_type_only(monkeypatc
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr(trace, "get_tracer", provider.get_tracer)  # the global provider can be set only once
+
     def call_tool() -> None:
         with span("call", {"tool": "x"}) as outer:
             assert outer is not None

@@ -38,9 +38,10 @@ class Egress:
             raise
         cleaned = self._cleaned(answer)
         cleaned.meta |= call.meta
-        if _size(cleaned) > self._limit:
-            cleaned = self._cut(cleaned)
         call.bytes_out = _size(cleaned)
+        if call.bytes_out > self._limit:
+            cleaned = self._cut(cleaned)
+            call.bytes_out = _size(cleaned)
         return cleaned
 
     def _cleaned(self, answer: Answer) -> Answer:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import stat
 import threading
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from support.calls import ask, code, living, logged, server_in, text
 
-from holdfast import DatabaseTool, FileTool, ReadPath, ReadQuery, Server, ToolInput, WritePath
+from holdfast import DatabaseTool, Depends, FileTool, ReadPath, ReadQuery, Server, ToolInput, WritePath
 from holdfast.core.bases import Table
 from holdfast.core.context import Context
 from holdfast.errors import AuditUnavailable, ConfigurationError, MissingSetting
@@ -215,6 +216,55 @@ async def test_the_heartbeat_is_watched_and_tells_of_blocks(tmp_path: Path) -> N
     assert "holdfast_interrupts 0.0" in page
     blocks = [line for line in logged(tmp_path) if line["event"] == "loop.blocked"]
     assert any("time.sleep(0.3)" in line["stack"] for line in blocks)
+
+
+async def test_whatever_an_author_wrote_is_interrupted_when_it_blocks_the_loop_past_the_deadline(
+    tmp_path: Path,
+) -> None:
+    import time
+
+    server = server_in(tmp_path, watchdog__heartbeat=0.01, watchdog__lag=0.02, limits__timeout=0.3)
+
+    def slow_provider() -> str:
+        time.sleep(10)
+        return "late"
+
+    def closing() -> Iterator[str]:
+        yield "it"
+        time.sleep(10)
+
+    def lesser() -> str:
+        time.sleep(10)
+        return "late"
+
+    @server.tool
+    async def provided(it: str = Depends(slow_provider)) -> str:
+        return it
+
+    @server.tool
+    async def closed(it: str = Depends(closing)) -> str:
+        return it
+
+    @server.tool(fallback=lesser)
+    async def fallen() -> str:
+        raise RuntimeError
+
+    async with server.serving() as live:
+        begun = time.monotonic()
+        codes = [code(await ask(live, tool)) for tool in ("provided", "closed", "fallen")]
+        assert time.monotonic() - begun < 5
+        assert live.plant.heartbeat is not None
+        assert live.plant.heartbeat.interrupts == 3
+    assert codes[:2] == ["deadline.exceeded"] * 2
+    assert codes[2] in ("deadline.exceeded", "tool.failed")
+
+
+async def test_tokens_that_can_be_guessed_are_told_of_without_being_shown(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    async with living(server_in(tmp_path, auth__tokens='["abc", "a-token-nobody-guesses"]', log__file=log)):
+        pass
+    assert "auth.tokens: 1 shorter than 16 characters" in log.read_text()
+    assert '"abc"' not in log.read_text()
 
 
 async def test_without_a_watchdog_there_is_no_heartbeat_and_that_is_told(tmp_path: Path) -> None:

@@ -152,9 +152,9 @@ class Live:
             if self.draining:
                 raise Draining("the server is shutting down; try another one, or again in a moment", retry_after=5.0)
             answer = await entry.proceed(call)
-        except (ProtocolError, CancelledError):
+        except (ProtocolError, CancelledError, GeneratorExit):
             raise
-        except Exception as error:  # boundary: the one place where an exception becomes what the caller sees
+        except BaseException as error:  # boundary: here an exception becomes what the caller sees, even a sys.exit()
             if entry.operation.kind != "tool":
                 raise as_protocol_error(error, call.incident) from None
             return as_result(error, call.incident)

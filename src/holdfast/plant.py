@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 from holdfast.access.quotas import Quota
-from holdfast.access.tokens import token_values
+from holdfast.access.tokens import STRONG_LENGTH, token_values
 from holdfast.core.clock import Clock, SystemClock
 from holdfast.core.events import Events
 from holdfast.core.layers import Loaded
@@ -32,7 +32,7 @@ from holdfast.resources.tracker import Occupancy
 from holdfast.resources.tracking import install as install_tracking
 from holdfast.safe.outgoing import Outgoing
 from holdfast.safe.sandbox import Sandbox
-from holdfast.safe.secrets import SecretRegistry
+from holdfast.safe.secrets import MIN_LENGTH, SecretRegistry
 from holdfast.safe.secrets import require as require_redaction
 from holdfast.state.store import Store, default_state_dir
 from holdfast.watchdog.heartbeat import Block, Heartbeat, Thresholds
@@ -74,7 +74,8 @@ class Plant:
         settings = self.loaded.settings
         if settings.auth.tokens is not None:
             for number, token in enumerate(token_values(settings.auth.tokens.get_secret_value()), 1):
-                self.secrets.add(token, f"auth-token-{number}")
+                if len(token) >= MIN_LENGTH:
+                    self.secrets.add(token, f"auth-token-{number}")
         for number, key in enumerate(settings.secrets.keys, 1):
             self.secrets.add(key.get_secret_value(), f"secrets-key-{number}")
 
@@ -158,8 +159,14 @@ class Plant:
             loop.run_in_executor(None, root.sweep_sync)
         for finding in self.parts.audit.findings if self.parts.audit is not None else ():
             self.log.warning("audit", finding=finding)
-        for line in self.loaded.weakened():
+        for line in (*self.loaded.weakened(), *self._weak_tokens()):
             self.log.warning("weakened", setting=line)
+
+    def _weak_tokens(self) -> list[str]:
+        tokens = self.loaded.settings.auth.tokens
+        found = [] if tokens is None else token_values(tokens.get_secret_value())
+        weak = [token for token in found if len(token) < STRONG_LENGTH]
+        return [f"auth.tokens: {len(weak)} shorter than {STRONG_LENGTH} characters can be guessed"] if weak else []
 
     def watch_loop(self) -> None:
         """Start the heartbeat, once everything that takes its time at start has been imported and built."""

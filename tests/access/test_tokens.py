@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.access.tokens import MAX_NAME, MAX_TOKENS, MIN_LENGTH, TokenTable, token_values
+from holdfast.access.tokens import MAX_NAME, MAX_TOKENS, TokenTable, token_values
 from holdfast.core.principal import ALL, Principal
 from holdfast.errors import ConfigurationError
 
@@ -75,9 +75,9 @@ def test_anything_else_is_refused_without_repeating_it(text: str) -> None:
     assert "canary" not in str(refused.value)
 
 
-@pytest.mark.parametrize("text", ["short", json.dumps({"ada": "x" * (MIN_LENGTH - 1)}), json.dumps([ADA, ""])])
-def test_a_token_that_could_be_guessed_is_refused(text: str) -> None:
-    with pytest.raises(ConfigurationError, match="shorter than"):
+@pytest.mark.parametrize("text", [json.dumps({"ada": ""}), json.dumps([ADA, ""])])
+def test_an_empty_token_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="is empty"):
         TokenTable(text)
 
 

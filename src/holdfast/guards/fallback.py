@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from asyncio import CancelledError
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 from holdfast.core.clock import Clock
@@ -12,6 +13,7 @@ from holdfast.core.operation import Operation
 from holdfast.core.pipeline import META, Answer, Call, Proceed
 from holdfast.errors import ProtocolError, Refusal, ToolError
 from holdfast.guards.parts import Parts
+from holdfast.isolation.inline import running
 from holdfast.resilience.deadline import GRACE, Orphans, by
 from holdfast.resources.tracking import internal
 
@@ -60,6 +62,7 @@ class Fallback:
             call.deadline = call.context.deadline = whole
 
     async def _instead(self, call: Call) -> Any:
+        token = running.set(inf if call.deadline is None else call.deadline)
         try:
             value = self._function(*(call.args, call.context)[: self._takes])
             return await value if inspect.isawaitable(value) else value
@@ -67,6 +70,8 @@ class Fallback:
             raise
         except BaseException as error:  # boundary: sys.exit() or a question must not end more than this call
             raise RuntimeError(f"the fallback raised {type(error).__name__}") from error
+        finally:
+            running.reset(token)
 
 
 def recipe(operation: Operation, parts: Parts) -> Fallback | None:

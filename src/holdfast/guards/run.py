@@ -6,6 +6,7 @@ from asyncio import CancelledError, current_task
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
+from math import inf
 from threading import Event
 from typing import Any
 
@@ -14,7 +15,7 @@ from holdfast.core.operation import Operation
 from holdfast.core.pipeline import Answer, Call, Proceed
 from holdfast.errors import Busy, DeadlineExceeded
 from holdfast.guards.parts import Parts
-from holdfast.isolation.inline import LoopBlocked, inline
+from holdfast.isolation.inline import LoopBlocked, inline, running
 from holdfast.isolation.processes import ProcessPool
 from holdfast.isolation.threads import ThreadPool
 
@@ -32,6 +33,9 @@ class Run:
     async def around(self, proceed: Proceed, call: Call, /) -> Answer:
         """Provide the dependencies, run, and turn the value into an answer."""
         call.context.restart()
+        token = running.set(
+            inf if call.deadline is None else call.deadline
+        )  # providers and checks are authors' code too
         try:
             async with AsyncExitStack() as stack:
                 given = await self._prepare(call.args, call.context, stack)
@@ -43,6 +47,8 @@ class Run:
             raise
         except BaseException as error:  # boundary: nothing that a tool raises may end more than its own call
             return _answered(error)
+        finally:
+            running.reset(token)
 
 
 class ToolStopped(Exception):

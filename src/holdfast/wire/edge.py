@@ -38,8 +38,8 @@ class Edge:
     def __init__(self, app: App, live: Monitored, settings: Settings, hosts: frozenset[str]) -> None:
         self._app = app
         self._live = live
-        self._hosts = hosts | frozenset(settings.http.allowed_hosts)
-        self._origins = frozenset(settings.http.allowed_origins)
+        self._hosts = hosts | {name.lower() for name in settings.http.allowed_hosts}
+        self._origins = {name.lower() for name in settings.http.allowed_origins} | self._own_origins()
         self._settings = settings
         limits = settings.limits
         self._bounds = message_bounds(limits)
@@ -106,7 +106,7 @@ class Edge:
         if headers.get(b"host", "").lower() not in self._hosts:
             raise Refused(403, "this Host is not served; set HOLDFAST_HTTP__ALLOWED_HOSTS to add it")
         origin = headers.get(b"origin")
-        if origin is not None and origin not in self._origins and origin.lower() not in self._own_origins():
+        if origin is not None and origin.lower() not in self._origins:
             raise Refused(403, "this Origin is not allowed; set HOLDFAST_HTTP__ALLOWED_ORIGINS to add it")
 
     def _own_origins(self) -> set[str]:

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 
 import pytest
+from hypothesis import settings
+
+# CI tries the same examples each time, so that a red run says something about the change; elsewhere they are new.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 @pytest.hookimpl(tryfirst=True)

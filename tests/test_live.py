@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import field_validator
 from support.calls import Client, ask, code, living, logged, server_in, text
 
-from holdfast import Context, Limits, Server
+from holdfast import Context, Limits, Server, ToolInput
 from holdfast.core.pipeline import META
 from holdfast.errors import ConfigurationError, ProtocolError, UnknownName
 
@@ -127,6 +128,35 @@ async def test_a_failing_resource_is_an_error_with_an_incident_and_without_its_t
     assert "secret" not in raised.value.message
     incident = raised.value.data[f"{META}incident"]
     assert [line["incident"] for line in logged(tmp_path) if line.get("outcome") == "failed"] == [incident]
+
+
+class Odd(ToolInput):
+    """Arguments whose check does what no check should."""
+
+    how: str
+
+    @field_validator("how")
+    @classmethod
+    def _end_everything(cls, how: str) -> str:
+        raise {"exit": SystemExit(3), "odd": Weird(), "fault": KeyError("x")}[how]
+
+
+class Weird(BaseException):
+    """Something that ``except Exception`` does not catch."""
+
+
+@pytest.mark.parametrize("how", ["exit", "odd", "fault"])
+async def test_an_authors_check_that_tries_to_end_the_server_fails_its_call(tmp_path: Path, how: str) -> None:
+    server = server_in(tmp_path)
+
+    @server.tool
+    async def tool(it: Odd) -> str:
+        return ""
+
+    async with living(server) as live:
+        answer = await ask(live, "tool", {"it": {"how": how}})
+    assert code(answer) == "tool.failed"
+    assert answer.meta[f"{META}incident"]
 
 
 async def test_lists_and_schemas_come_from_the_snapshot(server: Server) -> None:

@@ -207,6 +207,11 @@ _SPLIT = (
 WORDS = st.sampled_from(_SPLIT.split(" "))
 
 
+def test_a_statement_that_can_be_read_in_two_ways_is_refused() -> None:
+    with pytest.raises(UnsafeQuery, match="two ways"):
+        check("SELECT , ALL LEFT", TABLES, DEFAULT_FUNCTIONS)
+
+
 @settings(max_examples=400, deadline=None)
 @given(st.lists(WORDS, max_size=60))
 def test_any_text_is_either_refused_or_re_serialised_to_something_that_passes(words: list[str]) -> None:

@@ -94,6 +94,15 @@ def check(text: str, tables: frozenset[str] | None, functions: frozenset[str]) -
     """
     if _UNSENDABLE.search(text):
         raise UnsafeQuery("the statement holds characters that no statement needs", code="query.statement")
+    # What is executed is what was checked: the text must be read again as the very statement it was written from.
+    written = _checked(text, tables, functions)
+    read_again = _checked(written.sql, tables, functions)
+    if read_again.sql != written.sql:
+        raise UnsafeQuery("the statement can be read in two ways; write it more plainly", code="query.statement")
+    return read_again
+
+
+def _checked(text: str, tables: frozenset[str] | None, functions: frozenset[str]) -> Statement:
     try:
         tree = _dialect().tree(text)
         nodes = _flatten(tree)

@@ -109,12 +109,13 @@ def truncate(text: str, max_bytes: int) -> tuple[str, bool]:
     Cuts between code points, and where possible not inside an accented letter, an emoji sequence or a flag. The
     marker counts towards ``max_bytes``; where it does not fit it is left out. Expects cleaned text.
     """
+    max_bytes = max(max_bytes, 0)
     if len(text) * 4 <= max_bytes or (len(text) <= max_bytes and len(text.encode("utf-8", "replace")) <= max_bytes):
         return text, False
     marker = f"\n[truncated: the whole text is longer than {max_bytes} bytes]"
     if len(marker) > max_bytes:
         marker = ""
-    room = max(max_bytes, 0) - len(marker)
+    room = max_bytes - len(marker)
     kept = text[:room].encode("utf-8", "replace")[:room].decode("utf-8", "ignore")
     return _whole(text, len(kept)) + marker, True
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from holdfast.resilience.limiter import GRAINS, KeyedLimiter, parse_rate
+from holdfast.resilience.limiter import GRAINS, KeyedLimiter
 
 
 class Hand:
@@ -25,31 +25,6 @@ class Hand:
 
     async def sleep(self, seconds: float) -> None:
         raise AssertionError("a limiter never waits")
-
-
-@pytest.mark.parametrize(
-    "text, rate",
-    [
-        ("100/minute", (100, 60)),
-        ("5/second", (5, 1)),
-        ("1000/hour", (1000, 3600)),
-        ("10/day", (10, 86400)),
-        ("100/min", (100, 60)),
-        ("100/m", (100, 60)),
-        ("100/s", (100, 1)),
-        (" 2.5 / Hours ", (2.5, 3600)),
-    ],
-)
-def test_a_rate_reads_as_a_count_and_seconds(text: str, rate: tuple[float, float]) -> None:
-    assert parse_rate(text) == rate
-
-
-@pytest.mark.parametrize(
-    "text", ["", "100", "/minute", "100/", "0/second", "0.5/s", "-1/s", "1e9/s", "5/week", "١/s", "1/s/s", "nan/s"]
-)
-def test_anything_else_is_refused_with_the_form_to_use(text: str) -> None:
-    with pytest.raises(ValueError, match="100/minute"):
-        parse_rate(text)
 
 
 def test_the_first_second_of_a_hundred_a_second_admits_a_hundred() -> None:

@@ -58,7 +58,7 @@ def _execute(name: str, file: Path) -> ModuleType:
     module = sys.modules[name] = module_from_spec(spec)
     try:
         loader.exec_module(module)
-    except BaseException:
+    except BaseException:  # a half-run module must not be found by a later import
         sys.modules.pop(name, None)
         raise
     return module

@@ -76,7 +76,7 @@ def serve(target: Any, sources: Any, http: bool, overrides: dict[str, Any]) -> N
     claimed = None if http else claim()
     try:
         server = find(target, sources)
-    except BaseException:
+    except BaseException:  # the descriptors go back, whatever ended the import
         if claimed is not None:
             claimed.release()
         raise

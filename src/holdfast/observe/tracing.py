@@ -35,6 +35,6 @@ def _recorded(name: str, attributes: Mapping[str, Value] | None) -> Iterator[Spa
     ) as current:
         try:
             yield current if current.is_recording() else None
-        except BaseException as error:
+        except BaseException as error:  # the span says how it ended, cancellation included
             current.set_status(trace.StatusCode.ERROR, type(error).__name__)
             raise

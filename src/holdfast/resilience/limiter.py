@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from array import array
 from collections import OrderedDict
 
@@ -11,24 +10,6 @@ from holdfast.core.clock import Clock
 GRAINS = 64
 """Most entries per key: admissions within 1/64 of the period share one, so a key costs at most 1 KiB."""
 _ROUNDING = 1e-9
-_RATE = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*/\s*([a-z]+)", re.ASCII)
-_UNITS = {
-    **dict.fromkeys(("s", "sec", "second", "seconds"), 1.0),
-    **dict.fromkeys(("m", "min", "minute", "minutes"), 60.0),
-    **dict.fromkeys(("h", "hr", "hour", "hours"), 3_600.0),
-    **dict.fromkeys(("d", "day", "days"), 86_400.0),
-}
-
-
-def parse_rate(text: str) -> tuple[float, float]:
-    """``"100/minute"`` -> ``(100.0, 60.0)``: a count and a period in seconds. Raises ``ValueError``."""
-    match = _RATE.fullmatch(text.strip().lower())
-    period = _UNITS.get(match[2]) if match else None
-    if match is None or period is None or float(match[1]) < 1:
-        raise ValueError(
-            'a rate reads "100/minute": a number of at least 1, a slash, and one of second, minute, hour, day'
-        )
-    return float(match[1]), period
 
 
 class KeyedLimiter:

@@ -41,7 +41,7 @@ def append(
         try:
             write_all(fd, data)
             os.fsync(fd)
-        except BaseException:
+        except BaseException:  # what was begun is taken back, whatever ended it
             with suppress(OSError):
                 os.ftruncate(fd, before)
             raise

@@ -120,7 +120,7 @@ class Folder:
         try:
             found = os.fstat(fd)
             require_regular(found)
-        except BaseException:
+        except BaseException:  # nobody else would close it
             os.close(fd)
             raise
         return fd, found

@@ -102,7 +102,7 @@ def _temporary(parent: int, data: bytes, like: os.stat_result | None) -> Iterato
         finally:
             os.close(fd)
         yield name
-    except BaseException:
+    except BaseException:  # no temporary file is left, whatever ended the write
         with suppress(OSError):
             os.unlink(name, dir_fd=parent)
         raise

@@ -94,7 +94,7 @@ def _prepared(name: str, path: Path | None) -> sqlite3.Connection:
         if path is not None and path.stat().st_size <= CHECKED_BYTES:
             _check(connection)
         _migrate(connection)
-    except BaseException:
+    except BaseException:  # nobody else would close it
         connection.close()
         raise
     return connection
@@ -121,7 +121,7 @@ def _migrate(connection: sqlite3.Connection) -> None:
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
         connection.execute("COMMIT")
-    except BaseException:
+    except BaseException:  # half a migration is none
         connection.execute("ROLLBACK")
         raise
 

@@ -28,6 +28,7 @@ from holdfast.observe.metrics import Metrics
 from holdfast.resilience.bulkhead import Bulkhead
 from holdfast.resilience.deadline import Orphans
 from holdfast.resilience.retry import RetryBudget
+from holdfast.resources.allocator import hold_thresholds
 from holdfast.resources.tracker import Occupancy
 from holdfast.resources.tracking import install as install_tracking
 from holdfast.safe.outgoing import Outgoing
@@ -150,6 +151,7 @@ class Plant:
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Start what needs the running loop; ``stack`` stops it again, last first."""
+        hold_thresholds()
         loop = asyncio.get_running_loop()
         executor = ThreadPoolExecutor(IO_THREADS, thread_name_prefix="holdfast-io")
         loop.set_default_executor(executor)

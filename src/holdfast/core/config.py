@@ -146,6 +146,7 @@ class Settings(BaseSettings):
 
     workspace: Path | None = Field(None, description="folder beneath which tools may read and write")
     workspace_read_only: bool = Field(False, description="refuse every write to the workspace")
+    fast_path: bool = Field(True, description="answer common messages directly; off: all through the SDK")
     database: str | None = Field(None, description="SQLite file (or SQLAlchemy URL) that tools may query")
     state: Path | None = Field(None, description="folder for durable state (default: the user's state folder)")
     limits: LimitSettings = LimitSettings()

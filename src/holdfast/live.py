@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from holdfast.core.context import CallFacts, Context, ContextServices
+from holdfast.core.context import Context, ContextServices
 from holdfast.core.endpoint import Listed, Request
 from holdfast.core.failures import as_protocol_error, as_result
 from holdfast.core.operation import Operation
@@ -106,14 +106,26 @@ class Live:
         self.homes: Mapping[Operation, Any] = {}
         """What the lifespans of the servers yielded, and the mounted server that an operation comes from."""
         self.draining = False
-        self.publisher: Any = None
+        self._publisher: Any = None
+        self._services: dict[Operation, ContextServices] = {}  # bounded by the operations of the snapshot
         self._loop = asyncio.get_running_loop()
         self._telling: set[asyncio.Task[None]] = set()  # bounded by three for each change
         self._numbers = itertools.count(1)
         self._prefix = secrets.token_hex(4)
 
+    @property
+    def publisher(self) -> Any:
+        """Tells clients what changed; the wire sets it."""
+        return self._publisher
+
+    @publisher.setter
+    def publisher(self, publisher: Any) -> None:
+        self._publisher = publisher
+        self._services = {}  # they hold the one before
+
     def swap(self, registry: Registry) -> None:
         """Serve what ``registry`` holds now, and tell connected clients of both eras which lists changed."""
+        self._services = {}
         earlier, self.snapshot = self.snapshot, take_snapshot(registry, self.plant, self.snapshot)
         before, now = earlier.lists, self.snapshot.lists
         news = [kind for kind, lists in _NEWS.items() if any(before[what] != now[what] for what in lists)]
@@ -178,23 +190,26 @@ class Live:
             return None, {}
         raise UnknownName("prompt" if request.kind == "completion" else request.kind)
 
-    def _state_of(self, operation: Operation) -> Any:
-        return self.states.get(self.homes.get(operation), self.states.get(None))
-
     def _call(self, operation: Operation, arguments: Mapping[str, Any], request: Request) -> Call:
         request_id = f"{self._prefix}-{next(self._numbers)}"
+        services = self._services.get(operation) or self._serving(operation)
+        context = Context(request_id, operation.name, request.principal, services, request.session)
+        return Call(operation, arguments, request.principal, context, request_id)
+
+    def _serving(self, operation: Operation) -> ContextServices:
+        """What contexts of the operation are lent, kept for its next calls."""
         plant = self.plant
-        services = ContextServices(
+        services = self._services[operation] = ContextServices(
+            loop=self._loop,
             clock=plant.clock,
-            log=plant.log.bind(request_id=request_id, tool=operation.name),
-            state=self._state_of(operation),
-            publisher=self.publisher,
+            log=plant.log,
+            state=self.states.get(self.homes.get(operation), self.states.get(None)),
+            publisher=self._publisher,
             secret=partial(plant.secrets.add, expires_in=LEARNED),
             clean=plant.outgoing.tree,
             sandbox=plant.parts.sandbox,
         )
-        context = Context(CallFacts(request_id, operation.name, request.principal), services, request.session)
-        return Call(operation, arguments, request.principal, context, request_id)
+        return services
 
 
 def _wanted(operation: Operation, arguments: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from holdfast.core.context import CallFacts, Context, ContextServices, InputRequired, current_context
+from holdfast.core.context import Context, ContextServices, InputRequired, current_context
 from holdfast.core.questions import Elicited, form_request, roots_request
 from holdfast.errors import ConfigurationError, InvalidArguments, MissingCapability
 from holdfast.safe.paths import Root
@@ -49,6 +49,13 @@ class Played:
         self.told.append("closed")
 
 
+class Log:
+    """A logger whose bound form is what it was bound to."""
+
+    def bind(self, **fields: str) -> dict[str, str]:
+        return fields
+
+
 class Told:
     """A publisher that notes what changed."""
 
@@ -73,15 +80,16 @@ def cleaned(value: Any) -> Any:
 def context(session: Played | None = None, **services: Any) -> Context:
     given: dict[str, Any] = {
         "clock": FakeClock(start=100.0),
-        "log": "the log",
+        "loop": asyncio.get_running_loop(),
+        "log": Log(),
         "state": {"pool": 1},
         "publisher": Told(),
         "secret": lambda value, name: None,
         "clean": cleaned,
         "sandbox": Sandbox(),
     }
-    facts = CallFacts("r-1", "greet", principal("ada"))
-    return Context(facts, ContextServices(**given | services), session or Played())  # type: ignore[arg-type]
+    lent = ContextServices(**given | services)
+    return Context("r-1", "greet", principal("ada"), lent, session or Played())  # type: ignore[arg-type]
 
 
 class Answer(BaseModel):
@@ -97,7 +105,7 @@ ACCEPT = {"action": "accept", "content": {"name": "Ada"}}
 async def test_a_call_knows_who_it_is_and_for_whom() -> None:
     ctx = context()
     assert (ctx.request_id, ctx.tool, ctx.principal.name, ctx.log, ctx.state) == (
-        "r-1", "greet", "ada", "the log", {"pool": 1},
+        "r-1", "greet", "ada", {"request_id": "r-1", "tool": "greet"}, {"pool": 1},
     )  # fmt: skip
     assert ctx.era == "handshake"
 

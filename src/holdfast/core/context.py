@@ -95,32 +95,36 @@ current_context: ContextVar[Context | None] = ContextVar("holdfast_context", def
 class Context:
     """One call, as its tool sees it. Never shared between calls.
 
-    Attributes: ``request_id`` (unique within this process), ``tool`` (its name), ``principal`` (who calls), ``log`` (a
-    structured logger bound to the call), ``state`` (what the server's lifespan yielded), ``secrets`` (see ``secret``).
+    Attributes: ``request_id`` (unique within this process), ``tool`` (its name), ``principal`` (who calls).
     """
 
-    __slots__ = (
-        "_asked", "_clean", "_clock", "_loop", "_publisher", "_sandbox", "_secret", "_session",
-        "deadline", "log", "may_ask", "principal", "request_id", "state", "tool",
-    )  # fmt: skip
+    __slots__ = ("_asked", "_log", "_services", "_session", "deadline", "may_ask", "principal", "request_id", "tool")
 
-    def __init__(self, call: CallFacts, services: ContextServices, session: Session) -> None:
-        self.request_id = call.request_id
-        self.tool = call.tool
-        self.principal = call.principal
+    def __init__(
+        self, request_id: str, tool: str, principal: Principal, services: ContextServices, session: Session
+    ) -> None:
+        self.request_id = request_id
+        self.tool = tool
+        self.principal = principal
         self.deadline: float | None = None
         self.may_ask = True
         """False where the answer is shared: it may not hold what one caller's user said."""
-        self.log = services.log
-        self.state = services.state
-        self._clock = services.clock
-        self._publisher = services.publisher
-        self._secret = services.secret
-        self._clean = services.clean
-        self._sandbox = services.sandbox
+        self._services = services
         self._session = session
         self._asked = 0
-        self._loop = asyncio.get_running_loop()
+        self._log: Any = None
+
+    @property
+    def log(self) -> Any:
+        """A structured logger bound to this call; made when first used, since most calls use none."""
+        if self._log is None:
+            self._log = self._services.log.bind(request_id=self.request_id, tool=self.tool)
+        return self._log
+
+    @property
+    def state(self) -> Any:
+        """What the server's lifespan yielded."""
+        return self._services.state
 
     def restart(self) -> None:
         """Called before each attempt: a question keeps its number, however often the call is tried."""
@@ -129,21 +133,21 @@ class Context:
     @property
     def remaining(self) -> float:
         """Seconds until this call's deadline; infinite when there is none."""
-        return float("inf") if self.deadline is None else max(0.0, self.deadline - self._clock.now())
+        return float("inf") if self.deadline is None else max(0.0, self.deadline - self._services.clock.now())
 
     @property
     def workspace(self) -> Root:
         """The workspace; an operation that uses it says ``needs = ("workspace",)``."""
-        if self._sandbox.workspace is None:
+        if self._services.sandbox.workspace is None:
             raise ConfigurationError("no workspace: set HOLDFAST_WORKSPACE")
-        return self._sandbox.workspace
+        return self._services.sandbox.workspace
 
     @property
     def database(self) -> Database:
         """The database; an operation that uses it says ``needs = ("database",)``."""
-        if self._sandbox.database is None:
+        if self._services.sandbox.database is None:
             raise ConfigurationError("no database: set HOLDFAST_DATABASE")
-        return self._sandbox.database
+        return self._services.sandbox.database
 
     @property
     def era(self) -> str:
@@ -162,11 +166,11 @@ class Context:
 
     async def report_progress(self, done: float, total: float | None = None, message: str | None = None) -> None:
         """Tell the client how far the call is. ``done`` must grow; ``message`` is cleaned and redacted."""
-        await self._session.progress(done, total, None if message is None else self._clean(message))
+        await self._session.progress(done, total, None if message is None else self._services.clean(message))
 
     async def notify_log(self, level: Level, data: Any, logger: str | None = None) -> None:
         """Send a log message to the client (not to the server's own log, which is ``ctx.log``)."""
-        await self._session.log(level, self._clean(data), logger)
+        await self._session.log(level, self._services.clean(data), logger)
 
     async def elicit(self, message: str, schema: type[M], *, key: str | None = None) -> Elicited[M]:
         """Ask the user for the fields of ``schema`` (a flat model), in whatever way the client's era has.
@@ -208,7 +212,7 @@ class Context:
             raise ConfigurationError(f"{self.tool} is cacheable, so it cannot ask: its answer is given to others too")
         for request in requests.values():
             self.require(needed_capability(request))
-        return await self._session.ask(self._clean(requests))
+        return await self._session.ask(self._services.clean(requests))
 
     async def _one(self, key: str | None, request: Mapping[str, Any]) -> Mapping[str, Any]:
         self._asked += 1
@@ -220,15 +224,15 @@ class Context:
         """From a synchronous tool's thread: run ``ctx.elicit(...)`` and the like on the loop and wait for it."""
         if not asyncio.iscoroutine(work):
             raise ConfigurationError("ctx.wait takes a coroutine, such as ctx.report_progress(1, 2)")
-        if _running_loop() is self._loop:
+        if _running_loop() is self._services.loop:
             work.close()
             raise ConfigurationError("ctx.wait is for a plain def in its thread; in an async def, await instead")
-        outcome: T = asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        outcome: T = asyncio.run_coroutine_threadsafe(work, self._services.loop).result()
         return outcome
 
     def secret(self, value: str, name: str = "secret") -> str:
         """Register a secret that this call has learned, so that it can leave through no answer and no log."""
-        self._secret(value, name)
+        self._services.secret(value, name)
         return value
 
     async def close_stream(self) -> None:
@@ -237,19 +241,19 @@ class Context:
 
     async def tools_changed(self) -> None:
         """Tell clients of both eras that the list of tools changed."""
-        await self._publisher.changed("tools")
+        await self._services.publisher.changed("tools")
 
     async def prompts_changed(self) -> None:
         """Tell clients of both eras that the list of prompts changed."""
-        await self._publisher.changed("prompts")
+        await self._services.publisher.changed("prompts")
 
     async def resources_changed(self) -> None:
         """Tell clients of both eras that the list of resources changed."""
-        await self._publisher.changed("resources")
+        await self._services.publisher.changed("resources")
 
     async def resource_updated(self, uri: str) -> None:
         """Tell clients of both eras who subscribed to ``uri`` that it changed."""
-        await self._publisher.updated(uri)
+        await self._services.publisher.updated(uri)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
@@ -257,15 +261,6 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class CallFacts:
-    """The identity of one call."""
-
-    request_id: str
-    tool: str
-    principal: Principal
 
 
 class SecretRegister(Protocol):
@@ -282,8 +277,9 @@ class Cleaner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ContextServices:
-    """What the server lends to every context."""
+    """What the server lends to every context of an operation; made once, not for each call."""
 
+    loop: asyncio.AbstractEventLoop
     clock: Clock
     log: Any
     state: Any

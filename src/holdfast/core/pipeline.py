@@ -24,6 +24,8 @@ class Answer:
     meta: dict[str, Any] = field(default_factory=dict)
     is_error: bool = False
     input_required: bool = False
+    encoded: bytes | None = None
+    """``body`` as JSON, exactly as it stands; set by egress, whose encode is the only one."""
 
 
 @dataclass(slots=True)

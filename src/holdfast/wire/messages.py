@@ -13,6 +13,9 @@ from holdfast.safe.json import Bounds, JsonMalformed, JsonTooLarge, loads
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
+REPEATED = "holdfast-opening"
+"""Id under which the request that opened a connection is repeated to an SDK that joins later; no client gets its
+answer."""
 MAX_ID = 512
 """Characters of a request id; a 1 MB id would be held and sent back with each answer."""
 

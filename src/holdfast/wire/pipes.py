@@ -48,6 +48,13 @@ class Intake(asyncio.Protocol):
         self._transport: asyncio.ReadTransport | None = None
         self._paused = False
         self.ended = asyncio.Event()
+        self.on_news: Callable[[], None] | None = None
+        """Called when lines have come or ended, for a reader that may be busy."""
+
+    @property
+    def waiting(self) -> int:
+        """Lines that have come and nobody has taken."""
+        return len(self._lines)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the loop."""
@@ -56,6 +63,9 @@ class Intake(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Called by the loop."""
         if self._stopped:
+            return
+        if not self._rest and data.endswith(b"\n") and data.count(b"\n") == 1:  # one whole line: the usual case
+            self._take(data[:-1])
             return
         *complete, last = data.split(b"\n")
         for part in complete:
@@ -78,7 +88,7 @@ class Intake(asyncio.Protocol):
         elif line.strip():
             self._lines.append(line)
             self._held += len(line)
-        self._wake.set()
+        self._tell()
 
     def eof_received(self) -> None:
         """Called by the loop; a last line without its newline still counts."""
@@ -93,7 +103,12 @@ class Intake(asyncio.Protocol):
 
     def _finish(self) -> None:
         self.ended.set()
+        self._tell()
+
+    def _tell(self) -> None:
         self._wake.set()
+        if self.on_news is not None:
+            self.on_news()
 
     def stop(self) -> None:
         """End the lines now, whatever still waits and whatever the client still sends."""

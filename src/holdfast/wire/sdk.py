@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import mcp_types as types
 from mcp.server.caching import CacheHint
@@ -16,24 +17,28 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.subscriptions import InMemorySubscriptionBus
 from mcp.shared.exceptions import MCPError
 from mcp.shared.message import ServerMessageMetadata, SessionMessage
+from mcp_types.methods import serialize_server_result
+from pydantic import ValidationError
 
 from holdfast.core.endpoint import Request
 from holdfast.errors import ProtocolError
+from holdfast.wire.pages import LIST_TTL_MS, SERVER_INFO
 from holdfast.wire.publish import ClientList, Listens, publisher
-from holdfast.wire.session import MODERN, ClientSession
+from holdfast.wire.recognise import HANDSHAKE, MODERN
+from holdfast.wire.results import encode, failure, response
+from holdfast.wire.session import ClientSession
 
 if TYPE_CHECKING:
     from holdfast.core.config import Settings
     from holdfast.core.endpoint import Endpoint, Kind, Listed
     from holdfast.core.pipeline import Answer
     from holdfast.core.principal import Principal
+    from holdfast.wire.direct import DirectCall
     from holdfast.wire.eventstore import RecentEvents
     from holdfast.wire.messages import Message
 
 PRINCIPAL = "holdfast.principal"
 """Key in the ASGI scope under which the HTTP edge leaves who calls."""
-LIST_TTL_MS = 0
-"""Milliseconds that a client may keep a list: 0, since list-changed notifications say when to fetch it again."""
 _LISTS: dict[Listed, tuple[str, str, type[Any]]] = {
     "tools": ("tools/list", "tools", types.PaginatedRequestParams),
     "resources": ("resources/list", "resources", types.PaginatedRequestParams),
@@ -77,7 +82,8 @@ class SdkServer:
             get_tool_input_schema=endpoint.input_schema,
             on_subscriptions_listen=self._subscribed,
         )  # fmt: skip
-        self.lowlevel.middleware.append(RequestStateBoundary(_sealing(keys), default_audience=endpoint.name))
+        self._boundary = RequestStateBoundary(_sealing(keys), default_audience=endpoint.name)
+        self.lowlevel.middleware.append(self._boundary)
         self._register()
 
     def _register(self) -> None:
@@ -106,6 +112,25 @@ class SdkServer:
         await serve_dual_era_loop(
             self.lowlevel, read, write, lifespan_state={}, init_options=self.lowlevel.create_initialization_options()
         )
+
+    async def judged(self, call: DirectCall, answer: Answer, modern: bool) -> bytes:
+        """The response to a call that was served without the SDK, and whose answer needs its judgement or its seal."""
+        body = _typed(_result(answer), modern)
+        version = MODERN if modern else HANDSHAKE[-1]
+        try:
+            body = serialize_server_result("tools/call", version, body)
+        except ValidationError:
+            logging.getLogger("holdfast.wire").error("a tool gave a result that the protocol does not know")
+            return failure(call.id, types.INTERNAL_ERROR, "Handler returned an invalid result")
+        if modern:
+            body["_meta"] = {SERVER_INFO: self.lowlevel.server_info_stamp} | (body.get("_meta") or {})
+
+        async def known(_ctx: Any) -> dict[str, Any]:
+            return body
+
+        asked: Any = _Asked("tools/call", call.params)
+        sealed = await self._boundary(asked, known)
+        return response(call.id, encode(sealed))
 
     def http_app(self, events: RecentEvents, **options: Any) -> _HttpApp:
         """The ASGI application that speaks streamable HTTP, whatever the path; ``options`` are the SDK's."""
@@ -175,6 +200,13 @@ class SdkServer:
 
     async def _initialized(self, ctx: Any, params: Any) -> None:
         self.clients.add(ctx.session)
+
+
+class _Asked(NamedTuple):
+    """As much of a request's context as its seal is bound to."""
+
+    method: str
+    params: Mapping[str, Any]
 
 
 class _Sessions(StreamableHTTPSessionManager):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal
 
 import mcp_types as types
@@ -12,11 +12,11 @@ from pydantic import ValidationError
 
 from holdfast.core.context import InputRequired, Level
 from holdfast.errors import ProtocolError, ToolError
+from holdfast.wire.directsession import ClientRefused
+from holdfast.wire.recognise import LEVELS, MODERN
 
-MODERN = "2026-07-28"
 MAX_ROUNDS = 32
 """Answers that one call may gather over all its rounds (2026-07-28); a tool that never stops asking is at fault."""
-_LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 _RESULTS: dict[str, type[Any]] = {
     "elicitation/create": types.ElicitResult,
     "sampling/createMessage": types.CreateMessageResult,
@@ -51,11 +51,9 @@ class ClientSession:
         typed = types.server_request_adapter.validate_python(dict(request))
         kind = _RESULTS[request["method"]]
         try:
-            answer = await self._ctx.session.send_request(typed, kind, metadata=self._related)
-        except (MCPError, ValidationError) as error:  # the client's fault: it must not open the tool's breaker
-            raise ToolError("the client did not answer the question that this tool asked") from error
-        dumped: Mapping[str, Any] = answer.model_dump(by_alias=True, mode="json", exclude_none=True)
-        return dumped
+            return _dumped(await self._ctx.session.send_request(typed, kind, metadata=self._related))
+        except (MCPError, ValidationError) as error:
+            raise _unanswered() from error
 
     def _answers(self, requests: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
         """What the client has sent so far; the question is put again for what is missing."""
@@ -76,7 +74,7 @@ class ClientSession:
         """See ``Session.log``."""
         session = self._ctx.session
         least = session._connection.state.get("holdfast.level", "debug")
-        if level not in session._allowed_log_levels or _LEVELS.index(level) < _LEVELS.index(least):
+        if level not in session._allowed_log_levels or LEVELS.index(level) < LEVELS.index(least):
             return
         note = types.LoggingMessageNotification(
             params=types.LoggingMessageNotificationParams(level=level, data=data, logger=logger)
@@ -87,6 +85,27 @@ class ClientSession:
         """See ``Session.close_stream``."""
         if self._ctx.close_sse_stream is not None:
             await self._ctx.close_sse_stream()
+
+
+async def asked(
+    send: Callable[[str, Mapping[str, Any]], Awaitable[Mapping[str, Any]]], request: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Put one question through ``send``, checked on its way there and back as the SDK would."""
+    typed = _dumped(types.server_request_adapter.validate_python(dict(request)))
+    try:
+        return _dumped(_RESULTS[request["method"]].model_validate(await send(typed["method"], typed.get("params", {}))))
+    except (ClientRefused, ValidationError) as error:
+        raise _unanswered() from error
+
+
+def _dumped(model: Any) -> dict[str, Any]:
+    found: dict[str, Any] = model.model_dump(by_alias=True, mode="json", exclude_none=True)
+    return found
+
+
+def _unanswered() -> ToolError:
+    """The client's fault: it must not open the tool's breaker."""
+    return ToolError("the client did not answer the question that this tool asked")
 
 
 def _request(request: Mapping[str, Any]) -> dict[str, Any]:

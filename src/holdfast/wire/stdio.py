@@ -17,6 +17,12 @@ DRAIN = 1.5
 """Seconds that calls under way get after the client closed its end; clients send SIGTERM after 2 s (SDK 2.3)."""
 FLUSH = 0.5
 """Seconds for the last answers to reach a client that still reads."""
+MAX_UNDER_WAY = 1_024
+"""Requests of one connection under way at once. Calls are bounded below that by ``limits.total`` and by each tool's
+places and queue; this bounds whatever else could be asked and never be answered."""
+BUSY = -32000
+"""JSON-RPC 2.0, section 5.1: from here down to -32099 servers have codes of their own."""
+_BUSY = f"busy: {MAX_UNDER_WAY} requests are under way; wait for their answers, then try again"
 MAX_COMPLAINTS = 100
 """Error replies to malformed lines in one second; past that a flood of garbage is only counted."""
 
@@ -40,7 +46,7 @@ class Lines:
     for their answers.
     """
 
-    def __init__(self, intake: Intake, outlet: Outlet, codec: Codec, bounds: Bounds) -> None:
+    def __init__(self, intake: Intake, outlet: Outlet, codec: Codec | None, bounds: Bounds) -> None:
         self._intake = intake
         self._outlet = outlet
         self._codec = codec
@@ -62,15 +68,45 @@ class Lines:
         return self
 
     async def __anext__(self) -> Any:
+        message = await self.message()
+        if message is None:
+            raise StopAsyncIteration
+        return self.coded(message)
+
+    async def message(self) -> Message | None:
+        """The next well-formed message; ``None`` once the input has ended and calls under way had their time."""
         while True:
-            await self._room()
+            if self._outlet.stuck:
+                await self._room()
             line = await self._intake.line()
             if line is None:
                 await self._finish()
-                raise StopAsyncIteration
-            item = self._received(line)
-            if item is not None:
-                return item
+                return None
+            message = self._received(line)
+            if message is not None:
+                return message
+
+    def coded(self, message: Message) -> Any:
+        """A message in the form of the dispatcher above."""
+        if message.kind != "request":
+            return self.codec.inbound(message, _nothing)
+        request_id = message.body["id"]
+
+        async def unanswered() -> None:
+            self.settle(request_id)
+
+        return self.codec.inbound(message, unanswered)
+
+    @property
+    def codec(self) -> Codec:
+        """What translates for the dispatcher above; set when there is one."""
+        if self._codec is None:
+            raise RuntimeError("nobody has said how messages are translated")
+        return self._codec
+
+    @codec.setter
+    def codec(self, codec: Codec) -> None:
+        self._codec = codec
 
     async def receive(self) -> Any:
         """The next item; the SDK's stream protocol."""
@@ -81,13 +117,13 @@ class Lines:
 
     async def send(self, item: Any) -> None:
         """Write one message as one line, and wait while the client does not read."""
-        body = self._codec.outbound(item)
+        body = self.codec.outbound(item)
         self._outlet.write(_line(body))
         if "method" not in body:
-            self._settle(body.get("id"))
+            self.settle(body.get("id"))
         await self._outlet.drained()
 
-    def _received(self, line: bytes | Oversized) -> Any:
+    def _received(self, line: bytes | Oversized) -> Message | None:
         try:
             if isinstance(line, Oversized):
                 raise Malformed(
@@ -96,28 +132,26 @@ class Lines:
                     guess_id(line.head, line.tail),
                 )
             message = parse(line, self._bounds)
-            if message.kind != "request":
-                return self._codec.inbound(message, _nothing)
-            return self._begin(message)
+            return message if message.kind != "request" or self._begin(message.body["id"]) else None
         except Malformed as error:
             if error.id is not None and same_id(error.id) in self._under_way:
                 error.id = None  # the answer to the request that is under way must not be taken for this
             self._complain(error)
             return None
 
-    def _begin(self, message: Message) -> Any:
-        request_id = message.body["id"]
-        if same_id(request_id) in self._under_way:
+    def _begin(self, request_id: int | str) -> bool:
+        key = same_id(request_id)
+        if key in self._under_way:
             raise Malformed(INVALID_REQUEST, "a request with this id is still under way; use another id")
-        self._under_way.add(same_id(request_id))
+        if len(self._under_way) >= MAX_UNDER_WAY:
+            self._outlet.write(_line(Malformed(BUSY, _BUSY, request_id).reply()))  # each one is told, garbage is not
+            return False
+        self._under_way.add(key)
         self._idle.clear()
+        return True
 
-        async def unanswered() -> None:
-            self._settle(request_id)
-
-        return self._codec.inbound(message, unanswered)
-
-    def _settle(self, request_id: int | str | None) -> None:
+    def settle(self, request_id: int | str | None) -> None:
+        """A request is answered, or will not be."""
         if request_id is not None:
             self._under_way.discard(same_id(request_id))
         if not self._under_way:

@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from holdfast.wire.claim import Claim, claim
+from holdfast.wire.conversation import Conversation
 from holdfast.wire.messages import message_bounds
-from holdfast.wire.pipes import open_pipes
+from holdfast.wire.pipes import Intake, Outlet, open_pipes
 from holdfast.wire.serve import Servable, Signals
 from holdfast.wire.stdio import FLUSH, Lines
 
 if TYPE_CHECKING:
+    from holdfast.core.config import Settings
     from holdfast.core.layers import Loaded
 
 
 async def serve(server: Servable, loaded: Loaded, claimed: Claim | None = None) -> int:
     """Serve one client; returns the exit status. The descriptors are diverted from here on, unless they already are."""
-    from holdfast.wire.sdk import SdkCodec, SdkServer, keys_of
-
     taken = claimed or claim()
     async with AsyncExitStack() as stack:
         stack.callback(taken.release)
         signals = stack.enter_context(Signals())
         live = await stack.enter_async_context(server.serving(loaded))
-        sdk = SdkServer(live, keys=keys_of(loaded.settings))
-        live.publisher = sdk.publisher
         await _health_beside(live, loaded, stack)
         limits = loaded.settings.limits
         bounds = message_bounds(limits)
         intake, outlet = await open_pipes(taken.input, taken.output, limits.message)
         stack.callback(intake.close)
-        lines = Lines(intake, outlet, SdkCodec(), bounds)
+        lines = Lines(intake, outlet, None, bounds)
 
         def stop() -> None:
             live.drain()
@@ -39,10 +37,30 @@ async def serve(server: Servable, loaded: Loaded, claimed: Claim | None = None) 
 
         signals.listen(stop)
         live.plant.log.info("serving", transport="stdio", server=server.name)
-        await sdk.serve_streams(lines, lines)
+        await _speak(live, loaded.settings, intake, outlet, lines)
         live.drain()
         await outlet.close(FLUSH)
     return signals.status
+
+
+async def _speak(live: Any, settings: Settings, intake: Intake, outlet: Outlet, lines: Lines) -> None:
+    """Serve the connection to its end; the SDK is loaded when it is needed, or at once without the fast path."""
+
+    def server() -> Any:
+        from holdfast.wire.sdk import SdkServer, keys_of
+
+        return SdkServer(live, keys=keys_of(settings))
+
+    if settings.fast_path:
+        live.publisher = conversation = Conversation(live, intake, outlet, lines, server)
+        await conversation.serve()
+        return
+    from holdfast.wire.sdk import SdkCodec
+
+    lines.codec = SdkCodec()
+    sdk = server()
+    live.publisher = sdk.publisher
+    await sdk.serve_streams(lines, lines)
 
 
 async def _health_beside(live: object, loaded: Loaded, stack: AsyncExitStack) -> None:

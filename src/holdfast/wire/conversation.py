@@ -1,0 +1,211 @@
+"""A connection over pipes: plain calls are served by the task that reads them, everything else by the SDK."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import time
+from asyncio import CancelledError
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from holdfast.wire import results
+from holdfast.wire.backchannel import BackChannel
+from holdfast.wire.direct import Direct, DirectCall, served
+from holdfast.wire.relay import Relay
+
+if TYPE_CHECKING:
+    from holdfast.core.endpoint import Endpoint
+    from holdfast.wire.messages import Message
+    from holdfast.wire.pipes import Intake, Outlet
+    from holdfast.wire.stdio import Lines
+
+TURN: Final = 0.005
+"""Seconds that calls are served in a row before others get a turn on the event loop."""
+LAST: Final = 1.0
+"""Seconds that calls get to end once the connection has."""
+INTERNAL_ERROR: Final = -32603
+
+
+class Conversation:
+    """Leader and followers: one task reads and serves what it has read itself, so that a call costs no hand-over. When
+    a call has to wait for something the next task takes the lead, and the one that waited answers and ends.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, intake: Intake, outlet: Outlet, lines: Lines, server: Callable[[], Any]
+    ) -> None:
+        self._endpoint = endpoint
+        self._intake = intake
+        self._lines = lines
+        self._server = server
+        self._back = BackChannel(outlet)
+        self._direct = Direct(endpoint, self._back)
+        self._relay: Relay | None = None
+        self._leader: asyncio.Task[None] | None = None
+        self._busy = False  # the leader is inside a call; seen from a callback, that means that the call waits
+        self._checking = False
+        self._leaders: set[asyncio.Task[None]] = set()  # bounded by the requests under way
+        self._calls: dict[int | str, tuple[DirectCall, asyncio.Task[None]]] = {}  # bounded likewise
+        self._loop = asyncio.get_running_loop()
+        self._context = contextvars.copy_context()
+        self._over: asyncio.Future[None] = self._loop.create_future()
+        self._closing = False
+
+    async def serve(self) -> None:
+        """Serve the connection to its end."""
+        self._intake.on_news = self._news
+        self._take_lead()
+        try:
+            await self._over
+        finally:
+            self._closing = True
+            for leader in self._leaders:
+                leader.cancel()
+            if self._leaders:
+                await asyncio.wait(self._leaders, timeout=LAST)
+            if self._relay is not None:
+                await self._relay.end()
+
+    # -- who reads -----------------------------------------------------------------------------------------------------
+
+    def _take_lead(self) -> None:
+        self._busy = False
+        self._leader = self._loop.create_task(self._lead(), name="holdfast-stdio", context=self._context.copy())
+        self._leaders.add(self._leader)
+        self._leader.add_done_callback(self._leaders.discard)
+
+    def _news(self) -> None:
+        """Lines have come, or their end: somebody must read, and not wait until a call ends."""
+        if self._busy and not self._closing:
+            self._take_lead()
+
+    def _check(self) -> None:
+        """Lines had come already when a call began: somebody must read them if it waits."""
+        self._checking = False
+        if self._busy:
+            self._back.flush()
+            self._news()
+
+    async def _lead(self) -> None:
+        me = asyncio.current_task()
+        turn_ends = self._loop.time() + TURN
+        try:
+            while self._leader is me:
+                if not self._intake.waiting:
+                    self._back.flush()
+                elif time.monotonic() > turn_ends:
+                    self._back.flush()
+                    await asyncio.sleep(0)
+                    turn_ends = time.monotonic() + TURN
+                message = await self._lines.message()
+                if message is None:
+                    self._end(None)
+                    return
+                await self._one(message, me)
+            self._back.flush()
+        except Exception as error:  # boundary: without a leader the connection would hang for ever
+            self._end(error)
+
+    def _end(self, error: Exception | None) -> None:
+        if self._over.done():
+            return
+        if error is None:
+            self._over.set_result(None)
+        else:
+            self._over.set_exception(error)
+
+    # -- what was read -------------------------------------------------------------------------------------------------
+
+    async def _one(self, message: Message, me: Any) -> None:
+        if message.kind == "request":
+            answer = self._direct.take(message.body)
+            if type(answer) is bytes:
+                self._answer(message.body["id"], answer)
+            elif answer is None:
+                self._noted(message)
+                await self._relayed(message)
+            else:
+                await self._serve(answer, me)  # type: ignore[arg-type]  # a call
+        elif message.kind == "notification":
+            await self._heard(message)
+        elif not self._back.answered(message.body) and self._relay is not None:
+            await self._relay.put(message)
+
+    def _answer(self, request_id: int | str, raw: bytes) -> None:
+        self._back.hold(raw)
+        self._lines.settle(request_id)
+
+    async def _serve(self, call: DirectCall, me: asyncio.Task[None]) -> None:
+        self._calls[call.id] = (call, me)
+        self._busy = True
+        if self._intake.waiting and not self._checking:
+            self._checking = True
+            self._loop.call_soon(self._check)
+        try:
+            raw = await self._response(call)
+        except CancelledError:
+            if self._closing or call.cancelled:
+                self._lines.settle(call.id)
+                raise
+            me.uncancel()
+            raw = results.failure(call.id, INTERNAL_ERROR, "the tool ended its own call")
+        finally:
+            del self._calls[call.id]
+            if self._leader is me:
+                self._busy = False
+        self._answer(call.id, raw)
+
+    async def _response(self, call: DirectCall) -> bytes:
+        answer = await served(self._endpoint, call, self._direct.stamp)
+        if isinstance(answer, bytes):
+            return answer
+        sdk = await self._relaying().joined()
+        raw: bytes = await sdk.judged(call, answer, self._direct.era == "modern")
+        return raw
+
+    async def _heard(self, message: Message) -> None:
+        method, params = message.body["method"], message.body.get("params")
+        if method == "notifications/cancelled" and self._cancelled(params):
+            return
+        if self._relay is None:
+            self._noted(message)  # and told to the SDK when it joins, as far as it matters
+        if self._relay is not None or self._direct.off:
+            await self._relayed(message)
+
+    def _noted(self, message: Message) -> None:
+        self._direct.noted(message.body["method"], message.body.get("params"))
+        self._back.level = self._direct.level
+
+    def _cancelled(self, params: Any) -> bool:
+        wanted: Any = params.get("requestId") if isinstance(params, dict) else None
+        found = self._calls.get(wanted) if type(wanted) in (int, str) else None
+        if found is None:
+            return False
+        call, task = found
+        call.cancelled = True
+        task.cancel()
+        return True
+
+    # -- the SDK -------------------------------------------------------------------------------------------------------
+
+    def _relaying(self) -> Relay:
+        if self._relay is None:
+            self._relay = Relay(self._lines, self._back.flush, self._server, self._direct.beginning())
+        return self._relay
+
+    async def _relayed(self, message: Message) -> None:
+        await self._relaying().put(message)
+
+    async def changed(self, kind: Literal["tools", "prompts", "resources"]) -> None:
+        """See ``core.context.Publisher``."""
+        sdk = None if self._relay is None else self._relay.sdk
+        if sdk is not None:
+            await sdk.publisher.changed(kind)
+        if self._direct.initialized and (sdk is None or not len(sdk.clients)):
+            self._back.write(results.notification(f"notifications/{kind}/list_changed", None))
+
+    async def updated(self, uri: str) -> None:
+        """See ``core.context.Publisher``; whoever follows a resource has told the SDK so."""
+        if self._relay is not None and self._relay.sdk is not None:
+            await self._relay.sdk.publisher.updated(uri)

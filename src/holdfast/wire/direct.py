@@ -1,0 +1,148 @@
+"""One connection's plain messages, answered without the SDK; ``None`` for whatever the SDK should say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from holdfast.core.endpoint import Request
+from holdfast.errors import ProtocolError
+from holdfast.wire import results
+from holdfast.wire.directsession import Channel, DirectSession
+from holdfast.wire.messages import REPEATED, Message
+from holdfast.wire.pages import LISTS, Pages
+from holdfast.wire.recognise import (
+    LEVELS,
+    Envelope,
+    bare,
+    call_of,
+    handshake_envelope,
+    modern_envelope,
+    opening,
+)
+
+if TYPE_CHECKING:
+    from holdfast.core.endpoint import Endpoint
+    from holdfast.core.pipeline import Answer
+
+Era = Literal["handshake", "modern"]
+
+
+@dataclass(slots=True)
+class DirectCall:
+    """A ``tools/call`` that is to be served."""
+
+    id: int | str
+    request: Request
+    params: Mapping[str, Any]
+    cancelled: bool = False
+
+
+class Direct:
+    """What a connection over pipes has said of itself, and what can be answered from that.
+
+    It begins with the first request: a plain ``initialize``, or a plain request of 2026-07-28. A connection that begins
+    otherwise, or shakes hands twice, is the SDK's from then on.
+    """
+
+    def __init__(self, endpoint: Endpoint, channel: Channel) -> None:
+        self._endpoint = endpoint
+        self._channel = channel
+        self._pages = Pages(endpoint)
+        self.era: Era | None = None
+        self.off = False
+        """Whether the SDK answers everything on this connection."""
+        self.initialized = False
+        """Whether a client of the handshake era has said that it is ready."""
+        self._begun: Mapping[str, Any] | None = None
+        self._capabilities: Mapping[str, Any] = {}
+        self.level = LEVELS[0]
+
+    @property
+    def stamp(self) -> bytes | None:
+        """What results have in their ``_meta`` on this connection."""
+        return self._pages.stamp if self.era == "modern" else None
+
+    def take(self, body: Mapping[str, Any]) -> bytes | DirectCall | None:
+        """Answer a request at once, or say what is to be served, or leave it to the SDK."""
+        if self.off:
+            return None
+        method, params = body["method"], body.get("params")
+        if self.era is None:
+            return self._open(body, method, params)
+        if method == "initialize":
+            self.off = True
+            return None
+        return self._request(body["id"], method, params)
+
+    def beginning(self) -> list[Message]:
+        """What an SDK that joins now has to hear first, so that it takes the connection for what it is."""
+        if self._begun is None:
+            return []
+        heard = [Message("request", {**self._begun, "id": REPEATED})]
+        if self.initialized:
+            heard.append(Message("notification", {"jsonrpc": "2.0", "method": "notifications/initialized"}))
+        return heard
+
+    def noted(self, method: str, params: Mapping[str, Any] | None) -> None:
+        """Hear a notification, or a request that the SDK answers, as far as it matters here."""
+        if method == "notifications/initialized" and self.era == "handshake":
+            self.initialized = True
+        elif self.era is None:
+            self.off = True  # the SDK has rules for what comes before the first request
+        elif method == "logging/setLevel" and params and params.get("level") in LEVELS:
+            self.level = params["level"]
+
+    def _open(self, body: Mapping[str, Any], method: str, params: Any) -> bytes | DirectCall | None:
+        if method == "initialize":
+            welcome = self._pages.welcome(params["protocolVersion"]) if opening(params) else None
+            if welcome is not None:
+                self.era, self._capabilities, self._begun = "handshake", params["capabilities"], body
+                return results.response(body["id"], welcome)
+        elif modern_envelope(params) is not None:
+            self.era = "modern"
+            # nothing of this era opens a connection: any harmless request says which one it is
+            self._begun = {"jsonrpc": "2.0", "method": "server/discover", "params": {"_meta": params["_meta"]}}
+            return self._request(body["id"], method, params)
+        self.off = True
+        return None
+
+    def _request(
+        self, request_id: int | str, method: str, params: Mapping[str, Any] | None
+    ) -> bytes | DirectCall | None:
+        modern = self.era == "modern"
+        envelope = modern_envelope(params) if modern else handshake_envelope(params)
+        if envelope is None:
+            return None
+        if method == "tools/call":
+            return self._call(request_id, params, envelope)
+        page = self._page(method, modern) if bare(params) else None
+        return None if page is None else results.response(request_id, page)
+
+    def _page(self, method: str, modern: bool) -> bytes | None:
+        if method in LISTS:
+            return self._pages.shelf(method, modern)
+        if method == "ping" and not modern:
+            return b"{}"
+        return self._pages.discovery() if method == "server/discover" and modern else None
+
+    def _call(self, request_id: int | str, params: Mapping[str, Any] | None, envelope: Envelope) -> DirectCall | None:
+        wanted = call_of(params)
+        if wanted is None or params is None or self.era is None:
+            return None
+        capabilities = self._capabilities if envelope.capabilities is None else envelope.capabilities
+        session = DirectSession(self._channel, self.era, capabilities, envelope)
+        request = Request("tool", wanted[0], wanted[1], self._endpoint.local, session)
+        return DirectCall(request_id, request, params)
+
+
+async def served(endpoint: Endpoint, call: DirectCall, stamp: bytes | None) -> bytes | Answer:
+    """Serve one call; returns the response, or an answer whose form only the SDK can judge."""
+    try:
+        answer = await endpoint.handle(call.request)
+    except ProtocolError as error:
+        return results.failure(call.id, error.rpc_code, error.message, error.data)
+    if not results.plain(answer):
+        return answer
+    return results.response(call.id, results.result(answer, stamp))

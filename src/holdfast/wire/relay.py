@@ -1,0 +1,112 @@
+"""The SDK behind one connection over pipes; it joins when the first message comes that it has to answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import importlib
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from holdfast.wire.messages import REPEATED
+
+if TYPE_CHECKING:
+    from holdfast.wire.messages import Message
+    from holdfast.wire.stdio import Lines
+
+MAX_WAITING: Final = 256
+"""Messages that wait for the SDK, before no more are read."""
+LAST: Final = 1.0
+"""Seconds that the SDK gets to end once the connection has."""
+
+
+class Relay:
+    """Both streams that the SDK serves. ``before`` is what it has to know of the connection's beginning."""
+
+    def __init__(
+        self, lines: Lines, flush: Callable[[], None], server: Callable[[], Any], before: Iterable[Message]
+    ) -> None:
+        self.sdk: Any = None
+        """The ``SdkServer``, once it has joined."""
+        self._lines = lines
+        self._flush = flush
+        self._server = server
+        self._items: deque[Message] = deque(before)
+        self._news = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._ended = False
+        self._joined = asyncio.get_running_loop().create_future()
+        self._task = asyncio.get_running_loop().create_task(
+            self._serve(), name="holdfast-sdk", context=contextvars.Context()
+        )
+
+    async def joined(self) -> Any:
+        """The ``SdkServer``, as soon as there is one."""
+        return await asyncio.shield(self._joined)
+
+    async def put(self, message: Message) -> None:
+        """Hand a message over; waits while too many do."""
+        await self._room.wait()
+        self._items.append(message)
+        self._news.set()
+        if len(self._items) >= MAX_WAITING:
+            self._room.clear()
+
+    async def end(self) -> None:
+        """Nothing more will come: the SDK gets a moment for its last words."""
+        self._ended = True
+        self._news.set()
+        self._room.set()
+        _, late = await asyncio.wait({self._task}, timeout=LAST)
+        for task in late:
+            task.cancel()
+            await asyncio.wait({task}, timeout=LAST)
+
+    async def _serve(self) -> None:
+        try:
+            # loaded aside, since it takes a second in which calls go on
+            adapter = await asyncio.to_thread(importlib.import_module, "holdfast.wire.sdk")
+            self._lines.codec = adapter.SdkCodec()
+            self.sdk = self._server()
+            self._joined.set_result(self.sdk)
+            await self.sdk.serve_streams(self, self)
+        except Exception as error:  # boundary: plain calls go on without it
+            logging.getLogger("holdfast.wire").exception("the SDK's part of the connection has ended")
+            if not self._joined.done():
+                self._joined.set_exception(error)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.aclose()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        while not self._items:
+            if self._ended:
+                raise StopAsyncIteration
+            self._news.clear()
+            await self._news.wait()
+        message = self._items.popleft()
+        if len(self._items) < MAX_WAITING // 2:
+            self._room.set()
+        return self._lines.coded(message)
+
+    async def receive(self) -> Any:
+        """The next item; the SDK's stream protocol."""
+        return await self.__anext__()
+
+    async def aclose(self) -> None:
+        """The SDK's stream protocol; the connection is closed by whoever opened it."""
+
+    async def send(self, item: Any) -> None:
+        """Send one message of the SDK's, after what is held for the client."""
+        if self._lines.codec.outbound(item).get("id") != REPEATED:
+            self._flush()
+            await self._lines.send(item)

@@ -22,10 +22,8 @@ LISTS: Final[Mapping[str, tuple[Listed, str]]] = {
 }
 """Methods, what the endpoint calls their list, and its key on the wire."""
 _HINTS: Final = {"ttlMs": LIST_TTL_MS, "cacheScope": "private", "resultType": "complete"}
-_PLAIN: Final = frozenset(
-    ("name", "title", "description", "inputSchema", "outputSchema", "annotations")
-    + ("uri", "uriTemplate", "mimeType", "arguments", "size")
-)
+_TOLD: Final = "name title description inputSchema outputSchema annotations uri uriTemplate mimeType arguments size"
+_PLAIN: Final = frozenset(_TOLD.split())
 """Keys of an entry that need no look by the SDK: it checks icons and ``_meta``, and drops what it does not know."""
 
 

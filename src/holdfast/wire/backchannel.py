@@ -66,7 +66,7 @@ class BackChannel:
             self.write(results.encode(body))
             return await answer
         except CancelledError:
-            self.write(results.notification("notifications/cancelled", {"requestId": name}))
+            self.write(results.notification("notifications/cancelled", {"requestId": name, "reason": "given up"}))
             raise
         finally:
             del self._asked[name]

@@ -120,13 +120,13 @@ class Conversation:
     async def _one(self, message: Message, me: Any) -> None:
         if message.kind == "request":
             answer = self._direct.take(message.body)
-            if type(answer) is bytes:
+            if isinstance(answer, bytes):
                 self._answer(message.body["id"], answer)
             elif answer is None:
                 self._noted(message)
                 await self._relayed(message)
             else:
-                await self._serve(answer, me)  # type: ignore[arg-type]  # a call
+                await self._serve(answer, me)
         elif message.kind == "notification":
             await self._heard(message)
         elif not self._back.answered(message.body) and self._relay is not None:
@@ -136,7 +136,7 @@ class Conversation:
         self._back.hold(raw)
         self._lines.settle(request_id)
 
-    async def _serve(self, call: DirectCall, me: asyncio.Task[None]) -> None:
+    async def _serve(self, call: DirectCall, me: Any) -> None:
         self._calls[call.id] = (call, me)
         self._busy = True
         if self._intake.waiting and not self._checking:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from holdfast.core.endpoint import Request
 from holdfast.errors import ProtocolError
@@ -25,6 +25,7 @@ from holdfast.wire.recognise import (
 if TYPE_CHECKING:
     from holdfast.core.endpoint import Endpoint
     from holdfast.core.pipeline import Answer
+    from holdfast.core.principal import Principal
 
 Era = Literal["handshake", "modern"]
 
@@ -35,8 +36,71 @@ class DirectCall:
 
     id: int | str
     request: Request
+    session: DirectSession
     params: Mapping[str, Any]
     cancelled: bool = False
+
+
+class Sender(NamedTuple):
+    """Who sent a request, and the way back."""
+
+    principal: Principal
+    channel: Channel
+    capabilities: Mapping[str, Any]
+    """What the client declared in its handshake."""
+
+
+class Answers:
+    """What can be answered from the endpoint alone."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.pages = Pages(endpoint)
+
+    def take(
+        self, body: Mapping[str, Any], era: Era, envelope: Envelope | None, sender: Sender
+    ) -> bytes | DirectCall | None:
+        """Answer a request at once, or say what is to be served, or leave it to the SDK."""
+        if envelope is None:
+            return None
+        method, params = body["method"], body.get("params")
+        if method == "tools/call":
+            return _call(body["id"], params, era, envelope, sender)
+        page = self._page(method, era == "modern") if bare(params) else None
+        return None if page is None else results.response(body["id"], page)
+
+    def welcome(self, request_id: int | str, params: Any) -> bytes | None:
+        """The answer to a plain ``initialize``."""
+        page = self.pages.welcome(params["protocolVersion"]) if opening(params) else None
+        return None if page is None else results.response(request_id, page)
+
+    def _page(self, method: str, modern: bool) -> bytes | None:
+        if method in LISTS:
+            return self.pages.shelf(method, modern)
+        if method == "ping" and not modern:
+            return b"{}"
+        return self.pages.discovery() if method == "server/discover" and modern else None
+
+
+def _call(request_id: int | str, params: Any, era: Era, envelope: Envelope, sender: Sender) -> DirectCall | None:
+    wanted = call_of(params)
+    if wanted is None:
+        return None
+    capabilities = sender.capabilities if envelope.capabilities is None else envelope.capabilities
+    session = DirectSession(sender.channel, era, capabilities, envelope)
+    return DirectCall(request_id, Request("tool", wanted[0], wanted[1], sender.principal, session), session, params)
+
+
+async def served(endpoint: Endpoint, call: DirectCall, stamp: bytes | None) -> bytes | Answer:
+    """Serve one call; returns the response, or an answer whose form only the SDK can judge."""
+    try:
+        answer = await endpoint.handle(call.request)
+    except ProtocolError as error:
+        return results.failure(call.id, error.rpc_code, error.message, error.data)
+    finally:
+        call.session.closed = True
+    if not results.plain(answer):
+        return answer
+    return results.response(call.id, results.result(answer, stamp))
 
 
 class Direct:
@@ -47,34 +111,50 @@ class Direct:
     """
 
     def __init__(self, endpoint: Endpoint, channel: Channel) -> None:
-        self._endpoint = endpoint
-        self._channel = channel
-        self._pages = Pages(endpoint)
+        self._answers = Answers(endpoint)
+        self._sender = Sender(endpoint.local, channel, {})
         self.era: Era | None = None
         self.off = False
         """Whether the SDK answers everything on this connection."""
         self.initialized = False
         """Whether a client of the handshake era has said that it is ready."""
-        self._begun: Mapping[str, Any] | None = None
-        self._capabilities: Mapping[str, Any] = {}
         self.level = LEVELS[0]
+        self._begun: Mapping[str, Any] | None = None
 
     @property
     def stamp(self) -> bytes | None:
         """What results have in their ``_meta`` on this connection."""
-        return self._pages.stamp if self.era == "modern" else None
+        return self._answers.pages.stamp if self.era == "modern" else None
 
     def take(self, body: Mapping[str, Any]) -> bytes | DirectCall | None:
-        """Answer a request at once, or say what is to be served, or leave it to the SDK."""
+        """See ``Answers.take``."""
         if self.off:
             return None
-        method, params = body["method"], body.get("params")
         if self.era is None:
-            return self._open(body, method, params)
-        if method == "initialize":
+            return self._open(body)
+        params = body.get("params")
+        if self.era == "modern":
+            return self._answers.take(body, "modern", modern_envelope(params), self._sender)
+        if body["method"] == "initialize":
             self.off = True
             return None
-        return self._request(body["id"], method, params)
+        return self._answers.take(body, "handshake", handshake_envelope(params), self._sender)
+
+    def _open(self, body: Mapping[str, Any]) -> bytes | DirectCall | None:
+        params = body.get("params")
+        if body["method"] == "initialize":
+            welcome = self._answers.welcome(body["id"], params)
+            if welcome is not None and params is not None:
+                self.era, self._begun = "handshake", body
+                self._sender = self._sender._replace(capabilities=params["capabilities"])
+                return welcome
+        elif params is not None and (envelope := modern_envelope(params)) is not None:
+            self.era = "modern"
+            # nothing of this era opens a connection: any harmless request says which one it is
+            self._begun = {"jsonrpc": "2.0", "method": "server/discover", "params": {"_meta": params["_meta"]}}
+            return self._answers.take(body, "modern", envelope, self._sender)
+        self.off = True
+        return None
 
     def beginning(self) -> list[Message]:
         """What an SDK that joins now has to hear first, so that it takes the connection for what it is."""
@@ -93,56 +173,3 @@ class Direct:
             self.off = True  # the SDK has rules for what comes before the first request
         elif method == "logging/setLevel" and params and params.get("level") in LEVELS:
             self.level = params["level"]
-
-    def _open(self, body: Mapping[str, Any], method: str, params: Any) -> bytes | DirectCall | None:
-        if method == "initialize":
-            welcome = self._pages.welcome(params["protocolVersion"]) if opening(params) else None
-            if welcome is not None:
-                self.era, self._capabilities, self._begun = "handshake", params["capabilities"], body
-                return results.response(body["id"], welcome)
-        elif modern_envelope(params) is not None:
-            self.era = "modern"
-            # nothing of this era opens a connection: any harmless request says which one it is
-            self._begun = {"jsonrpc": "2.0", "method": "server/discover", "params": {"_meta": params["_meta"]}}
-            return self._request(body["id"], method, params)
-        self.off = True
-        return None
-
-    def _request(
-        self, request_id: int | str, method: str, params: Mapping[str, Any] | None
-    ) -> bytes | DirectCall | None:
-        modern = self.era == "modern"
-        envelope = modern_envelope(params) if modern else handshake_envelope(params)
-        if envelope is None:
-            return None
-        if method == "tools/call":
-            return self._call(request_id, params, envelope)
-        page = self._page(method, modern) if bare(params) else None
-        return None if page is None else results.response(request_id, page)
-
-    def _page(self, method: str, modern: bool) -> bytes | None:
-        if method in LISTS:
-            return self._pages.shelf(method, modern)
-        if method == "ping" and not modern:
-            return b"{}"
-        return self._pages.discovery() if method == "server/discover" and modern else None
-
-    def _call(self, request_id: int | str, params: Mapping[str, Any] | None, envelope: Envelope) -> DirectCall | None:
-        wanted = call_of(params)
-        if wanted is None or params is None or self.era is None:
-            return None
-        capabilities = self._capabilities if envelope.capabilities is None else envelope.capabilities
-        session = DirectSession(self._channel, self.era, capabilities, envelope)
-        request = Request("tool", wanted[0], wanted[1], self._endpoint.local, session)
-        return DirectCall(request_id, request, params)
-
-
-async def served(endpoint: Endpoint, call: DirectCall, stamp: bytes | None) -> bytes | Answer:
-    """Serve one call; returns the response, or an answer whose form only the SDK can judge."""
-    try:
-        answer = await endpoint.handle(call.request)
-    except ProtocolError as error:
-        return results.failure(call.id, error.rpc_code, error.message, error.data)
-    if not results.plain(answer):
-        return answer
-    return results.response(call.id, results.result(answer, stamp))

@@ -33,7 +33,7 @@ class ClientRefused(Exception):
 class DirectSession:
     """Implements ``core.context.Session`` over a ``Channel``."""
 
-    __slots__ = ("_capabilities", "_channel", "_envelope", "era")
+    __slots__ = ("_capabilities", "_channel", "_envelope", "closed", "era")
 
     def __init__(
         self,
@@ -46,6 +46,8 @@ class DirectSession:
         self._channel = channel
         self._capabilities = capabilities
         self._envelope = envelope
+        self.closed = False
+        """Whether the call is answered: what an abandoned one still has to say is not sent."""
 
     def offers(self, capability: str) -> bool:
         """See ``Session.offers``."""
@@ -62,7 +64,7 @@ class DirectSession:
     async def progress(self, done: float, total: float | None, message: str | None) -> None:
         """See ``Session.progress``."""
         token = self._envelope.progress
-        if token is None:
+        if token is None or self.closed:
             return
         told = {"progressToken": token, "progress": done, "total": total, "message": message}
         await self._channel.notify(
@@ -72,7 +74,7 @@ class DirectSession:
     async def log(self, level: Level, data: Any, logger: str | None) -> None:
         """See ``Session.log``."""
         least = self._channel.level if self.era == "handshake" else self._envelope.level
-        if least is None or LEVELS.index(level) < LEVELS.index(least):
+        if least is None or self.closed or LEVELS.index(level) < LEVELS.index(least):
             return
         told = {"level": level, "data": data} | ({} if logger is None else {"logger": logger})
         await self._channel.notify("notifications/message", told)

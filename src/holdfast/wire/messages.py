@@ -84,7 +84,7 @@ def parse(raw: bytes, bounds: Bounds) -> Message:
 
 def _classified(body: dict[str, Any]) -> Message:
     if "id" in body and not _is_id(body["id"]):
-        if "error" in body and body["id"] is None:
+        if body["id"] is None and _is_error(body.get("error")):
             return Message("error", body)
         raise Malformed(INVALID_REQUEST, f"an id is an integer or a string of at most {MAX_ID} characters")
     request_id = body.get("id")
@@ -92,9 +92,14 @@ def _classified(body: dict[str, Any]) -> Message:
         return _called(body, request_id)
     if "id" in body and isinstance(body.get("result"), dict):
         return Message("response", body)
-    if "id" in body and isinstance(body.get("error"), dict):
+    if "id" in body and _is_error(body.get("error")):
         return Message("error", body)
     raise Malformed(INVALID_REQUEST, "a message has a method, a result or an error", request_id)
+
+
+def _is_error(error: Any) -> bool:
+    """Whether this is an error object (JSON-RPC 2.0, section 5.1); the SDK's session ends over any other."""
+    return isinstance(error, dict) and type(error.get("code")) is int and isinstance(error.get("message"), str)
 
 
 def _called(body: dict[str, Any], request_id: int | str | None) -> Message:

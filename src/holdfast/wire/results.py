@@ -65,12 +65,20 @@ def response(request_id: int | str, body: bytes) -> bytes:
     return b'{"jsonrpc":"2.0","id":%s,"result":%s}' % (_id(request_id), body)
 
 
-def failure(request_id: int | str | None, code: int, message: str, data: Any = None) -> bytes:
+class Failure(bytes):
+    """A JSON-RPC error that knows its code."""
+
+    code: int
+
+
+def failure(request_id: int | str | None, code: int, message: str, data: Any = None) -> Failure:
     """A JSON-RPC error."""
     error: dict[str, Any] = {"code": code, "message": message}
     if data is not None:
         error["data"] = data
-    return b'{"jsonrpc":"2.0","id":%s,"error":%s}' % (_id(request_id), encode(error))
+    made = Failure(b'{"jsonrpc":"2.0","id":%s,"error":%s}' % (_id(request_id), encode(error)))
+    made.code = code
+    return made
 
 
 def notification(method: str, params: Mapping[str, Any] | None) -> bytes:

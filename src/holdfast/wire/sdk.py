@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import mcp_types as types
+from mcp.server.auth.middleware.auth_context import auth_context_var
 from mcp.server.caching import CacheHint
 from mcp.server.lowlevel.server import NotificationOptions
 from mcp.server.lowlevel.server import Server as LowLevelServer
@@ -113,8 +114,11 @@ class SdkServer:
             self.lowlevel, read, write, lifespan_state={}, init_options=self.lowlevel.create_initialization_options()
         )
 
-    async def judged(self, call: DirectCall, answer: Answer, modern: bool) -> bytes:
-        """The response to a call that was served without the SDK, and whose answer needs its judgement or its seal."""
+    async def judged(self, call: DirectCall, answer: Answer, modern: bool, user: Any = None) -> bytes:
+        """The response to a call that was served without the SDK, and whose answer needs its judgement or its seal.
+
+        ``user`` is whom the HTTP edge found, in the SDK's form (``sdk_user``): the seal is bound to it.
+        """
         body = _typed(_result(answer), modern)
         version = MODERN if modern else HANDSHAKE[-1]
         try:
@@ -129,8 +133,11 @@ class SdkServer:
             return body
 
         asked: Any = _Asked("tools/call", call.params)
-        sealed = await self._boundary(asked, known)
-        return response(call.id, encode(sealed))
+        token = auth_context_var.set(user)
+        try:
+            return response(call.id, encode(await self._boundary(asked, known)))
+        finally:
+            auth_context_var.reset(token)
 
     def http_app(self, events: RecentEvents, **options: Any) -> _HttpApp:
         """The ASGI application that speaks streamable HTTP, whatever the path; ``options`` are the SDK's."""

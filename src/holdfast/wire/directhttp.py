@@ -1,0 +1,200 @@
+"""HTTP requests that are plain in every way, answered without the SDK's session and stream handling."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import CancelledError
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from holdfast.core.pipeline import Answer
+from holdfast.wire import results
+from holdfast.wire.direct import Answers, DirectCall, Sender, served
+from holdfast.wire.directsession import ClientRefused
+from holdfast.wire.httpheaders import Plain, agree, plain
+from holdfast.wire.recognise import LEVELS, Envelope, handshake_envelope, modern_envelope
+
+if TYPE_CHECKING:
+    from holdfast.core.config import HttpSettings
+    from holdfast.core.endpoint import Endpoint
+    from holdfast.core.principal import Principal
+    from holdfast.wire.messages import Message
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+SILENT_FOR: Final = 15.0
+"""Seconds between signs of life while a call is silent, so that no proxy takes its connection for dead (SDK 2.3)."""
+_STATUS: Final[Mapping[int, int]] = dict.fromkeys((-32700, -32600, -32602, -32020, -32021, -32022), 400) | {-32601: 404}
+"""HTTP statuses of errors (MCP 2026-07-28, streamable HTTP); any other code goes with 200."""
+_JSON: Final = (b"content-type", b"application/json")
+_EVENTS: Final = (
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-cache, no-transform"),
+    (b"connection", b"keep-alive"),
+    (b"x-accel-buffering", b"no"),
+)
+
+
+class _NoWayBack:
+    """The channel of a call whose client asked for no news and can be asked nothing."""
+
+    level = LEVELS[-1]
+
+    async def notify(self, method: str, params: Mapping[str, Any]) -> None:
+        """Nobody listens."""
+
+    async def request(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Nobody answers."""
+        raise ClientRefused
+
+
+_SILENT: Final = Envelope()
+
+
+class DirectHttp:
+    """Takes what it can answer; ``False`` means that the SDK's application has to.
+
+    That is every plain request of 2026-07-28 whose client asks for no progress and no log, and, where the server has no
+    sessions and answers with JSON, those of the versions before.
+    """
+
+    def __init__(self, endpoint: Endpoint, http: HttpSettings, sdk: Any) -> None:
+        self._endpoint = endpoint
+        self._answers = Answers(endpoint)
+        self._sdk = sdk
+        self._json = http.json_response
+        self._handshake = http.json_response and http.stateless
+        self._channel = _NoWayBack()
+        self._schemas: dict[str, tuple[Any, bool]] = {}  # bounded by the tools that were called and exist
+
+    async def take(self, message: Message, scope: Scope, receive: Receive, send: Send, principal: Principal) -> bool:
+        """Answer a POST, if it is plain."""
+        if message.kind != "request":
+            return False
+        headers = plain(scope["headers"], json_only=self._json)
+        if headers is None:
+            return False
+        found = self._modern(message.body, headers, principal) if headers.modern else self._earlier(message, principal)
+        if found is None:
+            return False
+        if isinstance(found, bytes):
+            await _answer(send, 200, found)
+        elif headers.modern:
+            await _Exchange(self, found, receive, send).serve(scope.get("user"))
+        else:
+            await _answer(send, 200, await self.response(found, None, scope.get("user")))
+        return True
+
+    def _modern(self, body: Mapping[str, Any], headers: Plain, principal: Principal) -> bytes | DirectCall | None:
+        envelope = modern_envelope(body.get("params"))
+        if envelope is None or envelope.level is not None or not agree(headers, body):
+            return None
+        if envelope.progress is not None and not self._json:
+            return None
+        found = self._answers.take(body, "modern", envelope, Sender(principal, self._channel, {}))
+        return None if isinstance(found, DirectCall) and self._mirrored(found.request.name) else found
+
+    def _earlier(self, message: Message, principal: Principal) -> bytes | DirectCall | None:
+        if not self._handshake:
+            return None
+        body = message.body
+        if body["method"] == "initialize":
+            return self._answers.welcome(body["id"], body.get("params"))
+        envelope = handshake_envelope(body.get("params"))
+        return self._answers.take(body, "handshake", envelope and _SILENT, Sender(principal, self._channel, {}))
+
+    def _mirrored(self, tool: str) -> bool:
+        """Whether a tool wants arguments repeated in headers, which the SDK compares."""
+        schema = self._endpoint.input_schema(tool)
+        if schema is None:
+            return False
+        known = self._schemas.get(tool)
+        if known is None or known[0] is not schema:
+            known = self._schemas[tool] = (schema, b'"x-mcp-header"' in results.encode(schema))
+        return known[1]
+
+    async def response(self, call: DirectCall, stamp: bytes | None, user: Any) -> bytes:
+        """The response to a call."""
+        answer = await served(self._endpoint, call, stamp)
+        if isinstance(answer, Answer):
+            judged: bytes = await self._sdk.judged(call, answer, stamp is not None, user)
+            return judged
+        return answer
+
+    @property
+    def stamp(self) -> bytes:
+        """What results of 2026-07-28 have in their ``_meta``."""
+        return self._answers.pages.stamp
+
+    @property
+    def json_only(self) -> bool:
+        """Whether the answer is JSON however long it takes."""
+        return self._json
+
+
+class _Exchange:
+    """One call of 2026-07-28: ended when its client leaves, and kept alive while it is silent for long."""
+
+    def __init__(self, owner: DirectHttp, call: DirectCall, receive: Receive, send: Send) -> None:
+        self._owner = owner
+        self._call = call
+        self._receive = receive
+        self._send = send
+        self._task = asyncio.current_task()
+        self._beside: asyncio.Task[None] | None = None
+        self._streaming = False
+        self._left = False
+
+    async def serve(self, user: Any) -> None:
+        """Serve it to its end. Most calls never wait, and need nobody to watch them."""
+        waits = asyncio.get_running_loop().call_soon(self._watch)
+        try:
+            raw = await self._owner.response(self._call, self._owner.stamp, user)
+        except CancelledError:
+            if not self._left:
+                raise
+            assert self._task is not None
+            self._task.uncancel()
+            return
+        finally:
+            waits.cancel()
+            if self._beside is not None:
+                self._beside.cancel()
+        if self._streaming:
+            frame = b"event: message\r\ndata: " + raw + b"\r\n\r\n"
+            await self._send({"type": "http.response.body", "body": frame, "more_body": False})
+        else:
+            await _answer(self._send, _STATUS.get(raw.code, 200) if isinstance(raw, results.Failure) else 200, raw)
+
+    def _watch(self) -> None:
+        """The call waits for something: somebody must see its client leave meanwhile."""
+        self._beside = asyncio.get_running_loop().create_task(self._keep(), name="holdfast-exchange")
+
+    async def _keep(self) -> None:
+        leaving = asyncio.ensure_future(self._gone())
+        try:
+            while not (await asyncio.wait({leaving}, timeout=None if self._owner.json_only else SILENT_FOR))[0]:
+                await self._sign_of_life()
+            self._left = True
+            if self._task is not None:
+                self._task.cancel()
+        finally:
+            leaving.cancel()
+
+    async def _gone(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def _sign_of_life(self) -> None:
+        if not self._streaming:
+            self._streaming = True
+            await self._send({"type": "http.response.start", "status": 200, "headers": list(_EVENTS)})
+        await self._send({"type": "http.response.body", "body": b": ping\r\n\r\n", "more_body": True})
+
+
+async def _answer(send: Send, status: int, body: bytes) -> None:
+    headers = [_JSON, (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -142,7 +142,7 @@ class _Exchange:
         self._call = call
         self._receive = receive
         self._send = send
-        self._task = asyncio.current_task()
+        self._task: Any = asyncio.current_task()
         self._beside: asyncio.Task[None] | None = None
         self._streaming = False
         self._left = False
@@ -155,7 +155,6 @@ class _Exchange:
         except CancelledError:
             if not self._left:
                 raise
-            assert self._task is not None
             self._task.uncancel()
             return
         finally:
@@ -178,8 +177,7 @@ class _Exchange:
             while not (await asyncio.wait({leaving}, timeout=None if self._owner.json_only else SILENT_FOR))[0]:
                 await self._sign_of_life()
             self._left = True
-            if self._task is not None:
-                self._task.cancel()
+            self._task.cancel()
         finally:
             leaving.cancel()
 

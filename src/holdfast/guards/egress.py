@@ -114,7 +114,8 @@ def _written(body: dict[str, Any]) -> tuple[bytes, bytes]:
         if type(text) is str and len(text) > LARGE and content[0]["type"] == "text":
             shown, plain = to_json(body["structuredContent"], inf_nan_mode="null"), text.encode()
             if shown in (plain, b'{"result":' + plain + b"}"):
-                return b"".join((b'{"content":', to_json(content), b',"structuredContent":', shown, b"}")), _AROUND + shown
+                whole = b"".join((b'{"content":', to_json(content), b',"structuredContent":', shown, b"}"))
+                return whole, _AROUND + shown
     raw = to_json(body, inf_nan_mode="null")
     return raw, raw
 

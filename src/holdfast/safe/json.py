@@ -8,7 +8,7 @@ from itertools import accumulate
 from math import isfinite
 from typing import Any, Final
 
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from holdfast.errors import InvalidArguments, OutputInvalid, OutputTooLarge, ProtocolError
 from holdfast.safe.values import DEEPEST, DEFAULT, Bounds, JsonTooLarge, check_value
@@ -35,15 +35,39 @@ def scan(raw: bytes, bounds: Bounds = DEFAULT) -> str:
     Exact for well-formed JSON. Malformed text may be counted wrongly behind its first error, where no parser comes.
     Raises ``JsonTooLarge`` or ``JsonMalformed`` (not strict UTF-8).
     """
-    if len(raw) > bounds.bytes:
-        raise JsonTooLarge(f"larger than {bounds.bytes} bytes; send less")
-    opened = raw.count(b"[") + raw.count(b"{")
-    if opened > bounds.depth or raw.count(b",") + opened > bounds.elements:
-        _scan_structure(raw, bounds)
+    _count(raw, bounds)
+    return _decoded(raw)
+
+
+def _decoded(raw: bytes) -> str:
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
         raise JsonMalformed("not valid UTF-8") from None
+
+
+def _count(raw: bytes, bounds: Bounds) -> None:
+    size = len(raw)
+    if size > bounds.bytes:
+        raise JsonTooLarge(f"larger than {bounds.bytes} bytes; send less")
+    few = size > _LARGE and _few(raw, b"[") and _few(raw, b"{")
+    opened = 2 * _FEW if few else raw.count(b"[") + raw.count(b"{")
+    if opened > bounds.depth or (size > bounds.elements and raw.count(b",") + opened > bounds.elements):
+        _scan_structure(raw, bounds)
+
+
+_LARGE: Final = 4_096
+_FEW: Final = 8
+
+
+def _few(raw: bytes, mark: bytes) -> bool:
+    """Whether there are at most eight of them. Finding one costs 0.02 ms a MiB, and counting them 0.4 (measured)."""
+    at = -1
+    for _ in range(_FEW + 1):
+        at = raw.find(mark, at + 1)
+        if at < 0:
+            return True
+    return False
 
 
 def _scan_structure(raw: bytes, bounds: Bounds) -> None:
@@ -73,7 +97,91 @@ def loads(raw: bytes, bounds: Bounds = DEFAULT) -> Any:
     different requests), NaN and Infinity, numbers that overflow, lone surrogates, too long integers and strings.
     Keys are compared exactly, never by folded case (CVE-2026-27896).
     """
-    text = scan(raw, bounds)
+    _count(raw, bounds)
+    try:
+        value = from_json(raw, allow_inf_nan=False, cache_strings="keys")
+    except ValueError:
+        return _slowly(raw, bounds)  # which tells what is wrong
+    if not (_numbers_fit(raw, value, bounds) and _names_are_unique(raw, value)):
+        return _slowly(raw, bounds)
+    if len(raw) > bounds.string:
+        _check_strings(value, bounds)
+    return value
+
+
+_SPARSE: Final = 256
+"""Bytes a value from which it is cheaper to look at each value than at each byte."""
+_SHAPE: Final = bytes.maketrans(b"123456789E", b"000000000e")
+_DIGITS: Final = b"0" * 65
+
+
+def _numbers_fit(raw: bytes, value: Any, bounds: Bounds) -> bool:
+    """Whether no number is too long or overflows; ``False`` also where strings only look as if they held one.
+
+    With 64 digits at most in a row, only an exponent of three digits or more goes beyond 1e308.
+    """
+    if len(raw) > _SPARSE and len(raw) > _SPARSE * raw.count(b","):
+        return _all_short(value, bounds)
+    shape = raw.translate(_SHAPE)
+    if len(raw) > bounds.integer_digits and _DIGITS[: bounds.integer_digits + 1] in shape:
+        return False
+    return not (b"e000" in shape or b"e+000" in shape) or _all_short(value, bounds)
+
+
+def _all_short(value: Any, bounds: Bounds) -> bool:
+    """Each number looked at."""
+    level = [value]
+    while level:
+        below: list[Any] = []
+        for item in level:
+            kind = type(item)
+            if kind is dict:
+                below += item.values()
+            elif kind is list:
+                below += item
+            elif kind is float:
+                if not isfinite(item):
+                    return False
+            elif kind is int and item.bit_length() > 33 and abs(item) >= 10**bounds.integer_digits:
+                return False
+        level = below
+    return True
+
+
+_MANY: Final = 64
+
+
+def _names_are_unique(raw: bytes, value: Any) -> bool:
+    """Whether well-formed ``raw`` holds as many names as the objects in ``value``: then none of them came twice."""
+    colons, seen, objects = raw.count(b":"), 0, None
+    level = [value]
+    while level:
+        below: list[Any] = []
+        for item in level:
+            if type(item) is dict:
+                colons -= len(item)
+                seen += 1
+                below += item.values()
+            elif type(item) is list:
+                below += item
+        if not colons:  # each has its name, so there is no second one
+            return True
+        if len(below) > _MANY:
+            objects = raw.count(b"{") if objects is None else objects
+            if seen == objects:  # all of them: a long list need not be walked
+                break
+        level = below
+    return colons == _colons_in_strings(raw)
+
+
+def _colons_in_strings(raw: bytes) -> int:
+    bare = raw.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in raw else raw
+    return b"".join(bare.split(b'"')[1::2]).count(b":")
+
+
+def _slowly(raw: bytes, bounds: Bounds) -> Any:
+    """By the standard library's parser, which is shown each object and each number, and can tell what is wrong."""
+    text = _decoded(raw)
     decoder = _PLAIN if _RISKY_NUMBER.search(text) is None else _careful(bounds)
     try:
         value = decoder.decode(text)

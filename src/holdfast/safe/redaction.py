@@ -69,14 +69,14 @@ class Search:
             raw = word.encode("utf-8", "replace")
             words |= {raw, to_json(raw.decode())[1:-1]}
         if _SURROGATE.search("".join(self.words)):
-            words.add(b'"')  # such a word is in no JSON, but it may be in what is made of it: nothing is taken for quiet
+            words.add(b'"')  # how such a word is searched for is the library's affair: so no JSON is quiet
         return library.BytesAhoCorasick(sorted(words), implementation=self._kind(library)), max(map(len, words))
 
     def _kind(self, library: Any) -> Any:
         return library.Implementation.DFA if sum(map(len, self.words)) <= _DFA_UP_TO else None
 
     def quiet(self, raw: bytes) -> bool:
-        """Whether no string in this JSON, as ``pydantic_core.to_json`` writes it, is one that may have to be altered."""
+        """Whether no string in this JSON, as ``pydantic_core.to_json`` writes it, may have to be altered."""
         automaton, longest = self.sentinel
         if len(raw) <= _PIECE:
             if automaton.find_matches_as_indexes(raw):

@@ -56,7 +56,7 @@ class Output:
         self.schema = _in_result(schema) if self._wrapped else schema
         self._adapter = adapter
         self._validator = checker(self.schema)
-        self._exact = declared if declared in (int, bool) else None
+        self._exact = declared if declared is int or declared is bool else None
 
     def present(self, value: Any) -> Answer:
         """Encode once, check the encoded form, and send both the text and the structure. Raises ``OutputInvalid``."""

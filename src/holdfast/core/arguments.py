@@ -97,7 +97,9 @@ def takes_scalars(model: type[BaseModel]) -> bool:
 
 
 def _plain(sent: Mapping[str, Any]) -> bool:
-    """Whether there are only scalars, of exactly these types, and no text that JSON could not hold."""
+    """Whether there are only scalars, of exactly these types, and no text that JSON cannot hold."""
+    if type(sent) is not dict:
+        return False
     for item in sent.values():
         if type(item) is str:
             if not item.isascii() and _SURROGATE.search(item) is not None:

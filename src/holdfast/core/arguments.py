@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
@@ -81,7 +80,6 @@ class ModelArguments:
             raise refusal(error, self.schema) from None
 
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _SCALARS = frozenset({"str", "int", "float", "bool"})
 _SCALAR_TYPES = frozenset({int, float, bool, type(None)})
 
@@ -102,10 +100,18 @@ def _plain(sent: Mapping[str, Any]) -> bool:
         return False
     for item in sent.values():
         if type(item) is str:
-            if not item.isascii() and _SURROGATE.search(item) is not None:
+            if not (item.isascii() or _is_unicode(item)):
                 return False
         elif type(item) not in _SCALAR_TYPES:
             return False
+    return True
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a lone surrogate, which pydantic takes from Python
+        return False
     return True
 
 

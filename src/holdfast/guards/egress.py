@@ -16,10 +16,10 @@ from holdfast.safe.text import truncate
 ROOM = 256
 """Bytes kept free in a truncated answer for the JSON around its text."""
 LARGE = 4_096
-"""Bytes from which it pays to look at what an answer is made of before looking at all of it."""
+"""Characters from which it pays to find out that a text is the JSON of the structure beside it."""
 _TWICE = ["content", "structuredContent"]
 _AROUND = to_json({"content": [{"type": "text", "text": ""}], "structuredContent": {"result": None}})
-_BINARY = (b'"blob":', b'"type":"image"', b'"type":"audio"')
+_BINARY = {"image", "audio", "resource"}
 
 
 class Egress:
@@ -51,13 +51,13 @@ class Egress:
 
     def _quiet(self, answer: Answer) -> Answer | None:
         """The answer as it is, when one look at its JSON shows that nothing in it can have to be altered."""
-        if answer.input_required:  # what it brings back must leave as it came
+        if answer.input_required or _holds_binary(answer.body):  # what leaves as it is need not be looked through
             return None
         try:
             raw, doubtful = _written(answer.body)
         except (PydanticSerializationError, UnicodeEncodeError):  # a lone surrogate, which cleaning replaces
             return None
-        if (len(raw) > LARGE and any(mark in raw for mark in _BINARY)) or not self._outgoing.quiet(doubtful):
+        if not self._outgoing.quiet(doubtful):
             return None
         meta = self._outgoing.tree(dict(answer.meta)) if answer.meta else {}
         return Answer(answer.body, meta, answer.is_error, encoded=raw)
@@ -100,6 +100,12 @@ def _size(answer: Answer) -> int:
         raw = to_json(answer.body, inf_nan_mode="null")
         answer.encoded = None if answer.input_required else raw  # the wire seals a question's state first
     return len(raw) + (len(to_json(answer.meta)) if answer.meta else 0)
+
+
+def _holds_binary(body: dict[str, Any]) -> bool:
+    """Whether there may be base64, which is long and which ``tree`` passes over."""
+    blocks: Any = body.get("content") or body.get("contents") or ()
+    return any(type(block) is dict and (block.get("type") in _BINARY or "blob" in block) for block in blocks)
 
 
 def _written(body: dict[str, Any]) -> tuple[bytes, bytes]:

@@ -35,7 +35,8 @@ _HIGH = "\x00-\uffff\U00010000-\U0001bc9f\U0001bca4-\U0001d172\U0001d17b-\U0001f
     f"{chr(plane << 16)}-{chr((plane << 16) + 0xFFFD)}" for plane in (*range(2, 14), 15, 16)
 )
 
-_SUSPECT: Final = re.compile(f"[{_NEVER}{_JOINERS}{_MARKS}\u180b-\u180d\u180f\ufe00-\ufe0f\u2028\u2029\ud800-\udfff]")
+_TWICE: Final = f"{_NEVER}{_JOINERS}{_MARKS}\u180b-\u180d\u180f\ufe00-\ufe0f\u2028\u2029"
+_SUSPECT: Final = re.compile(f"[{_TWICE}\ud800-\udfff]")
 _SUSPECT_HIGH: Final = re.compile(f"[^{_HIGH}]")
 _CONTROLS: Final = bytes({*range(0x20), 0x7F} - {0x09, 0x0A})
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
@@ -98,7 +99,10 @@ def _suspect(text: str) -> bool:
 
 def suspects() -> set[str]:
     """The characters from U+0080 to U+FFFF that ``clean`` looks at twice; ``suspect_high`` tells of those above."""
-    return set(_SUSPECT.findall("".join(map(chr, (*range(0x80, 0xD800), *range(0xE000, 0x10000))))))
+    found = set()
+    for one in re.finditer("(.)(?:-(.))?", _TWICE, re.DOTALL):
+        found |= set(map(chr, range(ord(one[1]), ord(one[2] or one[1]) + 1)))
+    return {char for char in found if char >= "\x80"}
 
 
 def suspect_high(raw: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -143,8 +144,8 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_invisible_character_is_one_that_cleaning_looks_at() -> None:
-    known = suspects()
+    known, high = suspects(), re.compile(_SUSPECT_HIGH)
     for code in (*range(0x80, 0xD800), *range(0xE000, 0x110000)):
         char = chr(code)
         if _INVISIBLE.match(char) or clean(char) != char:
-            assert char in known if code < 0x10000 else _SUSPECT_HIGH.match(char)
+            assert char in known if code < 0x10000 else high.match(char)

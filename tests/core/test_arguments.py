@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from typing_extensions import TypedDict
 
-from holdfast.core.arguments import MAX_UNQUOTED, ModelArguments, ToolInput, holds_handle, trimmed
+from holdfast.core.arguments import MAX_UNQUOTED, ModelArguments, ToolInput, holds_handle, takes_scalars, trimmed
 from holdfast.core.complaints import MAX_EXPLAINED
 from holdfast.core.function import FunctionTool
 from holdfast.errors import ConfigurationError, InvalidArguments
@@ -552,3 +552,66 @@ def test_titles_that_no_author_wrote_are_dropped_and_names_and_defaults_are_kept
 
 def test_a_title_inside_a_choice_of_schemas_is_dropped_too() -> None:
     assert trimmed({"anyOf": [{"title": "A", "type": "string"}, True]}) == {"anyOf": [{"type": "string"}, True]}
+
+
+# -- scalars are taken as they are -----------------------------------------------------------------------------------
+
+
+class Scalars(ToolInput):
+    a: int
+    b: float = 1.5
+    c: str = Field("x", max_length=3, pattern="^[^z]*$")
+    d: bool = False
+    e: int = Field(3, ge=0, le=1 << 60, alias="eee")
+
+
+anything = (
+    st.integers() | st.floats() | st.booleans() | st.none() | st.text(st.characters(exclude_categories=()), max_size=4)
+    | st.sampled_from([10**30, 10**400, -0.0, "z", "5", "true", "\ud800", b"x", Decimal("1"), (1,), [1], {"a": 1}])
+)  # fmt: skip
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    sent=st.dictionaries(st.sampled_from(["a", "b", "c", "d", "e", "eee", "f", "\ud800"]), anything, max_size=6),
+    lenient=st.booleans(),
+)
+def test_scalars_taken_as_they_are_are_judged_as_if_they_had_been_read_from_json(
+    sent: dict[str, Any], lenient: bool
+) -> None:
+    direct, read = ModelArguments(Scalars, lenient=lenient), ModelArguments(Scalars, lenient=lenient)
+    assert direct._direct is not None
+    read._direct = None
+    said = []
+    for arguments in (direct, read):
+        try:
+            made = arguments.check(sent, None)
+            said.append(f"{made!r} {made.model_fields_set}")
+        except InvalidArguments as error:
+            said.append(f"{error.code} {error.message}")
+    assert said[0] == said[1]
+
+
+class Looked(ToolInput):
+    a: str
+
+    @field_validator("a")
+    def _check(cls, a: str) -> str:
+        return a
+
+
+class Begun(ToolInput):
+    a: str
+
+    def model_post_init(self, context: Any) -> None:
+        """More than reading."""
+
+
+class Listed(ToolInput):
+    a: list[int]
+
+
+@pytest.mark.parametrize("model", [Looked, Begun, Listed])
+def test_what_is_more_than_scalars_is_read_from_json(model: type[ToolInput]) -> None:
+    assert not takes_scalars(model)
+    assert takes_scalars(Scalars)

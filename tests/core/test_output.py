@@ -408,6 +408,20 @@ json_values = st.recursive(
 )
 
 
+@settings(max_examples=200, deadline=None)
+@given(declared=st.sampled_from([int, bool]), value=st.integers() | st.booleans() | st.floats() | st.text(max_size=3))
+def test_an_integer_or_boolean_is_sent_as_if_it_had_been_written_and_read(declared: Any, value: Any) -> None:
+    told = []
+    for exact in (declared, None):
+        output = Output(declared)
+        output._exact = exact
+        try:
+            told.append(repr(output.present(value)))
+        except OutputInvalid as error:
+            told.append(error.message)
+    assert told[0] == told[1]
+
+
 @settings(max_examples=150, deadline=None)
 @given(value=json_values)
 def test_whatever_json_could_hold_is_written_as_valid_utf_8(value: Any) -> None:

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import pytest
-from pydantic_core import to_json
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic_core import PydanticSerializationError, from_json, to_json
 from support.calls import Client, ask, code, living, server_in, text
 
 from holdfast import Audio, Context, EmbeddedResource, Image, Limits, ResourceLink, Server, ToolError, ToolOutput
 from holdfast.core.content import Result
 from holdfast.core.pipeline import META, Answer
-from holdfast.errors import ProtocolError, Refusal
+from holdfast.errors import HoldfastError, ProtocolError, Refusal
+from holdfast.guards.egress import Egress
 from holdfast.live import Live
+from holdfast.safe.json import dumps
+from holdfast.safe.outgoing import Outgoing
+from holdfast.safe.secrets import SecretRegistry
 
 SECRET = "canary-of-the-operator-0123456789"
 HIDDEN = "a\x1b[31mb\u202e\u200bc"
@@ -300,3 +307,116 @@ async def test_the_bytes_that_left_are_counted(server: Server, tmp_path: Base) -
     little, much = [line["bytes_out"] for line in logged(tmp_path) if line["event"] == "call"]
     assert little < 100
     assert 500 < much <= 1_000
+
+
+# -- one look at the JSON in place of one at each string -------------------------------------------------------------
+
+KNOWN = SecretRegistry()
+KNOWN.add(SECRET, "operator")
+KNOWN.add('a "quoted" \\ one', "quoted")
+LINES = "a line\n" * 1_000
+
+
+def shown_twice(value: Any, wrapped: bool) -> dict[str, Any]:
+    """A structure and its own JSON as a text, as declared outputs are sent."""
+    value = from_json(dumps(value))
+    structure = {"result": value} if wrapped or not isinstance(value, dict) else value
+    return {"content": [{"type": "text", "text": dumps(value).decode()}], "structuredContent": structure}
+
+
+bits = st.sampled_from(
+    ["plain", "two\nlines", 'with "quotes"', "é日😀", HIDDEN, "\x7f", "\ud800", SECRET, f"x{SECRET}y",
+     SECRET[:9] + "\u200b" + SECRET[9:],
+     'a "quoted" \\ one', "password=hunter2hunter2", LINES, "data", "blob", "image"]
+)  # fmt: skip
+values = st.recursive(
+    bits | st.integers() | st.floats() | st.none(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(bits, inner, max_size=3),
+    max_leaves=8,
+)
+blocks = st.builds(lambda text: {"type": "text", "text": text}, bits) | st.builds(
+    lambda data, kind: {"type": kind, "data": data, "mimeType": "x/y"}, bits, st.sampled_from(["image", "audio", "odd"])
+)
+bodies = (
+    st.fixed_dictionaries({"content": st.lists(blocks, max_size=3)})
+    | st.fixed_dictionaries(
+        {"content": st.lists(blocks, max_size=2), "structuredContent": st.dictionaries(bits, values)}
+    )
+    | st.builds(lambda raw: {"contents": [{"uri": "a://b", "blob": raw}, {"uri": "a://c", "text": raw}]}, bits)
+    | st.builds(shown_twice, values, st.booleans())
+)  # fmt: skip
+
+
+def sent(body: dict[str, Any], limit: int, *, at_once: bool) -> tuple[Any, ...]:
+    """What leaves, or why it does not."""
+    outgoing = Outgoing(KNOWN)
+    if not at_once:
+        outgoing.quiet = lambda raw: False  # type: ignore[method-assign]
+    operation = SimpleNamespace(recheck=lambda answer: None)
+    call = SimpleNamespace(meta={}, bytes_out=0)
+
+    async def proceed(_: Any) -> Answer:
+        return Answer(body, {})
+
+    running = Egress(operation, outgoing, limit).around(proceed, call)  # type: ignore[arg-type]
+    try:
+        running.send(None)
+    except StopIteration as ended:
+        answer = ended.value
+        assert answer.encoded == to_json(answer.body, inf_nan_mode="null")
+        return repr(answer.body), answer.meta, answer.is_error, call.bytes_out
+    except (HoldfastError, PydanticSerializationError) as error:  # the latter: a picture that is no base64 at all
+        return type(error), error.args
+    raise AssertionError("nothing here waits")
+
+
+@settings(max_examples=400, deadline=None)
+@given(bodies, st.sampled_from([100, 5_000, 1 << 20]))
+def test_one_look_at_an_answer_lets_nothing_out_that_a_look_at_each_string_would_not(
+    body: dict[str, Any], limit: int
+) -> None:
+    assert sent(body, limit, at_once=True) == sent(body, limit, at_once=False)
+
+
+@pytest.mark.parametrize("secret", [SECRET, 'a "quoted" \\ one', HIDDEN, "\x85", "\x7f"])
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_what_is_hidden_in_a_large_structure_that_is_sent_twice_is_found_in_both(secret: str, wrapped: bool) -> None:
+    for structure in ({"a": [LINES, {"b": secret}]}, {"a": LINES, secret: 1}):
+        body = shown_twice(structure, wrapped)
+        left = sent(body, 1 << 20, at_once=True)
+        assert secret not in left[0]
+        assert left[1] == {f"{META}altered": True}
+
+
+def test_a_text_that_only_looks_like_the_structure_is_looked_at_too() -> None:
+    inner = {"b": LINES}
+    body = {
+        "content": [{"type": "text", "text": to_json(inner).decode() + "}"}],
+        "structuredContent": {"other": SECRET, "structuredContent": inner},
+    }
+    assert SECRET not in sent(body, 1 << 20, at_once=True)[0]
+    twice = shown_twice({"a": LINES}, wrapped=False)
+    twice["content"][0]["text"] += f" {SECRET}"
+    assert SECRET not in sent(twice, 1 << 20, at_once=True)[0]
+
+
+async def test_what_leaves_is_written_once_and_a_question_is_left_to_the_wire(server: Server) -> None:
+    @server.tool
+    async def plain() -> int:
+        return 5
+
+    @server.tool
+    async def question(ctx: Context) -> str:
+        from pydantic import BaseModel
+
+        class Name(BaseModel):
+            name: str
+
+        return str(await ctx.elicit("Who?", Name))
+
+    async with living(server) as live:
+        answer = await ask(live, "plain")
+        asked = await ask(live, "question", client=Client("elicitation"))
+    assert answer.encoded == b'{"content":[{"type":"text","text":"5"}],"structuredContent":{"result":5}}'
+    assert asked.input_required
+    assert asked.encoded is None, "its state is sealed before it leaves"

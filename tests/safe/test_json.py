@@ -233,3 +233,117 @@ def test_what_is_written_is_read_back(value: Any) -> None:
 
 def test_the_module_does_not_hide_the_standard_one() -> None:
     assert json.json is stdlib_json
+
+
+# -- the fast parser and the strict one ------------------------------------------------------------------------------
+
+
+def judged(raw: bytes, bounds: Bounds) -> str:
+    """What comes out, to the last digit, or what is said against it."""
+    try:
+        return repr(loads(raw, bounds))
+    except ProtocolError as error:
+        return f"{type(error).__name__}: {error.message}"
+    except InputTooLarge as error:
+        return f"{type(error).__name__}: {error.message}"
+
+
+def both_judge(raw: bytes, bounds: Bounds = json.DEFAULT) -> tuple[str, str]:
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise ValueError
+
+    with pytest.MonkeyPatch.context() as patch:
+        fast = judged(raw, bounds)
+        patch.setattr(json, "from_json", refuse)  # then only the strict one is asked
+        return fast, judged(raw, bounds)
+
+
+ODD = (
+    b"0", b"-0", b"-0.0", b"1e5", b"1E+05", b"1e-400", b"1e308", b"1e309", b"-1E999", b"1e0000000001", b"0e999",
+    b"0.0e-0",
+    b"1.7976931348623159e308", b"1.7976931348623158e308", b"5e-324", b"2e-324", b"0.1", b"1" * 64, b"1" * 65,
+    b"-" + b"9" * 64, b"-" + b"9" * 65, b"1" * 400 + b".0", b"0." + b"3" * 100, b"1" * 64 + b"e99", b"1" * 64 + b"e250",
+    b"1" * 5_000, b"9007199254740993", b"9007199254740993.0", b"1.", b".1", b"01", b"-", b"+1", b"1e", b"0x1", b"1_0",
+    b"NaN", b"nan", b"Infinity", b"-Infinity", b"inf", b"True", b"nul", b"null", b"true", b"false",
+    b'""', b'"\\u0000"', b'"\\ud83d\\ude00"', b'"\\ud83d"', b'"\\ude00"', b'"\\ud83dx"', b'"\\ude00\\ud83d"',
+    b'"\\u12"',
+    b'"\\x41"', b'"\\/"', b'"\x7f"', b'"\x00"', b'"\t"', b'"a:b"', b'":"', b'"\\":"', b'"\\\\"', b'"\\\\\\":{"',
+    b'"\xc3\xa9"', b'"\xff"', b'"\xc0\x80"', b'"\xed\xa0\x80"', b'"\xf4\x90\x80\x80"', b'"\xef\xbf\xbf"',
+    b"\xef\xbb\xbf1",
+    b"{}", b"[]", b"[ ]", b"{ }", b"[1,]", b"[,1]", b"{,}", b'{"a":1,}', b'{"a" 1}', b"{a:1}", b"{1:1}", b'{"a"\n:\t1}',
+    b'{"a":1,"a":1}', b'{"a":1,"a" :1}', b'{"a":1,"\\u0061":1}', b'{"a":{"b":1,"b":2}}', b'{"a":{"x":{}},"a":2}',
+    b'{"a":":","a":2}', b'{"a":"\\u003a","a":2}', b'{"a":1,"A":1}', b'{"":1,"":1}', b'{"a":1,"b":"c:d"}',
+    b"1 1", b"[1]x", b"[1]\x00", b"\x0c1", b"//x", b"[1/**/]", b"'a'", b"", b" ", b"\n",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("raw", ODD, ids=lambda raw: repr(raw)[:40])
+@pytest.mark.parametrize(
+    "frame",
+    [b"%s", b"[%s]", b'{"k":%s}', b'{"url":"http://x","k":[%s]}', b'["' + b"x" * 3_000 + b'",%s]',
+     b"[" + b"1," * 200 + b"%s]"],
+    ids=["bare", "list", "object", "colons", "sparse", "many"],
+)  # fmt: skip
+def test_both_parsers_agree_on_every_oddity(frame: bytes, raw: bytes) -> None:
+    fast, strict = both_judge(frame % raw)
+    assert fast == strict
+
+
+def joined(open_: bytes, close: bytes, items: list[bytes]) -> bytes:
+    return open_ + b",".join(items) + close
+
+
+pieces = st.sampled_from(ODD) | st.integers().map(lambda n: str(n).encode()) | st.floats().map(
+    lambda n: stdlib_json.dumps(n).encode()
+)  # fmt: skip
+names = st.sampled_from(
+    [b'"a"', b'"b"', b'"\\u0061"', b'"a:"', b'"\xc3\xa9"', b'"\\u00e9"', b'"c" ', b'"\\":"', b'"d"', b'"e"']
+)
+documents = st.recursive(
+    pieces,
+    lambda inner: (
+        st.lists(inner, max_size=5).map(lambda items: joined(b"[", b"]", items))
+        | st.lists(st.builds(lambda k, v: k + b":" + v, names, inner), max_size=5).map(lambda i: joined(b"{", b"}", i))
+    ),
+    max_leaves=15,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    documents,
+    st.integers(0, 200),
+    st.sampled_from([b"", b'"', b"\\", b",", b":", b"}", b"]", b"[", b"{", b"e9", b"\xff"]),
+)
+def test_both_parsers_agree_on_documents_whole_and_broken(document: bytes, at: int, more: bytes) -> None:
+    for raw in (document, document[:at] + more + document[at:], document[:at] + more + document[at + 1 :]):
+        for bounds in (Bounds(), Bounds(bytes=300, depth=3, elements=8, string=6, integer_digits=10)):
+            fast, strict = both_judge(raw, bounds)
+            assert fast == strict
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(["%r", "%.25e", "%.40f", "%.3e"]))
+def test_both_parsers_read_the_same_number(number: float, form: str) -> None:
+    fast, strict = both_judge((form % number).encode())
+    assert fast == strict
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(VALUES, min_size=1, max_size=60)
+    | st.lists(st.integers(), min_size=17)
+    | st.lists(st.integers(-(1 << 53), 1 << 53), min_size=17)
+    | st.lists(st.floats(), min_size=17)
+    | st.lists(st.text(st.characters(exclude_categories=()), max_size=60), min_size=17)
+    | st.lists(st.text("abc", max_size=45), min_size=17)
+)
+def test_many_values_alike_weigh_as_much_as_when_each_is_looked_at(values: list[Any]) -> None:
+    def weighed(value: Any) -> int | str:
+        try:
+            return check_value(value, Bounds(string=40, integer_digits=12))
+        except (InputTooLarge, InvalidArguments) as error:
+            return error.message
+
+    alike, looked_at = weighed(values), weighed([*values, None])  # the stranger among them makes it look at each
+    assert (alike == looked_at) if isinstance(alike, str) else (alike + 5 == looked_at)

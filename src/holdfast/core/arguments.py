@@ -55,6 +55,7 @@ class ModelArguments:
         try:
             self.schema = trimmed(model.model_json_schema())
             self._validate = model.__pydantic_validator__.validate_json
+            self._direct = model.__pydantic_validator__.validate_python if takes_scalars(model) else None
         except (PydanticUserError, PydanticUndefinedAnnotation) as error:
             raise ConfigurationError(f"{model.__name__}: an argument's type has no schema ({error.code})") from None
         self.model = model
@@ -62,6 +63,11 @@ class ModelArguments:
 
     def check(self, sent: Mapping[str, Any], sandbox: Sandbox | None) -> Any:
         """See ``Arguments.check``."""
+        if self._direct is not None and _plain(sent):
+            try:
+                return self._direct(sent, strict=True, extra="forbid", context=sandbox)
+            except ValidationError:
+                pass  # told below, in the words for what came as JSON
         try:
             return self._validate(_encoded(sent), strict=True, extra="forbid", context=sandbox)
         except ValidationError as error:
@@ -72,6 +78,46 @@ class ModelArguments:
             return self._validate(_encoded(mended), strict=True, extra="forbid", context=sandbox)
         except ValidationError as error:
             raise refusal(error, self.schema) from None
+
+
+_SCALARS = frozenset({"str", "int", "float", "bool"})
+_SCALAR_TYPES = frozenset({int, float, bool, type(None)})
+
+
+def takes_scalars(model: type[BaseModel]) -> bool:
+    """Whether a model takes text, numbers and booleans alone, by pydantic's own means: then it need not be told that
+    they came as JSON (strictly, each is only ever itself), and nothing has to be written to be read again."""
+    core: Any = model.__pydantic_core_schema__
+    fields = core.get("schema", {})
+    if core["type"] != "model" or core.get("custom_init") or core.get("post_init") or core.get("root_model"):
+        return False
+    return fields.get("type") == "model-fields" and all(_scalar(item["schema"]) for item in fields["fields"].values())
+
+
+def _plain(sent: Mapping[str, Any]) -> bool:
+    """Whether there are only scalars, of exactly these types, and no text that JSON cannot hold."""
+    if type(sent) is not dict:
+        return False
+    for item in sent.values():
+        if type(item) is str:
+            if not (item.isascii() or _is_unicode(item)):
+                return False
+        elif type(item) not in _SCALAR_TYPES:
+            return False
+    return True
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a lone surrogate, which pydantic takes from Python
+        return False
+    return True
+
+
+def _scalar(schema: Any) -> bool:
+    inner = schema["schema"] if schema["type"] == "default" else schema
+    return inner["type"] in _SCALARS
 
 
 def holds_handle(annotation: Any) -> bool:

@@ -29,6 +29,10 @@ _PLAIN = (None, type(None), str, Any, list, list[Any], Result, Image, Audio, Emb
 """Return types that are sent as content alone."""
 
 
+_LONG = 1 << 63
+"""From here on an integer is left to the parser, which refuses those of more than 4,300 digits."""
+
+
 class ToolOutput(BaseModel):
     """Base of a tool's structured output."""
 
@@ -52,9 +56,12 @@ class Output:
         self.schema = _in_result(schema) if self._wrapped else schema
         self._adapter = adapter
         self._validator = checker(self.schema)
+        self._exact = declared if declared is int or declared is bool else None
 
     def present(self, value: Any) -> Answer:
         """Encode once, check the encoded form, and send both the text and the structure. Raises ``OutputInvalid``."""
+        if type(value) is self._exact and -_LONG < value < _LONG:  # nothing that could be wrong with it
+            return Answer({"content": [text_block(str(value).lower())], "structuredContent": {"result": value}})
         raw = encoded(value, self._written, self._plain)
         value = _decoded(raw)
         structure = {"result": value} if self._wrapped else value
@@ -181,7 +188,10 @@ def _holds_iterator(value: Any) -> bool:
     waiting, seen = [value], set()
     while waiting:
         item = waiting.pop()
-        if type(item) in _SCALARS:
+        kind = type(item)
+        if kind in _SCALARS:
+            continue
+        if kind in _CONTAINERS and _SCALARS.issuperset(map(type, item.values() if kind is dict else item)):
             continue
         if not isinstance(item, _CONTAINERS):
             if isinstance(item, Iterator):

@@ -24,8 +24,11 @@ class Answer:
     meta: dict[str, Any] = field(default_factory=dict)
     is_error: bool = False
     input_required: bool = False
-    encoded: bytes | None = None
-    """``body`` as JSON, exactly as it stands; set by egress, whose encode is the only one."""
+    encoded: bytes | None = field(default=None, compare=False, repr=False)
+    """The JSON of ``body`` exactly as it stands, so that the wire need not write it again; set by ``egress``.
+
+    ``None`` where nobody has written it yet. Whoever changes ``body`` makes a new ``Answer``, and leaves this out.
+    """
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 
 from holdfast.core.operation import Operation
 from holdfast.core.pipeline import META, Answer, Call, Proceed
@@ -15,6 +15,11 @@ from holdfast.safe.text import truncate
 
 ROOM = 256
 """Bytes kept free in a truncated answer for the JSON around its text."""
+LARGE = 4_096
+"""Characters from which it pays to find out that a text is the JSON of the structure beside it."""
+_TWICE = ["content", "structuredContent"]
+_AROUND = to_json({"content": [{"type": "text", "text": ""}], "structuredContent": {"result": None}})
+_BINARY = {"image", "audio", "resource"}
 
 
 class Egress:
@@ -36,13 +41,26 @@ class Egress:
             error.message = truncate(self._outgoing.text(error.message), self._limit)[0]
             error.data = self._outgoing.tree(error.data)
             raise
-        cleaned = self._cleaned(answer)
+        cleaned = self._quiet(answer) or self._cleaned(answer)
         cleaned.meta |= call.meta
         call.bytes_out = _size(cleaned)
         if call.bytes_out > self._limit:
             cleaned = self._cut(cleaned)
             call.bytes_out = _size(cleaned)
         return cleaned
+
+    def _quiet(self, answer: Answer) -> Answer | None:
+        """The answer as it is, when one look at its JSON shows that nothing in it can have to be altered."""
+        if answer.input_required or _holds_binary(answer.body):  # what leaves as it is need not be looked through
+            return None
+        try:
+            raw, doubtful = _written(answer.body)
+        except (PydanticSerializationError, UnicodeEncodeError):  # a lone surrogate, which cleaning replaces
+            return None
+        if not self._outgoing.quiet(doubtful):
+            return None
+        meta = self._outgoing.tree(dict(answer.meta)) if answer.meta else {}
+        return Answer(answer.body, meta, answer.is_error, encoded=raw)
 
     def _cleaned(self, answer: Answer) -> Answer:
         body = self._body(answer)
@@ -76,8 +94,36 @@ class Egress:
 
 
 def _size(answer: Answer) -> int:
-    """Bytes as JSON, ``_meta`` included."""
-    return len(to_json(answer.body)) + (len(to_json(answer.meta)) if answer.meta else 0)
+    """Bytes as JSON, ``_meta`` included; the JSON stays with the answer."""
+    raw = answer.encoded
+    if raw is None:
+        raw = to_json(answer.body, inf_nan_mode="null")
+        answer.encoded = None if answer.input_required else raw  # the wire seals a question's state first
+    return len(raw) + (len(to_json(answer.meta)) if answer.meta else 0)
+
+
+def _holds_binary(body: dict[str, Any]) -> bool:
+    """Whether there may be base64, which is long and which ``tree`` passes over."""
+    blocks: Any = body.get("content") or body.get("contents") or ()
+    return any(type(block) is dict and (block.get("type") in _BINARY or "blob" in block) for block in blocks)
+
+
+def _written(body: dict[str, Any]) -> tuple[bytes, bytes]:
+    """The JSON of ``body``, and JSON that holds every string of it: the same, or about half of it.
+
+    A large structure is mostly sent twice, as itself and as its own JSON for a text. Where that is so to the byte,
+    whatever stands in the text stands in the structure's JSON, which alone has to be looked at.
+    """
+    content: Any = body.get("content")
+    if list(body) == _TWICE and type(content) is list and len(content) == 1 and content[0].keys() == {"type", "text"}:
+        text = content[0]["text"]
+        if type(text) is str and len(text) > LARGE and content[0]["type"] == "text":
+            shown, plain = to_json(body["structuredContent"], inf_nan_mode="null"), text.encode()
+            if shown in (plain, b'{"result":' + plain + b"}"):
+                whole = b"".join((b'{"content":', to_json(content), b',"structuredContent":', shown, b"}"))
+                return whole, _AROUND + shown
+    raw = to_json(body, inf_nan_mode="null")
+    return raw, raw
 
 
 def _shortened(blocks: list[Any], room: int) -> list[Any]:

@@ -13,6 +13,8 @@ SHORT = 48
 """Characters up to which a harmless text is remembered."""
 REMEMBERED = 4_096
 """Harmless texts remembered: at most about half a megabyte."""
+SHORT_JSON = 192
+"""Bytes up to which harmless JSON is remembered, and as many of them as of texts: at most about a megabyte."""
 _BINARY = {"data", "blob"}
 """Keys of content blocks that hold base64, which no hidden text can be in and which must not be altered."""
 _BINARY_KINDS = {"image", "audio"}
@@ -25,7 +27,7 @@ class Outgoing:
         self._secrets = secrets
         self._told = on_redaction
         self._version = -1
-        self._harmless: set[str] = set()
+        self._harmless: set[str | bytes] = set()
 
     def text(self, text: str) -> str:
         """``text`` as it may leave; the same object when nothing was to be done."""
@@ -35,15 +37,34 @@ class Outgoing:
 
     def _short(self, text: str) -> str:
         """Keys and little words come again and again, and each search lets go of the interpreter's lock."""
-        if self._secrets.version != self._version:
-            self._version = self._secrets.version
-            self._harmless = set()
-        harmless = self._harmless
+        harmless = self._known()
         if text in harmless:
             return text
         found = clean(text) if len(text) < MIN_LENGTH else self._filtered(text)
-        if found is text and len(harmless) < REMEMBERED:
+        if found is text:
             harmless.add(text)
+        return found
+
+    def _known(self) -> set[str | bytes]:
+        """What was found harmless under the secrets that are registered now; emptied when it is full."""
+        if self._secrets.version != self._version or len(self._harmless) >= REMEMBERED:
+            self._version = self._secrets.version
+            self._harmless = set()
+        return self._harmless
+
+    def quiet(self, raw: bytes) -> bool:
+        """Whether ``tree`` would leave alone every string of the value that ``pydantic_core.to_json`` wrote as ``raw``.
+
+        One pass over the whole in place of one over each string. ``False`` means that nobody knows: ask ``tree``.
+        """
+        if len(raw) > SHORT_JSON:
+            return self._secrets.quiet(raw)
+        harmless = self._known()
+        if raw in harmless:
+            return True
+        found = self._secrets.quiet(raw)
+        if found:
+            harmless.add(raw)
         return found
 
     def _filtered(self, text: str) -> str:

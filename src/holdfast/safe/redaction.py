@@ -7,12 +7,16 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
+
+from pydantic_core import to_json
 
 from holdfast.errors import ConfigurationError
 from holdfast.safe import patterns
 from holdfast.safe.encodings import forms
 from holdfast.safe.patterns import RULES, Rule
+from holdfast.safe.text import suspect_high, suspects
 
 _PIECE: Final = 1 << 18  # characters searched at once, so that a flood of matches stays small in memory
 _DFA_UP_TO: Final = 100_000  # characters of patterns; beyond it a DFA would take tens of megabytes
@@ -32,13 +36,57 @@ class Redacted:
     hits: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
-    """What is looked for at one moment: one automaton over all forms and keywords, and what each of them means."""
+_ESCAPES: Final = (b"\\u", b"\\b", b"\\f", b"\\r", b"\x7f")
+"""How JSON writes the control characters that do not leave; also found behind an escaped backslash, to no harm."""
 
-    automaton: Any
+
+@dataclass(frozen=True)
+class Search:
+    """What is looked for at one moment: forms and keywords, what each of them means, and automata over all of them.
+
+    Each automaton is built at its first use: 30 ms for 20 values, about a second for 1,000 (measured).
+    """
+
+    words: tuple[str, ...]
     meaning: tuple[str | Rule, ...]
-    longest: int
+
+    @cached_property
+    def longest(self) -> int:
+        return max(map(len, self.words))
+
+    @cached_property
+    def automaton(self) -> Any:
+        library = _library()
+        return library.AhoCorasick(self.words, store_patterns=False, implementation=self._kind(library))
+
+    @cached_property
+    def sentinel(self) -> tuple[Any, int]:
+        """An automaton over JSON, and the bytes of its longest word. It knows each word as it is and as JSON writes
+        it, and whatever ``clean`` may take out: where it finds nothing, nothing is to be altered in any string."""
+        library = _library()
+        words = {*_ESCAPES, *map(str.encode, suspects())}
+        for word in self.words:
+            raw = word.encode("utf-8", "replace")
+            words |= {raw, to_json(raw.decode())[1:-1]}
+        if _SURROGATE.search("".join(self.words)):
+            words.add(b'"')  # how such a word is searched for is the library's affair: so no JSON is quiet
+        return library.BytesAhoCorasick(sorted(words), implementation=self._kind(library)), max(map(len, words))
+
+    def _kind(self, library: Any) -> Any:
+        return library.Implementation.DFA if sum(map(len, self.words)) <= _DFA_UP_TO else None
+
+    def quiet(self, raw: bytes) -> bool:
+        """Whether no string in this JSON, as ``pydantic_core.to_json`` writes it, may have to be altered."""
+        automaton, longest = self.sentinel
+        if len(raw) <= _PIECE:
+            if automaton.find_matches_as_indexes(raw):
+                return False
+        else:
+            view = memoryview(raw)
+            for base in range(0, len(raw), _PIECE):
+                if automaton.find_matches_as_indexes(view[base : base + _PIECE + longest - 1]):
+                    return False
+        return raw.isascii() or not suspect_high(raw)
 
     def silent(self, text: str) -> bool:
         """Whether no form and no keyword stands in ``text``: then no value and no pattern can."""
@@ -52,22 +100,21 @@ class Search:
 
 
 def build(values: Iterable[tuple[str, str]]) -> Search:
-    """Prepare the search for ``(value, name)`` pairs: 30 ms for 20 of them, about a second for 1,000 (measured).
-
-    Raises ``ConfigurationError`` when the library is not installed.
-    """
-    try:
-        from ahocorasick_rs import AhoCorasick, Implementation
-    except ImportError:
-        raise ConfigurationError("redaction needs Aho-Corasick: install the package ahocorasick-rs") from None
+    """Prepare the search for ``(value, name)`` pairs. Raises ``ConfigurationError`` when a library is missing."""
+    _library()
     # A keyword comes before a value that happens to be spelled alike, so both keep their meaning.
     pairs: list[tuple[str, str | Rule]] = [(word, rule) for rule in RULES for word in patterns.spellings(rule)]
     for value, name in values:
         pairs += [(_INVISIBLE.sub("", form) or form, name) for form in forms(value)]
-    words = [word for word, _ in pairs]
-    kind = Implementation.DFA if sum(map(len, words)) <= _DFA_UP_TO else None
-    automaton = AhoCorasick(words, store_patterns=False, implementation=kind)
-    return Search(automaton, tuple(meaning for _, meaning in pairs), max(map(len, words)))
+    return Search(tuple(word for word, _ in pairs), tuple(meaning for _, meaning in pairs))
+
+
+def _library() -> Any:
+    try:
+        import ahocorasick_rs
+    except ImportError:
+        raise ConfigurationError("redaction needs Aho-Corasick: install the package ahocorasick-rs") from None
+    return ahocorasick_rs
 
 
 def redact(search: Search, personal: tuple[Rule, ...], text: str) -> Redacted:

@@ -85,6 +85,13 @@ class SecretRegistry:
         """``text`` with every secret replaced by ``[redacted:<rule>]``. Linear in time."""
         return redact(self._current(), self._personal, text)
 
+    def quiet(self, raw: bytes) -> bool:
+        """Whether no string in this JSON (of ``pydantic_core.to_json``) is one that cleaning or redaction may alter.
+
+        ``False`` says nothing: then each string has to be looked at. One pass, linear in time.
+        """
+        return not self._personal and self._current().quiet(raw)
+
     def _current(self) -> Search:
         search, expiry = self._search, self._expiry
         if search is not None and (expiry is None or self._now() < expiry):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Final
 
 _C1_STRINGS = "\x90\x98\x9d-\x9f"  # DCS SOS OSC PM APC as single characters (ECMA-48, 5.6)
@@ -35,9 +36,10 @@ _HIGH = "\x00-\uffff\U00010000-\U0001bc9f\U0001bca4-\U0001d172\U0001d17b-\U0001f
     f"{chr(plane << 16)}-{chr((plane << 16) + 0xFFFD)}" for plane in (*range(2, 14), 15, 16)
 )
 
-_SUSPECT: Final = re.compile(f"[{_NEVER}{_JOINERS}{_MARKS}\u180b-\u180d\u180f\ufe00-\ufe0f\u2028\u2029\ud800-\udfff]")
-_SUSPECT_HIGH: Final = re.compile(f"[^{_HIGH}]")
-_SUSPECT_ASCII: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
+_TWICE: Final = f"{_NEVER}{_JOINERS}{_MARKS}\u180b-\u180d\u180f\ufe00-\ufe0f\u2028\u2029"
+_SUSPECT: Final = re.compile(f"[{_TWICE}\ud800-\udfff]")
+_SUSPECT_HIGH: Final = f"[^{_HIGH}]"
+_CONTROLS: Final = bytes({*range(0x20), 0x7F} - {0x09, 0x0A})
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _INTRODUCER: Final = re.compile("[\x1b\x90-\x9f]")
 _SEQUENCES: Final = re.compile(
@@ -49,20 +51,26 @@ _SEQUENCES: Final = re.compile(
     "|\x1b[ -/]*+[0-~]?"  # two-byte escape sequences, with intermediate bytes
 )
 _HIDDEN: Final = re.compile(f"[{_NEVER}]+")
-_HIDDEN_HIGH: Final = re.compile(f"[^{_HIGH}{_TAGS}\U000e0100-\U000e01ef]+")
+_HIDDEN_HIGH: Final = f"[^{_HIGH}{_TAGS}\U000e0100-\U000e01ef]+"
 _TAG_RUN: Final = re.compile(
     # U+1F3F4, letters and digits, CANCEL TAG is a flag (UTS #51, emoji_tag_sequence); any other tag is hidden text.
     f"(\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{{3,6}}\U000e007f)|[{_TAGS}]+"
 )
-_STRAY_SELECTOR: Final = re.compile(  # Unicode 15.1, StandardizedVariants.txt and the ideographic variation database
+_STRAY_SELECTOR: Final = (  # Unicode 15.1, StandardizedVariants.txt and the ideographic variation database
     f"[{_SELECTORS}](?<![{_EMOJI}][\ufe0e\ufe0f])(?<![#*0-9]\ufe0f(?=\u20e3))"
     f"(?<![{_IDEOGRAPHS}][\ufe00-\ufe02\U000e0100-\U000e01ef])(?<![{_VARYING}][\ufe00\ufe01])"
     "(?<![\u1820-\u18aa][\u180b-\u180d\u180f])"
 )
-_STRAY_JOINER: Final = re.compile(  # selectors are right by now, so that U+FE0F ends an emoji
+_STRAY_JOINER: Final = (  # selectors are right by now, so that U+FE0F ends an emoji
     f"[{_JOINERS}](?<![{_EMOJI}\ufe0f]\u200d(?=[{_EMOJI}]))(?<![{_JOINING}][{_JOINERS}](?![{_JOINERS}]))"
 )
 _MARK_RUN: Final = re.compile(f"([{_MARKS}])[{_MARKS}]+")
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Four patterns wait for the first text that needs them: together they take 15 ms to compile, at every start."""
+    return re.compile(pattern)
 
 
 def clean(text: str) -> str:
@@ -80,22 +88,36 @@ def clean(text: str) -> str:
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     if _INTRODUCER.search(text):
         text = _SEQUENCES.sub("", text)
-    text = _HIDDEN_HIGH.sub("", _HIDDEN.sub("", text)).replace("\u2028", "\n").replace("\u2029", "\n")
+    text = _compiled(_HIDDEN_HIGH).sub("", _HIDDEN.sub("", text)).replace("\u2028", "\n").replace("\u2029", "\n")
     text = _TAG_RUN.sub(r"\1", text)
-    text = _STRAY_SELECTOR.sub("", text)
-    text = _STRAY_JOINER.sub("", text)
+    text = _compiled(_STRAY_SELECTOR).sub("", text)
+    text = _compiled(_STRAY_JOINER).sub("", text)
     return _MARK_RUN.sub(r"\1", text)
 
 
 def _suspect(text: str) -> bool:
     if text.isascii():
-        return _SUSPECT_ASCII.search(text) is not None
+        return len(text.encode().translate(None, _CONTROLS)) != len(text)  # 1 ms a MiB, where ``re`` takes 7
     if _SUSPECT.search(text) is not None:
         return True
     # No surrogates from here on, so UTF-16 is longer only if there are characters above U+FFFF.
-    return len(text.encode("utf-16-le")) != 2 * len(text) and _SUSPECT_HIGH.search(text) is not None
+    return len(text.encode("utf-16-le")) != 2 * len(text) and _compiled(_SUSPECT_HIGH).search(text) is not None
 
 
+def suspects() -> set[str]:
+    """The characters from U+0080 to U+FFFF that ``clean`` looks at twice; ``suspect_high`` tells of those above."""
+    found = set()
+    for one in re.finditer("(.)(?:-(.))?", _TWICE, re.DOTALL):
+        found |= set(map(chr, range(ord(one[1]), ord(one[2] or one[1]) + 1)))
+    return {char for char in found if char >= "\x80"}
+
+
+def suspect_high(raw: bytes) -> bool:
+    """Whether this UTF-8 holds a character above U+FFFF that ``clean`` looks at twice."""
+    return bool(raw.translate(None, _BELOW)) and _compiled(_SUSPECT_HIGH).search(raw.decode()) is not None
+
+
+_BELOW: Final = bytes(range(0xF0))  # no byte of UTF-8 from here on but the first of four (RFC 3629)
 _EXTENDS: Final = re.compile(
     f"[\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0900-\u0903\u093a-\u094f\u0e31\u0e34-\u0e3a"
     f"\u0e47-\u0e4e\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\u3099\u309a\ufe20-\ufe2f\U0001f3fb-\U0001f3ff{_JOINERS}{_SELECTORS}{_TAGS}]"

@@ -51,31 +51,57 @@ def check_value(value: Any, bounds: Bounds = DEFAULT) -> int:
     """
     level: list[Any] = [value]
     size = count = depth = 0
-    longest = bounds.string
     while level:
         below: list[Any] = []
-        containers = 0
-        for item in level:
-            kind = type(item)
-            if kind is str:
-                size += len(item) + 3 if item.isascii() and len(item) <= longest else _text_size(item, bounds)
-            elif kind is dict:
-                size += _keys_size(item, bounds) + 2
-                below += item.values()
-                containers += 1
-            elif kind is list:
-                size += 2
-                below += item
-                containers += 1
-            else:
-                size += _scalar_size(item, kind, bounds)
-            if count + len(below) > bounds.elements:  # checked per container: shared branches must not pile up
-                raise JsonTooLarge(f"more than {bounds.elements} values; send fewer")
-        count += len(below)
-        depth += containers > 0
+        alike = _size_of_alike(level, bounds.string) if len(level) > _MANY else None
+        if alike is not None:
+            size += alike
+        else:
+            containers, more = _level_size(level, below, bounds.elements - count, bounds)
+            size += more
+            count += len(below)
+            depth += containers
         _hold(depth, size, bounds)
         level = below
     return size
+
+
+def _level_size(level: list[Any], below: list[Any], room: int, bounds: Bounds) -> tuple[bool, int]:
+    """Whether there are containers on this level, and its size; what they hold is added to ``below``."""
+    containers, size, longest = False, 0, bounds.string
+    for item in level:
+        kind = type(item)
+        if kind is str:
+            size += len(item) + 3 if item.isascii() and len(item) <= longest else _text_size(item, bounds)
+        elif kind is int and _SAFE_LEAST < item < _SAFE_MOST:
+            size += 8
+        elif kind is dict or kind is list:
+            size += 2 if kind is list else _keys_size(item, bounds) + 2
+            below += item if kind is list else item.values()
+            containers = True
+            if len(below) > room:  # checked per container: shared branches must not pile up
+                raise JsonTooLarge(f"more than {bounds.elements} values; send fewer")
+        else:
+            size += _scalar_size(item, kind, bounds)
+    return containers, size
+
+
+_MANY: Final = 16
+_SAFE_LEAST: Final = -(1 << 53)
+_SAFE_MOST: Final = 1 << 53
+
+
+def _size_of_alike(items: list[Any], longest: int) -> int | None:
+    """What many harmless values of one kind count for, found without a look at each; ``None`` where it takes one."""
+    kinds = set(map(type, items))
+    if kinds == {int}:
+        return 8 * len(items) if min(items) > _SAFE_LEAST and max(items) < _SAFE_MOST else None
+    if kinds == {float}:
+        return 12 * len(items) if all(map(isfinite, items)) else None
+    if kinds == {str} and all(map(str.isascii, items)):
+        lengths = list(map(len, items))
+        return sum(lengths) + 3 * len(items) if max(lengths) <= longest else None
+    return None
 
 
 def _hold(depth: int, size: int, bounds: Bounds) -> None:
@@ -109,8 +135,6 @@ def _scalar_size(item: Any, kind: type, bounds: Bounds) -> int:
     if item is None or kind is bool:
         return 5
     if kind is int:
-        if -(1 << 53) < item < 1 << 53:
-            return 8
         if item.bit_length() > bounds.integer_digits * 3 and abs(item) >= 10**bounds.integer_digits:
             raise JsonTooLarge(f"an integer has more than {bounds.integer_digits} digits")
         return bounds.integer_digits

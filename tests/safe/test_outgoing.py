@@ -1,0 +1,151 @@
+"""One look at the JSON of an answer says that nothing is to be done only where a look at each string says so too."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic_core import from_json, to_json
+
+from holdfast.safe import outgoing
+from holdfast.safe.encodings import forms
+from holdfast.safe.outgoing import Outgoing
+from holdfast.safe.redaction import _INVISIBLE, _PIECE
+from holdfast.safe.secrets import SecretRegistry
+from holdfast.safe.text import _SUSPECT_HIGH, clean, suspects
+
+SECRETS = (
+    "canary-0123456789",
+    'kX9/+q"W<e &7\\rT2',
+    "pässwörd-ключ",
+    "line one\nline two of it",
+    "31415926",
+    "tab\tbed\x1f!",
+)
+
+
+def registry(*values: str, personal: bool = False) -> SecretRegistry:
+    made = SecretRegistry(personal=personal)
+    for number, value in enumerate(values):
+        made.add(value, f"own-{number}")
+    return made
+
+
+KNOWN = registry(*SECRETS)
+FORMS = sorted({form for secret in SECRETS for form in forms(secret)} | set(SECRETS))
+TOKENS = ("ghp_" + "a" * 36, "password=hunter2hunter2", "Bearer abcdefghijklmnopqrstuvwx", "https://u:passw@h.example/")
+INVISIBLE = ("\u200b", "\u00ad", "\u2060", "\ufeff", "\u200d", "\ufe0f", "\U000e0041", "\u180e")
+
+
+ODD = ["", "\\u0041", "\\b", "a\rb", "\x7f", "\x1b[31m", "\ud800", "a\udfffb", "👨‍👩‍👧", "می‌خواهم", "\x85", "\ufff9"]
+SPLITS = [*INVISIBLE, "\x00", "\x1b[0m", "\n"]
+
+
+def split(secret: str, at: int, char: str) -> str:
+    return secret[: at % len(secret)] + char + secret[at % len(secret) :]
+
+
+planted = (
+    st.sampled_from([*FORMS, *TOKENS])
+    | st.builds(split, st.sampled_from(FORMS), st.integers(1, 60), st.sampled_from(SPLITS))
+)  # fmt: skip
+ordinary = (
+    st.text(st.characters(exclude_categories=()), max_size=12)
+    | st.text("abc \n\t\"\\/é日😀u{}[]:,", max_size=30)
+    | st.sampled_from(ODD)
+)  # fmt: skip
+texts = ordinary | st.builds(lambda a, b, c: a + b + c, ordinary, planted, ordinary)
+scalars = texts | st.none() | st.booleans() | st.floats() | st.integers() | st.sampled_from([31415926, 3141592.6])
+trees = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4), max_leaves=12
+)
+
+
+def written(value: Any) -> bytes | None:
+    try:
+        return to_json(value, inf_nan_mode="null")
+    except ValueError:  # a lone surrogate
+        return None
+
+
+@settings(max_examples=400, deadline=None)
+@given(trees)
+def test_what_is_quiet_would_not_have_been_altered_anywhere(tree: Any) -> None:
+    raw = written(tree)
+    if raw is not None and Outgoing(KNOWN).quiet(raw):
+        assert Outgoing(KNOWN).tree(tree) is tree
+
+
+@settings(max_examples=500, deadline=None)
+@given(trees)
+def test_json_shown_as_text_is_quiet_only_where_the_text_and_the_structure_are(tree: Any) -> None:
+    raw = written(tree)
+    if raw is not None and Outgoing(KNOWN).quiet(raw):
+        again = from_json(raw)
+        assert Outgoing(KNOWN).tree([raw.decode(), again]) == [raw.decode(), again]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cf"]), min_size=8, max_size=30), texts, texts)
+def test_no_secret_of_any_characters_is_quiet(value: str, before: str, after: str) -> None:
+    secret = value.strip() if len(value.strip()) >= 6 else value + "123456"
+    known = registry(secret)
+    for tree in ({"a": [before + secret + after]}, {before + secret + after: 1}, [to_json(secret).decode()]):
+        raw = written(tree)
+        assert raw is None or not Outgoing(known).quiet(raw)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["plain", "two\nlines\tand \"quotes\"", "ünïcödé 日本語", "😀 grin", {"a": [1, 2.5, None, True]}, "x" * 300_000,
+     "é" * 300_000],
+    ids=lambda value: str(value)[:12],
+)  # fmt: skip
+def test_ordinary_values_are_quiet(value: Any) -> None:
+    assert Outgoing(KNOWN).quiet(to_json(value))
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_a_secret_across_two_pieces_of_a_long_text_is_not_quiet(secret: str) -> None:
+    for at in (_PIECE - 50, *range(_PIECE - 20, _PIECE + 3), 2 * _PIECE - 4):
+        assert not Outgoing(KNOWN).quiet(to_json("a" * at + secret + "b" * 90))
+
+
+def test_personal_data_is_looked_for_in_each_string() -> None:
+    assert not Outgoing(registry(personal=True)).quiet(b'"nothing of the kind"')
+
+
+def test_a_secret_that_is_no_unicode_makes_nothing_quiet() -> None:
+    assert not Outgoing(registry("\ud800canary-of-old\udfff")).quiet(b'{"a":1}')
+
+
+def test_what_was_quiet_is_looked_at_again_when_there_is_another_secret() -> None:
+    known = registry()
+    out = Outgoing(known)
+    raw = b'{"a":"a-later-canary"}'
+    assert out.quiet(raw)
+    assert out.quiet(raw)
+    known.add("a-later-canary", "later")
+    assert not out.quiet(raw)
+    known.remove("a-later-canary")
+    assert out.quiet(raw)
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outgoing, "REMEMBERED", 10)
+    out = Outgoing(registry())
+    for number in range(100):
+        assert out.quiet(b'"%d"' % number)
+        assert out.text(f"text {number}") == f"text {number}"
+        assert len(out._harmless) <= 10
+
+
+def test_every_invisible_character_is_one_that_cleaning_looks_at() -> None:
+    known, high = suspects(), re.compile(_SUSPECT_HIGH)
+    for code in (*range(0x80, 0xD800), *range(0xE000, 0x110000)):
+        char = chr(code)
+        if _INVISIBLE.match(char) or clean(char) != char:
+            assert char in known if code < 0x10000 else high.match(char)

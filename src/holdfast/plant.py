@@ -25,7 +25,7 @@ from holdfast.observe.metrics import Metrics
 from holdfast.resilience.bulkhead import Bulkhead
 from holdfast.resilience.deadline import Orphans
 from holdfast.resilience.retry import RetryBudget
-from holdfast.resources.allocator import hold_thresholds
+from holdfast.resources.allocator import hold_thresholds, set_aside
 from holdfast.resources.tracker import Occupancy
 from holdfast.resources.tracking import install as install_tracking
 from holdfast.safe.outgoing import Outgoing
@@ -190,6 +190,7 @@ class Plant:
 
     def watch_loop(self) -> None:
         """Start the heartbeat, once everything that takes its time at start has been imported and built."""
+        self._undo.append(set_aside())
         settings = self.loaded.settings.watchdog
         if settings.enabled:
             thresholds = Thresholds(settings.heartbeat, settings.lag, settings.interrupt)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from holdfast.safe.later import Later
-
 _C1_STRINGS = "\x90\x98\x9d-\x9f"  # DCS SOS OSC PM APC as single characters (ECMA-48, 5.6)
 _JOINERS = "\u200c\u200d"  # ZWNJ, ZWJ
 _MARKS = "\u061c\u200e\u200f"  # ALM, LRM, RLM: kept, but a run of them can carry bits
@@ -51,17 +49,17 @@ _SEQUENCES: Final = re.compile(
     "|\x1b[ -/]*+[0-~]?"  # two-byte escape sequences, with intermediate bytes
 )
 _HIDDEN: Final = re.compile(f"[{_NEVER}]+")
-_HIDDEN_HIGH: Final = Later(f"[^{_HIGH}{_TAGS}\U000e0100-\U000e01ef]+")
+_HIDDEN_HIGH: Final = re.compile(f"[^{_HIGH}{_TAGS}\U000e0100-\U000e01ef]+")
 _TAG_RUN: Final = re.compile(
     # U+1F3F4, letters and digits, CANCEL TAG is a flag (UTS #51, emoji_tag_sequence); any other tag is hidden text.
     f"(\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{{3,6}}\U000e007f)|[{_TAGS}]+"
 )
-_STRAY_SELECTOR: Final = Later(  # Unicode 15.1, StandardizedVariants.txt and the ideographic variation database
+_STRAY_SELECTOR: Final = re.compile(  # Unicode 15.1, StandardizedVariants.txt and the ideographic variation database
     f"[{_SELECTORS}](?<![{_EMOJI}][\ufe0e\ufe0f])(?<![#*0-9]\ufe0f(?=\u20e3))"
     f"(?<![{_IDEOGRAPHS}][\ufe00-\ufe02\U000e0100-\U000e01ef])(?<![{_VARYING}][\ufe00\ufe01])"
     "(?<![\u1820-\u18aa][\u180b-\u180d\u180f])"
 )
-_STRAY_JOINER: Final = Later(  # selectors are right by now, so that U+FE0F ends an emoji
+_STRAY_JOINER: Final = re.compile(  # selectors are right by now, so that U+FE0F ends an emoji
     f"[{_JOINERS}](?<![{_EMOJI}\ufe0f]\u200d(?=[{_EMOJI}]))(?<![{_JOINING}][{_JOINERS}](?![{_JOINERS}]))"
 )
 _MARK_RUN: Final = re.compile(f"([{_MARKS}])[{_MARKS}]+")

@@ -9,17 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from holdfast.access.quotas import Quota
-from holdfast.access.tokens import STRONG_LENGTH, token_values
 from holdfast.core.clock import Clock, SystemClock
 from holdfast.core.events import Events
 from holdfast.core.layers import Loaded
 from holdfast.core.operation import Operation
 from holdfast.errors import ConfigurationError, MissingSetting
 from holdfast.guards.parts import Parts
-from holdfast.isolation.processes import ProcessPool
 from holdfast.isolation.threads import ThreadPool
 from holdfast.observe.audit import AuditLog
 from holdfast.observe.health import Health, audit, loop_lag, memory
@@ -28,15 +25,21 @@ from holdfast.observe.metrics import Metrics
 from holdfast.resilience.bulkhead import Bulkhead
 from holdfast.resilience.deadline import Orphans
 from holdfast.resilience.retry import RetryBudget
-from holdfast.resources.allocator import hold_thresholds
+from holdfast.resources.allocator import hold_thresholds, set_aside
 from holdfast.resources.tracker import Occupancy
 from holdfast.resources.tracking import install as install_tracking
 from holdfast.safe.outgoing import Outgoing
+from holdfast.safe.policy import UrlPolicy
 from holdfast.safe.sandbox import Sandbox
 from holdfast.safe.secrets import MIN_LENGTH, SecretRegistry
 from holdfast.safe.secrets import require as require_redaction
-from holdfast.state.store import Store, default_state_dir
+from holdfast.state.location import default_state_dir
 from holdfast.watchdog.heartbeat import Block, Heartbeat, Thresholds
+
+if TYPE_CHECKING:
+    from holdfast.access.quotas import Quota
+    from holdfast.isolation.processes import ProcessPool
+    from holdfast.state.store import Store
 
 IO_THREADS = 32
 """Threads for the short I/O of handles; tools' own blocking code has ``limits.threads`` of its own."""
@@ -56,7 +59,7 @@ class Plant:
         self.clock = clock or SystemClock()
         self.metrics = Metrics()
         self.health = Health(clock=self.clock)
-        require_redaction()  # loaded now, and refused now if it is missing: not while the first answer leaves
+        require_redaction()  # refused now if it is missing: not while the first answer leaves
         self.secrets = SecretRegistry(personal=settings.secrets.personal_data)
         self._register_secrets()
         self.outgoing = Outgoing(self.secrets, on_redaction=self.metrics.redacted)
@@ -74,6 +77,8 @@ class Plant:
     def _register_secrets(self) -> None:
         settings = self.loaded.settings
         if settings.auth.tokens is not None:
+            from holdfast.access.tokens import token_values
+
             for number, token in enumerate(token_values(settings.auth.tokens.get_secret_value()), 1):
                 if len(token) >= MIN_LENGTH:
                     self.secrets.add(token, f"auth-token-{number}")
@@ -97,7 +102,7 @@ class Plant:
             threads=ThreadPool(limits.threads),
             processes=self.processes,
             total=Bulkhead(limits.total, TOTAL_QUEUE, self.clock),
-            quota=None if limits.quota is None else Quota(limits.quota, self._open_store()),
+            quota=None if limits.quota is None else self._open_quota(limits.quota),
             budget=RetryBudget(),
             occupancy=Occupancy(),
         )
@@ -110,7 +115,14 @@ class Plant:
             settings.file or self.state_dir() / "audit.jsonl", fail_open=settings.fail_open, clock=self.clock
         )
 
+    def _open_quota(self, rate: str) -> Quota:
+        from holdfast.access.quotas import Quota
+
+        return Quota(rate, self._open_store())
+
     def _open_store(self) -> Store:
+        from holdfast.state.store import Store
+
         self.store = Store(self.state_dir() / "state.sqlite", on_damage=self._damaged, clock=self.clock)
         return self.store
 
@@ -132,6 +144,8 @@ class Plant:
     def processes(self) -> ProcessPool:
         """The pool of killable processes, started when the first tool needs it."""
         if self._processes is None:
+            from holdfast.isolation.processes import ProcessPool
+
             self._processes = ProcessPool(2, memory=self.loaded.settings.watchdog.memory)
         return self._processes
 
@@ -166,12 +180,17 @@ class Plant:
 
     def _weak_tokens(self) -> list[str]:
         tokens = self.loaded.settings.auth.tokens
-        found = [] if tokens is None else token_values(tokens.get_secret_value())
+        if tokens is None:
+            return []
+        from holdfast.access.tokens import STRONG_LENGTH, token_values
+
+        found = token_values(tokens.get_secret_value())
         weak = [token for token in found if len(token) < STRONG_LENGTH]
         return [f"auth.tokens: {len(weak)} shorter than {STRONG_LENGTH} characters can be guessed"] if weak else []
 
     def watch_loop(self) -> None:
         """Start the heartbeat, once everything that takes its time at start has been imported and built."""
+        self._undo.append(set_aside())
         settings = self.loaded.settings.watchdog
         if settings.enabled:
             thresholds = Thresholds(settings.heartbeat, settings.lag, settings.interrupt)
@@ -205,8 +224,6 @@ class Plant:
 
 def build_sandbox(loaded: Loaded) -> Sandbox:
     """Open what the settings allow handles to reach. Raises ``ConfigurationError``."""
-    from holdfast.safe.urls import UrlPolicy
-
     settings = loaded.settings
     root = database = None
     if settings.workspace is not None:

@@ -8,20 +8,15 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from holdfast.core.completion import Completion
-from holdfast.core.function import FunctionTool
-from holdfast.core.layers import CONFIG_FILE, Loaded, load
-from holdfast.core.mounting import mounted
-from holdfast.core.operation import Operation
-from holdfast.core.prompt import Prompt
 from holdfast.core.registry import Registry
-from holdfast.core.resource import Resource
-from holdfast.core.tool import Tool
 from holdfast.errors import ConfigurationError, HoldfastError
 
 if TYPE_CHECKING:
     from holdfast.core.config import Settings
     from holdfast.core.events import Subscriber
+    from holdfast.core.layers import Loaded
+    from holdfast.core.operation import Operation
+    from holdfast.core.tool import Tool
     from holdfast.live import Live
     from holdfast.observe.finding import Probe
 
@@ -76,6 +71,7 @@ class Server:
         ``open_world``, ``cacheable``, ``isolation``, ``lenient``, ``scopes``, ``icons``, ``meta``, ``fallback``, and
         ``schema`` (a JSON schema of your own for a function of one argument). The function itself is returned.
         """
+        from holdfast.core.function import FunctionTool
 
         def decorate(function: F) -> F:
             self.add(FunctionTool(function, **facts))
@@ -85,6 +81,7 @@ class Server:
 
     def resource(self, uri: str, /, *, mime_type: str | None = None, **facts: Any) -> Callable[[F], F]:
         """Make a function a resource: ``@server.resource("note://{user}", mime_type="text/plain")``."""
+        from holdfast.core.resource import Resource
 
         def decorate(function: F) -> F:
             self.add(Resource(uri, function, mime_type=mime_type, **facts))
@@ -98,6 +95,7 @@ class Server:
     def prompt(self, /, **facts: Any) -> Callable[[F], F]: ...
     def prompt(self, function: F | None = None, /, **facts: Any) -> Any:
         """Make a function that returns text or messages a prompt."""
+        from holdfast.core.prompt import Prompt
 
         def decorate(function: F) -> F:
             self.add(Prompt(function, **facts))
@@ -107,6 +105,7 @@ class Server:
 
     def completion(self, owner: str, argument: str) -> Callable[[F], F]:
         """Make a function suggest values for an argument of a prompt (its name) or a template (its URI)."""
+        from holdfast.core.completion import Completion
 
         def decorate(function: F) -> F:
             self.add(Completion(owner, argument, function))
@@ -160,6 +159,8 @@ class Server:
         for operation in self.registry:
             registry.add(operation)
         for child, namespace in self._mounts:
+            from holdfast.core.mounting import mounted
+
             for operation in child.whole():
                 twin = self._twins.setdefault((operation, namespace), mounted(operation, namespace))
                 self._homes[twin] = child._homes.get(operation, child)
@@ -180,6 +181,7 @@ class Server:
     def load_settings(self, **overrides: Any) -> Loaded:
         """The settings this server would run with, each with its layer. ``overrides`` (section__key) win."""
         from holdfast.core.config import Settings
+        from holdfast.core.layers import load
 
         given = self._overrides
         base = given.model_dump(exclude_unset=True) if isinstance(given, Settings) else dict(given or {})
@@ -262,6 +264,8 @@ class Server:
 
 def beside(module: Mapping[str, Any]) -> Path | None:
     """The ``holdfast.toml`` in the folder of the file that makes the server; never that of the working directory."""
+    from holdfast.core.layers import CONFIG_FILE
+
     file = module.get("__file__")
     found = Path(file).resolve().with_name(CONFIG_FILE) if file else None
     return found if found is not None and found.is_file() else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import time
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.core.raw import MAX_SEARCHED, SchemaArguments, checker, first
+from holdfast.core.raw import MAX_SEARCHED, OneScalar, SchemaArguments, by_library, checker, first
 from holdfast.errors import ConfigurationError, InvalidArguments
 
 CANARY = "canaryvalue"
@@ -176,3 +177,54 @@ def test_a_schema_that_is_none_is_an_error_of_the_author(schema: dict[str, Any])
 def test_the_first_fault_of_a_valid_value_is_asked_for_in_vain() -> None:
     with pytest.raises(ValueError, match="valid"):
         first(checker({"type": "object"}), {})
+
+
+# -- the check of one plain value ------------------------------------------------------------------------------------
+
+
+def wrapping(kind: str) -> dict[str, Any]:
+    return {"type": "object", "properties": {"result": {"type": kind}}, "required": ["result"]}
+
+
+@given(
+    kind=st.sampled_from(["string", "integer", "number", "boolean", "null"]),
+    value=st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])) | st.lists(st.integers(), max_size=1),
+)  # fmt: skip
+def test_one_plain_value_is_judged_as_the_library_judges_it(kind: str, value: Any) -> None:
+    quick = checker(wrapping(kind))
+    assert isinstance(quick, OneScalar)
+    assert quick.is_valid({"result": value}) == by_library(wrapping(kind)).is_valid({"result": value})
+
+
+@pytest.mark.parametrize("value", [{}, {"other": 1}, {"result": "x"}, {"result": True}, [1], "x", None, 5])
+def test_what_is_no_plain_value_is_left_to_the_library(value: Any) -> None:
+    quick = checker(wrapping("integer"))
+    assert not quick.is_valid(value)
+    assert first(quick, value).kind.name == first(by_library(wrapping("integer")), value).kind.name
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        wrapping("integer") | {"additionalProperties": False},
+        wrapping("object"),
+        wrapping("integer") | {"required": []},
+        wrapping("integer") | {"type": ["object", "null"]},
+        {"type": "object", "properties": {"result": {"type": ["integer", "null"]}}, "required": ["result"]},
+        {"type": "object", "properties": {"result": {"type": "integer", "minimum": 0}}, "required": ["result"]},
+        {"type": "object", "properties": {"result": True}, "required": ["result"]},
+        {"type": "object", "properties": {"a": {"type": "null"}, "b": {}}, "required": ["a"]},
+        {"type": "object", "properties": {}, "required": []},
+        {"type": "object"},
+    ],
+    ids=str,
+)
+def test_a_schema_that_says_more_goes_to_the_library_at_once(schema: dict[str, Any]) -> None:
+    assert not isinstance(checker(schema), OneScalar)
+
+
+def test_a_missing_library_is_told_before_the_first_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jsonschema_rs", None)
+    with pytest.raises(ConfigurationError, match="jsonschema-rs"):
+        checker(wrapping("string"))

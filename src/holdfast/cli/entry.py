@@ -18,6 +18,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run one command and leave with its exit status; ``argv`` are the words after ``holdfast``."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
+        if words[:1] == ["run"]:
+            _run_plainly(words)
         from holdfast.cli.app import build
 
         build()(args=words, prog_name="holdfast")
@@ -29,6 +31,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         _leave(str(error), USAGE)
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None
+
+
+def _run_plainly(words: list[str]) -> None:
+    """Serve over stdio, as clients start it, without what only other words need; returns when it is not that."""
+    from holdfast.cli.serving import plain, serve
+
+    said = plain(words)
+    if said is not None:
+        serve(*said, http=False, overrides={})
+        raise SystemExit(0)
 
 
 def _leave(message: str, status: int) -> None:

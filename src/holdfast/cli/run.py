@@ -44,6 +44,7 @@ def run(  # noqa: PLR0913 - each parameter is an option of the command
 ) -> None:
     """Serve a server over stdio or HTTP. Over HTTP it answers at /mcp, with /health and /metrics beside it."""
     from holdfast.cli.discovery import Sources, Target
+    from holdfast.cli.serving import serve
 
     refuse_without_http(http, {"--host": host, "--port": port, "--auth": auth or None, "--reload": reload or None})
     chosen, sources = Target.parse(target), Sources(config, env_file, debug)
@@ -65,19 +66,3 @@ def refuse_without_http(http: bool, given: dict[str, Any]) -> None:
             "--reload needs --http: over stdio the client owns the process, so starting it again would lose the client"
         )
     raise ConfigurationError(f"{name} needs --http: a stdio server talks to the one client that started it")
-
-
-def serve(target: Any, sources: Any, http: bool, overrides: dict[str, Any]) -> None:
-    """Take the descriptors before the author's module can print to them, import it, and serve until the end."""
-    from holdfast.cli.discovery import find
-    from holdfast.wire.claim import claim
-    from holdfast.wire.serve import run as run_server
-
-    claimed = None if http else claim()
-    try:
-        server = find(target, sources)
-    except BaseException:  # the descriptors go back, whatever ended the import
-        if claimed is not None:
-            claimed.release()
-        raise
-    run_server(server, "http" if http else "stdio", overrides, claimed=claimed)

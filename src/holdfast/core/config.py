@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from holdfast.core.limits import parse_rate
 from holdfast.errors import ConfigurationError
@@ -30,7 +29,8 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # built on first use: most servers never validate a section by itself, and `Settings` holds the schemas of all
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class LimitSettings(_Section):
@@ -134,39 +134,24 @@ class WatchdogSettings(_Section):
     memory: int = Field(512 * MIB, gt=0, description="bytes of resident memory that count as the budget")
 
 
-class Settings(BaseSettings):
-    """All settings. Build them with ``load`` so that each value can be traced to its layer."""
+class Settings(_Section):
+    """All settings. Build them with ``load`` so that each value can be traced to its layer.
 
-    model_config = SettingsConfigDict(
-        frozen=True,
-        extra="forbid",
-        env_prefix=ENV_PREFIX,
-        env_nested_delimiter="__",
-    )
+    Nothing is read here: neither the environment nor a file. Defaults are taken as they are written; that they fit
+    their own fields is held by a test.
+    """
 
     workspace: Path | None = Field(None, description="folder beneath which tools may read and write")
     workspace_read_only: bool = Field(False, description="refuse every write to the workspace")
     fast_path: bool = Field(True, description="answer common messages directly; off: all through the SDK")
     database: str | None = Field(None, description="SQLite file (or SQLAlchemy URL) that tools may query")
     state: Path | None = Field(None, description="folder for durable state (default: the user's state folder)")
-    limits: LimitSettings = LimitSettings()
-    http: HttpSettings = HttpSettings()
-    auth: AuthSettings = AuthSettings()
-    urls: UrlSettings = UrlSettings()
-    log: LogSettings = LogSettings()
-    audit: AuditSettings = AuditSettings()
-    health: HealthSettings = HealthSettings()
-    secrets: SecretSettings = SecretSettings()
-    watchdog: WatchdogSettings = WatchdogSettings()
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what is passed in: ``load`` reads the layers itself, so that each value keeps its origin."""
-        return (init_settings,)
+    limits: LimitSettings = LimitSettings.model_construct()
+    http: HttpSettings = HttpSettings.model_construct()
+    auth: AuthSettings = AuthSettings.model_construct()
+    urls: UrlSettings = UrlSettings.model_construct()
+    log: LogSettings = LogSettings.model_construct()
+    audit: AuditSettings = AuditSettings.model_construct()
+    health: HealthSettings = HealthSettings.model_construct()
+    secrets: SecretSettings = SecretSettings.model_construct()
+    watchdog: WatchdogSettings = WatchdogSettings.model_construct()

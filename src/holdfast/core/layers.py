@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
-import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_settings import EnvSettingsSource
 
 from holdfast.core.config import ENV_PREFIX, Settings
 from holdfast.errors import ConfigurationError
@@ -22,8 +19,7 @@ CONFIG_FILE = "holdfast.toml"
 DEFAULT = "default"
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(NamedTuple):
     """Settings and, for each dotted key that is not a default, the layer that set it."""
 
     settings: Settings
@@ -96,6 +92,8 @@ def _explain(error: ValidationError) -> str:
 
 
 def _read_toml(file: Path) -> Tree:
+    import tomllib
+
     try:
         return tomllib.loads(file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -115,33 +113,32 @@ def _read_env_file(file: Path) -> Mapping[str, str]:
 
 
 def _read_environment(environ: Mapping[str, str]) -> Tree:
-    sections = {name for name, _ in _sections()}
+    """``HOLDFAST_LIMITS__RATE=9/s``, or a whole section as JSON; a variable of its own wins over its section's."""
+    known, sections = keys(), dict(_sections())
+    ours = {name.lower().removeprefix(ENV_PREFIX.lower()): environ[name] for name in environ if _is_ours(name)}
     tree: Tree = {}
-    for name in environ:
-        if name.upper().startswith(ENV_PREFIX):
-            head, *tail = name.lower().removeprefix(ENV_PREFIX.lower()).split("__")
-            if head not in Settings.model_fields or (tail and head not in sections):
-                tree[".".join((head, *tail))] = environ[name]  # the library would overlook it
-    return tree | _Environment(Settings, environ)()
+    for name in sorted(ours, key=lambda name: "__" in name):
+        key = name.replace("__", ".")
+        as_json = key in sections or (key in known and get_origin(known[key].annotation) is tuple)
+        value = _from_json(name, ours[name]) if as_json else ours[name]
+        if key.partition(".")[0] in sections:
+            _put(tree, key, value)
+        else:
+            tree[key] = value  # a name beneath no section stays whole, and is refused as it was written
+    return tree
 
 
-class _Environment(EnvSettingsSource):
-    """The library's reader of environment variables, pointed at a mapping that is passed in."""
+def _is_ours(name: str) -> bool:
+    return name.upper().startswith(ENV_PREFIX)
 
-    def __init__(self, settings: type[Settings], environ: Mapping[str, str]) -> None:
-        self._environ = {name.lower(): value for name, value in environ.items()}
-        super().__init__(settings)
 
-    def _load_env_vars(self) -> Mapping[str, str | None]:
-        return dict(self._environ)
-
-    def prepare_field_value(self, field_name: str, field: FieldInfo, value: Any, value_is_complex: bool) -> Any:
-        try:
-            return super().prepare_field_value(field_name, field, value, value_is_complex)
-        except ValueError:
-            raise ConfigurationError(
-                f"{ENV_PREFIX}{field_name.upper()}: lists and objects are written as JSON in the environment"
-            ) from None
+def _from_json(name: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise ConfigurationError(
+            f"{ENV_PREFIX}{name.upper()}: lists and objects are written as JSON in the environment"
+        ) from None
 
 
 def _nested(overrides: Mapping[str, Any]) -> Tree:
@@ -193,6 +190,8 @@ def _refuse_unknown(origins: Mapping[str, str]) -> None:
     known = keys()
     for key, layer in origins.items():
         if key not in known:
+            from difflib import get_close_matches
+
             near = get_close_matches(key, known, n=1, cutoff=0.5)
             hint = f"; the nearest known key is {near[0]}" if near else ""
             raise ConfigurationError(f"unknown setting {_printable(key)} ({layer}){hint}")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from holdfast.core.completion import Completion
 from holdfast.core.operation import Operation
-from holdfast.core.prompt import Prompt
-from holdfast.core.resource import Resource
 from holdfast.core.tool import Tool
 from holdfast.errors import ConfigurationError, DuplicateName
+
+if TYPE_CHECKING:
+    from holdfast.core.completion import Completion
+    from holdfast.core.prompt import Prompt
+    from holdfast.core.resource import Resource
 
 MAX_ENTRIES = 10_000
 """Operations of one kind in one server; far above any real server, so that a loop cannot fill the memory."""
@@ -31,7 +33,15 @@ class Registry:
         """Add a tool, resource or prompt. Raises ``DuplicateName``."""
         if isinstance(operation, Tool):
             self._put(self.tools, operation.name, operation)
-        elif isinstance(operation, Resource):
+        else:
+            self._add_other(operation)
+
+    def _add_other(self, operation: Operation) -> None:
+        from holdfast.core.completion import Completion
+        from holdfast.core.prompt import Prompt
+        from holdfast.core.resource import Resource
+
+        if isinstance(operation, Resource):
             self._put(self.resources, operation.uri, operation)
         elif isinstance(operation, Prompt):
             self._put(self.prompts, operation.name, operation)

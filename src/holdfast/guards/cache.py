@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic_core import to_json
 
 from holdfast.core.operation import Operation
 from holdfast.core.pipeline import Answer, Call, Proceed
 from holdfast.errors import ConfigurationError
 from holdfast.guards.parts import Parts
-from holdfast.resilience.cache import CoalescingCache
 from holdfast.resources.tracking import Tracker, internal
 from holdfast.safe.handle import current_scope
+
+if TYPE_CHECKING:
+    from holdfast.resilience.cache import CoalescingCache
 
 
 class Cache:
@@ -57,4 +61,6 @@ def recipe(operation: Operation, parts: Parts) -> Cache | None:
         return None
     if operation.changes_things:
         raise ConfigurationError(f"{operation.kind} {operation.name}: only a read_only operation may be cacheable")
+    from holdfast.resilience.cache import CoalescingCache
+
     return Cache(CoalescingCache(parts.clock), operation.ttl)

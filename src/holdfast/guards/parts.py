@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from holdfast.access.quotas import Quota
-from holdfast.core.clock import Clock
-from holdfast.core.config import Settings
-from holdfast.core.events import Events
 from holdfast.core.limits import Bounds, settle
-from holdfast.core.operation import Operation
-from holdfast.isolation.processes import ProcessPool
-from holdfast.isolation.threads import ThreadPool
-from holdfast.observe.audit import AuditLog
-from holdfast.observe.metrics import Metrics
-from holdfast.resilience.bulkhead import Bulkhead
-from holdfast.resilience.deadline import Orphans
-from holdfast.resilience.retry import RetryBudget
-from holdfast.resources.tracker import Occupancy
-from holdfast.safe.outgoing import Outgoing
-from holdfast.safe.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from holdfast.access.quotas import Quota
+    from holdfast.core.clock import Clock
+    from holdfast.core.config import Settings
+    from holdfast.core.events import Events
+    from holdfast.core.operation import Operation
+    from holdfast.isolation.processes import ProcessPool
+    from holdfast.isolation.threads import ThreadPool
+    from holdfast.observe.audit import AuditLog
+    from holdfast.observe.metrics import Metrics
+    from holdfast.resilience.bulkhead import Bulkhead
+    from holdfast.resilience.deadline import Orphans
+    from holdfast.resilience.retry import RetryBudget
+    from holdfast.resources.tracker import Occupancy
+    from holdfast.safe.outgoing import Outgoing
+    from holdfast.safe.sandbox import Sandbox
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from holdfast.access.quotas import Quota
+from typing import TYPE_CHECKING
+
 from holdfast.core.operation import Operation
 from holdfast.core.pipeline import Answer, Call, Proceed
 from holdfast.errors import Refusal
 from holdfast.guards.parts import Parts
+
+if TYPE_CHECKING:
+    from holdfast.access.quotas import Quota
 
 
 class QuotaGuard:

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from math import inf
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from holdfast.core.context import InputRequired
 from holdfast.core.operation import Operation
@@ -16,8 +16,10 @@ from holdfast.core.pipeline import Answer, Call, Proceed
 from holdfast.errors import Busy, DeadlineExceeded
 from holdfast.guards.parts import Parts
 from holdfast.isolation.inline import LoopBlocked, inline, running
-from holdfast.isolation.processes import ProcessPool
-from holdfast.isolation.threads import ThreadPool
+
+if TYPE_CHECKING:
+    from holdfast.isolation.processes import ProcessPool
+    from holdfast.isolation.threads import ThreadPool
 
 Runner = Callable[[Call, Mapping[str, Any]], Awaitable[Any]]
 

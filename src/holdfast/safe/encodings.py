@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 import json
 from typing import Final
 from urllib.parse import quote, quote_plus
@@ -13,8 +12,10 @@ _SHORTEST: Final = 6  # characters; a shorter form of a secret would turn up in 
 
 def forms(value: str) -> frozenset[str]:
     """Every form of ``value`` that is looked for, without those too short to mean anything; about 25 of them."""
+    from html import escape  # here: its tables are half a megabyte, and most servers hold no secret
+
     raw = value.encode("utf-8", "surrogatepass")
-    found = {value, value[::-1], raw.hex(), raw.hex().upper(), html.escape(value), repr(value)[1:-1]}
+    found = {value, value[::-1], raw.hex(), raw.hex().upper(), escape(value), repr(value)[1:-1]}
     found |= _percent(value, raw) | _json(value)
     for offset in range(3):
         found |= _base64(raw, offset)

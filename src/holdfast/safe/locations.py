@@ -9,10 +9,12 @@ from urllib.parse import quote
 
 from holdfast.errors import ConfigurationError, UnsafeUrl
 from holdfast.safe.addresses import is_public
+from holdfast.safe.policy import PORTS, UrlPolicy
+
+__all__ = ["MAX_URL", "Location", "UrlPolicy", "pair_of", "parse", "refused"]
 
 MAX_URL = 2048
 """Longest URL in characters; what all common servers take."""
-_PORTS = {"http": 80, "https": 443}
 # Controls and spaces of every kind are stripped or taken for separators by one parser or another; so is a backslash.
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\xa0\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff\ud800-\udfff\\]")
 _WHOLE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^?#]*)(\?[^#]*)?(?:#.*)?")
@@ -22,37 +24,8 @@ _NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _KEPT = "/%:@!$&'()*+,;=~-._"
 
 
-@dataclass(frozen=True, slots=True)
-class UrlPolicy:
-    """Which URLs may be fetched and how much of them.
-
-    ``allow`` holds ``host:port`` pairs (an IPv6 address in brackets) that are admitted although they are private or
-    their port is not in ``ports``. ``deny_hosts`` refuses these hosts and all below them. ``max_bytes`` counts after
-    decompression; ``timeout`` in seconds is for a whole fetch, redirects included. Raises ``ConfigurationError``.
-    """
-
-    allow: frozenset[str] = frozenset()
-    ports: frozenset[int] = frozenset({80, 443})
-    schemes: frozenset[str] = frozenset({"http", "https"})
-    max_bytes: int = 2 << 20
-    max_redirects: int = 5
-    timeout: float = 10.0
-    deny_hosts: frozenset[str] = frozenset()
-    user_agent: str = "holdfast"
-
-    def __post_init__(self) -> None:
-        if not self.schemes <= set(_PORTS):
-            raise ConfigurationError("urls.schemes takes http and https only")
-        object.__setattr__(self, "allow", frozenset(_pair(entry) for entry in self.allow))
-        object.__setattr__(self, "deny_hosts", frozenset(host.lower().strip(".") for host in self.deny_hosts))
-
-    def denies(self, host: str) -> bool:
-        """Whether ``host`` or a domain above it is on the list."""
-        labels = host.split(".")
-        return any(".".join(labels[index:]) in self.deny_hosts for index in range(len(labels)))
-
-
-def _pair(entry: str) -> str:
+def pair_of(entry: str) -> str:
+    """An operator's ``host:port`` in its one spelling. Raises ``ConfigurationError``."""
     matched = _AUTHORITY.fullmatch(entry)
     if matched is None or matched[2] is None:
         raise ConfigurationError(f"urls.allow takes host:port pairs, not {entry!r}; write localhost:8080 or [::1]:8080")
@@ -74,7 +47,7 @@ class Location:
     @property
     def host_header(self) -> str:
         """Host, with the port unless it is the scheme's own (RFC 9110, 7.2)."""
-        return self.host if self.port == _PORTS[self.scheme] else f"{self.host}:{self.port}"
+        return self.host if self.port == PORTS[self.scheme] else f"{self.host}:{self.port}"
 
     @property
     def url(self) -> str:
@@ -117,7 +90,7 @@ def parse(text: str, policy: UrlPolicy) -> Location:
     scheme, authority, path, query = whole[1].lower(), whole[2], whole[3], whole[4]
     if scheme not in policy.schemes:
         raise refused(f"the scheme must be one of: {', '.join(sorted(policy.schemes))}", "url.scheme")
-    host, port = _host_and_port(authority, _PORTS[scheme])
+    host, port = _host_and_port(authority, PORTS[scheme])
     target = quote(path or "/", safe=_KEPT) + quote(query or "", safe=_KEPT + "?")
     location = Location(scheme, host, port, target)
     _admit(location, policy)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any, Final
 
@@ -158,9 +159,13 @@ def _compiled(rule: Rule) -> Any:
 
 
 def require() -> None:
-    """Compile every rule. Raises ``ConfigurationError`` when RE2 is not installed."""
-    for rule in (*RULES, *PERSONAL):
-        _compiled(rule)
+    """Raises ``ConfigurationError`` when RE2 is not installed.
+
+    It is loaded, and a rule compiled, when that rule's keyword is first seen (3 MB and 15 ms that most servers never
+    need); a rule that did not compile would keep its answer back, and a test compiles them all.
+    """
+    if find_spec("re2") is None:
+        raise ConfigurationError("redaction needs RE2: install the package google-re2")
 
 
 def found(rule: Rule, text: str, starts: Iterable[int]) -> Iterator[Span]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from holdfast.safe.paths import Root
+    from holdfast.safe.policy import UrlPolicy
     from holdfast.safe.sql import Database
-    from holdfast.safe.urls import UrlPolicy
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,55 @@
+"""``holdfast run FILE`` itself, and its usual words read without the command line's library, which is slow to load."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from holdfast.cli.discovery import Sources, Target, find
+
+_COMPLETION = "_HOLDFAST_COMPLETE"
+"""Set by a shell that asks for completions (click's convention): then nothing may be served."""
+
+
+def plain(words: Sequence[str]) -> tuple[Target, Sources] | None:
+    """What ``run FILE [--config TOML] [--env-file FILE] [--debug]`` says, and ``None`` for any other words.
+
+    Those are read by the library, which knows every option, help and what to say of a mistake. Raises
+    ``ConfigurationError`` when there is no such file.
+    """
+    if list(words[:1]) != ["run"] or _COMPLETION in os.environ:
+        return None
+    files: list[str] = []
+    given: dict[str, Any] = {"--debug": False, "--config": None, "--env-file": None}
+    rest = iter(words[1:])
+    for word in rest:
+        name, written, value = word.partition("=")
+        if word == "--debug":
+            given[word] = True
+        elif name in ("--config", "--env-file"):
+            value = value if written else next(rest, "")
+            if not value or value.startswith("-"):
+                return None
+            given[name] = Path(value)
+        else:
+            files.append(word)
+    if len(files) != 1 or not files[0] or files[0].startswith("-"):
+        return None
+    return Target.parse(files[0]), Sources(given["--config"], given["--env-file"], given["--debug"])
+
+
+def serve(target: Target, sources: Sources, http: bool, overrides: dict[str, Any]) -> None:
+    """Take the descriptors before the author's module can print to them, import it, and serve until the end."""
+    from holdfast.wire.claim import claim
+    from holdfast.wire.serve import run as run_server
+
+    claimed = None if http else claim()
+    try:
+        server = find(target, sources)
+    except BaseException:  # the descriptors go back, whatever ended the import
+        if claimed is not None:
+            claimed.release()
+        raise
+    run_server(server, "http" if http else "stdio", overrides, claimed=claimed)

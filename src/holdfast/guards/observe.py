@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from asyncio import CancelledError
-from typing import Any, NamedTuple
+from typing import Any
 
 from holdfast.core.context import current_context
 from holdfast.core.operation import Operation
@@ -80,15 +80,20 @@ class Observe:
         if isinstance(error, Refusal):
             self._metrics.refused(error.code.partition(".")[0], error.code)
             audited = self._audit is not None
-        end = _End(call, outcome, code, seconds)
         if outcome == "failed":
             call.incident = secrets.token_hex(6)
-            self._tell_failure(end, error, usage)
+            self._tell_failure(call, seconds, error, usage)
         elif self._tell is not None:
-            self._tell(self._line(end, usage))
+            left = None if usage[4:] == _NOTHING_LEFT else _left(usage)
+            self._tell(
+                CallRecord(
+                    self._wall(), call.request_id, self._name, call.principal.name, outcome, seconds, code, usage[1],
+                    call.bytes_in, call.bytes_out, left,
+                )
+            )  # fmt: skip
         if not (audited or self._events.wanted):
             return None
-        record = self._record(end)
+        record = self._record(call, outcome, code, seconds)
         if self._events.wanted:
             self._events.emit(_EVENTS.get(outcome, "tool.failed"), **record)
         return record if audited and not self._audited_now(record) else None
@@ -108,8 +113,7 @@ class Observe:
             if not isinstance(error, CancelledError):  # then no answer waits for its record, and nobody for an answer
                 raise
 
-    def _record(self, end: _End) -> dict[str, Any]:
-        call, outcome, code, seconds = end
+    def _record(self, call: Call, outcome: str, code: str | None, seconds: float) -> dict[str, Any]:
         record: dict[str, Any] = {
             "request_id": call.request_id,
             "tool": self._name,
@@ -123,27 +127,10 @@ class Observe:
             record["incident"] = call.incident
         return record
 
-    def _line(self, end: _End, usage: Usage) -> CallRecord:
-        call, outcome, code, seconds = end
-        left = None if usage[4:] == _NOTHING_LEFT else _left(usage)
-        return CallRecord(
-            self._wall(), call.request_id, self._name, call.principal.name, outcome, seconds, code, usage.cpu,
-            call.bytes_in, call.bytes_out, left,
-        )  # fmt: skip
-
-    def _tell_failure(self, end: _End, error: BaseException | None, usage: Usage) -> None:
-        call = end.call
+    def _tell_failure(self, call: Call, seconds: float, error: BaseException | None, usage: Usage) -> None:
+        record = self._record(call, "failed", "tool.failed", seconds)
         used = {"cpu": round(usage.cpu, 6), "bytes_in": call.bytes_in, "bytes_out": call.bytes_out}
-        self._log.error("call", **self._record(end), fault=_fault(error), exc_info=error, **used, **_left(usage))
-
-
-class _End(NamedTuple):
-    """How a call ended."""
-
-    call: Call
-    outcome: str
-    code: str | None
-    seconds: float
+        self._log.error("call", **record, fault=_fault(error), exc_info=error, **used, **_left(usage))
 
 
 _EVENTS = {"ok": "tool.completed", "question": "tool.completed", "error": "tool.failed", "refused": "tool.refused"}

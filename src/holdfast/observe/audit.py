@@ -3,45 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import queue
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from holdfast.core.clock import Clock, SystemClock
 from holdfast.errors import AuditUnavailable
-from holdfast.observe.chain import GENESIS, Head, Verdict, link, plain, verify
+from holdfast.observe.chain import GENESIS, Head, Verdict, link, link_plain, plain, verify
 from holdfast.observe.gate import SLOW_WRITE, Gate
 from holdfast.observe.ledger import Ledger
-from holdfast.observe.record import Snapshot, is_small
+from holdfast.observe.record import Snapshot
 from holdfast.observe.stamps import Stamps
+from holdfast.observe.waiting import WAKE, Entry, Queue, batch, settle
 
 __all__ = ["GENESIS", "AuditLog", "Head", "Verdict", "verify"]
 
 MAX_WAITING = 10_000
 """Records that wait for the writer; past that the disk is not keeping up."""
-BATCH = 512
-"""Records that are joined into one write."""
 MAX_WAIT = 5.0
 """Seconds an ``append`` waits for a disk that hangs; without it a hung disk would hold every call for ever."""
 MAX_BYTES = 64 * 1024 * 1024
 MAX_INLINE = 4_096
 """Bytes of a line that the loop writes itself: one page of the kernel's cache."""
-_WAKE: Final = object()
-"""Wakes the writer thread because there is something to sync."""
 _UNAVAILABLE = "the audit log cannot be written, and nothing may happen unaudited; try again later"
-
-
-@dataclass(slots=True)
-class _Entry:
-    when: float
-    fields: Mapping[str, object]
-    loop: asyncio.AbstractEventLoop
-    done: asyncio.Future[None]
 
 
 class AuditLog:
@@ -81,7 +67,7 @@ class AuditLog:
         self._stamps = Stamps()
         self._gate = Gate()
         self._ledger: Ledger | None = None
-        self._queue: queue.SimpleQueue[_Entry | object | None] = queue.SimpleQueue()
+        self._queue: Queue = queue.SimpleQueue()
         self._closed = False
         self._dirty_since: float | None = None
         try:
@@ -133,7 +119,7 @@ class AuditLog:
         if self._closed or self._queue.qsize() >= MAX_WAITING:
             self._refuse(None)
             return
-        entry = _Entry(self._clock.wall(), Snapshot().take(dict(record)), loop, done)
+        entry = Entry(self._clock.wall(), Snapshot().take(dict(record)), loop, done)
         self._gate.give()
         self._queue.put(entry)
         try:
@@ -150,7 +136,7 @@ class AuditLog:
         write of one page into the kernel's cache can wait when the machine runs out of memory for dirty pages, or
         when the disk begins to hang in the moments before a sync shows it, ``fsync_interval`` at most.
         """
-        if self._closed or not self.working or not is_small(record) or not self._gate.try_enter():
+        if self._closed or not self.working or not self._gate.try_enter():
             return False
         try:
             return self._write_now(record)
@@ -159,18 +145,18 @@ class AuditLog:
 
     def _write_now(self, record: Mapping[str, object]) -> bool:
         ledger = self._ledger
-        if ledger is None or ledger.spoiled or not ledger.local or ledger.size >= self._max_bytes:
+        if ledger is None or ledger.spoiled or ledger.size >= self._max_bytes:
             return False
-        line, head = link(ledger.head, self._stamps.micros(self._clock.wall()), record)
+        made = link_plain(ledger.head, self._stamps.micros(self._clock.wall()), record)
         began = time.monotonic()
-        if len(line) > MAX_INLINE or not ledger.write_now(line, head):
+        if made is None or len(made[0]) > MAX_INLINE or not ledger.write_now(*made):
             return False
         now = time.monotonic()
         if now - began >= SLOW_WRITE:
             self._gate.prompt = False
         if self._dirty_since is None:
             self._dirty_since = now
-            self._queue.put(_WAKE)
+            self._queue.put(WAKE)
         return True
 
     def _refuse(self, error: Exception | None) -> None:
@@ -192,33 +178,19 @@ class AuditLog:
             self._sync()  # shows whether the disk is prompt
         going = True
         while going:
-            entries, going = self._batch()
+            entries, going = batch(self._queue, self._until_sync())
             if entries:
                 with self._gate.lock:
                     error = self._write(entries)
                 self._gate.taken += len(entries)
-                _settle(entries, error)
+                settle(entries, error)
             if self._dirty_since is not None and (not going or not self._until_sync()):
                 self._sync()
         with self._gate.lock:
             if self._ledger is not None:
                 self._ledger.close()
 
-    def _batch(self) -> tuple[list[_Entry], bool]:
-        entries: list[_Entry] = []
-        try:
-            entry = self._queue.get(timeout=self._until_sync())
-            while entry is not None:
-                if isinstance(entry, _Entry):
-                    entries.append(entry)
-                if len(entries) == BATCH:
-                    return entries, True
-                entry = self._queue.get_nowait()
-        except queue.Empty:
-            return entries, True
-        return entries, False
-
-    def _write(self, entries: list[_Entry]) -> OSError | None:
+    def _write(self, entries: list[Entry]) -> OSError | None:
         try:
             ledger = self._ledger
             if ledger is None or ledger.spoiled:
@@ -276,22 +248,3 @@ class AuditLog:
             self.working = False  # shown by /health; what the kernel failed to write it does not try again
         finally:
             self._gate.sync_ends(time.monotonic() - began, well=well)
-
-
-def _settle(entries: list[_Entry], error: OSError | None) -> None:
-    loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
-    for entry in entries:
-        loops.setdefault(entry.loop, []).append(entry.done)
-    for loop, waiting in loops.items():
-        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits
-            loop.call_soon_threadsafe(_answer, waiting, error)
-
-
-def _answer(waiting: list[asyncio.Future[None]], error: OSError | None) -> None:
-    for done in waiting:
-        if done.done():  # its caller left
-            continue
-        if error is None:
-            done.set_result(None)
-        else:
-            done.set_exception(OSError(*error.args))

@@ -21,7 +21,7 @@ _WORDS = (
 
 
 class CallRecord(NamedTuple):
-    """What a call's line says. ``when`` is epoch seconds, ``seconds`` and ``cpu`` are seconds, ``left`` what was left."""
+    """What a call's line says. ``when`` is epoch seconds, ``seconds`` and ``cpu`` are seconds; ``left`` is left behind."""
 
     when: float
     request_id: str

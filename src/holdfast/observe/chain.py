@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from bisect import bisect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from json.encoder import encode_basestring_ascii as quoted
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -15,6 +17,11 @@ from holdfast.observe.record import Cut, Failure
 MAX_LINE = 2 * 1024 * 1024
 """Bytes of one line that are read back; written lines are smaller (``record.MAX_TEXT``, escaped twelve-fold)."""
 RESERVED = frozenset({"seq", "time", "prev", "hash"})
+PLAIN_FIELDS = 32
+PLAIN_TEXT = 1_024
+PLAIN_NUMBER = 2**63
+"""What a record may hold that is put into words on the event loop."""
+_WORDS = {None: "null", True: "true", False: "false"}
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode
 
 
@@ -63,6 +70,35 @@ def link(after: Head, time: str, fields: Mapping[str, Any]) -> tuple[bytes, Head
     end = _encode(high)[1:]
     digest = hashlib.sha256(f"{begin}{end}".encode("ascii")).hexdigest()
     return f'{begin}"hash":"{digest}",{end}\n'.encode("ascii"), Head(seq, digest)
+
+
+def link_plain(after: Head, time: str, fields: Mapping[str, Any]) -> tuple[bytes, Head] | None:
+    """Return what ``link`` would, byte for byte and in half the time, for plain fields; None for others.
+
+    Plain: at most 32 fields; names that are ASCII identifiers, which sort in their quotes as they do without, and not
+    the chain's; texts up to 1,024 characters, finite floats, integers up to 64 bits, booleans and None.
+    """
+    if len(fields) > PLAIN_FIELDS:
+        return None
+    seq = after.seq + 1
+    members = [f'"seq":{seq}', f'"time":"{time}"', f'"prev":"{after.hash}"']
+    for name, value in fields.items():
+        kind = type(value)
+        if kind is str and len(value) <= PLAIN_TEXT:
+            text = quoted(value)
+        elif (kind is float or kind is int) and -PLAIN_NUMBER < value < PLAIN_NUMBER:  # NaN is in no range
+            text = repr(value)
+        elif value is None or kind is bool:
+            text = _WORDS[value]
+        else:
+            return None
+        if name in RESERVED or not (name.isidentifier() and name.isascii()):
+            return None
+        members.append(f'"{name}":{text}')
+    members.sort()
+    digest = hashlib.sha256(f"{{{','.join(members)}}}".encode("ascii")).hexdigest()
+    members.insert(bisect(members, '"hash":'), f'"hash":"{digest}"')
+    return f"{{{','.join(members)}}}\n".encode("ascii"), Head(seq, digest)
 
 
 def read(line: bytes) -> tuple[Head, str] | None:

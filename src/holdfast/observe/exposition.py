@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
-from prometheus_client.utils import floatToGoString
 
 from holdfast.observe.process import measure
 
@@ -67,7 +66,7 @@ def _seconds(tools: list[ToolMetrics]) -> Metric:
 
 
 def _buckets(spread: Spread) -> list[tuple[str, float]]:
-    bounds = [*(floatToGoString(bound) for bound in spread.bounds), "+Inf"]
+    bounds = [*(str(float(bound)) for bound in spread.bounds), "+Inf"]
     return list(zip(bounds, accumulate(spread.counts), strict=True))
 
 

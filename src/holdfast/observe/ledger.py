@@ -60,13 +60,13 @@ class Ledger:
         self.head = head
 
     def write_now(self, line: bytes, head: Head) -> bool:
-        """Append one line by one look and one write; False when nothing was written and ``write`` must see to it.
+        """Append one line if the file is local and in its place; False when ``write`` must see to it. Raises nothing.
 
         The look is at the path, not at the descriptor: a file that was deleted, moved or replaced, or that somebody
         else has altered in length, is ``write``'s business, as it is for every line. What a disk took only in part is
         cut off by ``write`` before anything else, and was acknowledged to nobody.
         """
-        if self._cut or self.spoiled:
+        if self._cut or self.spoiled or not self._local:
             return False
         try:
             here = os.stat(self._name, follow_symlinks=False)
@@ -109,8 +109,7 @@ class Ledger:
             fd = _open_locked(self.path)
         here = os.fstat(fd)
         self._name, self._inode, self._device = str(self.path), here.st_ino, here.st_dev
-        self.local = is_local(self.path.parent)
-        """Whether the file is on a local file system, see ``is_local``."""
+        self._local = is_local(self.path.parent)
         return fd
 
     def _follow(self) -> int:

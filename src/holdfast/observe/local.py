@@ -6,7 +6,9 @@ import os
 import re
 from pathlib import Path
 
-LOCAL = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "zfs", "tmpfs", "ramfs", "rootfs", "overlay"})
+LOCAL = frozenset(
+    ("ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "zfs", "tmpfs", "devtmpfs", "ramfs", "rootfs", "overlay")
+)
 """Types that buffer writes in this machine's memory. Whatever is not named here (NFS, SMB, 9p, FUSE, ...) is remote."""
 _MOUNTS = Path("/proc/self/mountinfo")
 _ESCAPE = re.compile(r"\\([0-7]{3})")

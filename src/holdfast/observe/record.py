@@ -32,11 +32,6 @@ MAX_FRAMES = 50
 MAX_BITS = 256
 """Longest integer written as a number; str() of a huge one is slow or refused (CVE-2020-10735)."""
 
-SMALL_ITEMS = 16
-SMALL_TEXT = 256
-"""Entries, and characters of each text, of a record that is bounded as it is."""
-SMALL_NUMBER = 2**63
-
 _CONTROL = re.compile(
     r"\x1b[\]PX^_][^\x07\x1b\x9c]{0,4096}(?:\x07|\x1b\\|\x9c)?"  # string sequences (OSC, DCS, ...) with their payload
     r"|(?:\x1b\[|\x9b)[0-?]{0,64}[ -/]{0,16}[@-~]?"  # CSI
@@ -157,25 +152,6 @@ def _number(value: Any) -> Any:
     if isinstance(value, int) and value.bit_length() > MAX_BITS:
         return f"<integer of {value.bit_length()} bits>"
     return value
-
-
-def is_small(record: Mapping[Any, Any]) -> bool:
-    """Whether ``record`` is a few short texts and plain numbers, so that it needs no snapshot to be bounded."""
-    if len(record) > SMALL_ITEMS:
-        return False
-    for key, value in record.items():
-        kind = type(value)
-        if type(key) is not str or len(key) > SMALL_TEXT:
-            return False
-        if kind is str:
-            if len(value) > SMALL_TEXT:
-                return False
-        elif kind is float or kind is int:
-            if not -SMALL_NUMBER < value < SMALL_NUMBER:  # NaN and the infinities are in no range
-                return False
-        elif value is not None and kind is not bool:
-            return False
-    return True
 
 
 @dataclass(frozen=True, slots=True)

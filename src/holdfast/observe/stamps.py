@@ -14,7 +14,7 @@ class Stamps:
     __slots__ = ("_last",)
 
     def __init__(self) -> None:
-        self._last: tuple[int, str] = (-1, "")
+        self._last: tuple[int | None, str] = (None, "")
 
     def millis(self, when: float) -> str:
         """Return it cut to milliseconds, as log lines have it."""

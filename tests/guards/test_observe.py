@@ -90,6 +90,27 @@ async def test_a_failure_gets_an_incident_and_the_log_says_whose_fault_it_was(tm
     assert all(line["level"] == "error" and "Traceback" in line["exception"]["traceback"] for line in lines)
 
 
+async def test_a_log_of_errors_tells_of_failures_only(tmp_path: Path) -> None:
+    server = server_in(tmp_path, log__level="error")
+    add_every_kind(server)
+    async with living(server) as live:
+        for tool in ("fine", "refuses", "programmer"):
+            await ask(live, tool)
+    assert [(line["outcome"], line["code"]) for line in logged(tmp_path)] == [("failed", "tool.failed")]
+
+
+async def test_a_call_that_the_loop_cannot_record_itself_is_recorded_by_the_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = server_in(tmp_path)
+    add_every_kind(server)
+    async with living(server) as live:
+        monkeypatch.setattr(live.plant.parts.audit, "append_now", lambda record: False)
+        await ask(live, "fine")
+        assert [record["tool"] for record in audited(tmp_path)] == ["fine"]
+        assert 'holdfast_audit_records_total{outcome="written"} 1.0' in live.plant.metrics.render()[0].decode()
+
+
 async def test_subscribers_hear_of_the_beginning_and_of_each_kind_of_end(tmp_path: Path) -> None:
     server = server_in(tmp_path)
     add_every_kind(server)

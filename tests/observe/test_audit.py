@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.errors import AuditUnavailable
+from holdfast.observe import audit as audit_module
 from holdfast.observe.audit import AuditLog, Head, verify
 from holdfast.observe.chain import GENESIS, MAX_LINE, archives
 
@@ -286,6 +287,32 @@ async def test_a_caller_that_leaves_does_not_disturb_the_others(tmp_path: Path) 
     await log.close()
     assert leaving.cancelled()
     assert verify(log.path).lines == 2
+
+
+async def test_more_records_than_one_write_takes_wait_and_are_written_in_order(tmp_path: Path) -> None:
+    log = AuditLog(tmp_path / "audit.jsonl", fsync_interval=0)
+    await asyncio.gather(*(log.append({"number": number}) for number in range(1_500)))
+    await log.close()
+    assert [line["number"] for line in lines(log.path)] == list(range(1_500))
+    assert verify(log.path).ok
+
+
+async def test_a_record_that_cannot_be_put_into_words_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = AuditLog(tmp_path / "audit.jsonl", fsync_interval=0)
+
+    def broken(value: object) -> object:
+        raise RecursionError("too deep")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(audit_module, "plain", broken)
+        with pytest.raises(AuditUnavailable):
+            await log.append({"number": 1})
+    assert log.working
+    await log.append({"number": 2})
+    await log.close()
+    assert [line["number"] for line in lines(log.path)] == [2]
 
 
 async def test_odd_values_are_written_bounded_and_verifiable(tmp_path: Path) -> None:

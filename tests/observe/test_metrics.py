@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import os
+import threading
 from typing import Any
 
 import pytest
@@ -135,3 +136,52 @@ def test_without_proc_memory_comes_from_psutil_and_descriptors_are_absent(monkey
     found = process.measure()
     assert found["resident_memory_bytes"] > 10**6
     assert "open_fds" not in found
+
+
+def test_many_threads_count_without_losing_any() -> None:
+    metrics = Metrics()
+
+    def work() -> None:
+        for _ in range(2_000):
+            metrics.refused("rate", "rate.limited")
+            metrics.event("x")
+            metrics.lag(0.01)
+            metrics.orphans.inc()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = samples(metrics)
+    assert found['holdfast_refusals_total{code="rate.limited",guard="rate"}'] == 8_000
+    assert found['holdfast_events_total{kind="x"}'] == 8_000
+    assert found["holdfast_loop_lag_seconds_count"] == found["holdfast_orphans"] == 8_000
+
+
+def test_a_duration_falls_into_the_bucket_whose_bound_it_does_not_exceed() -> None:
+    metrics = Metrics()
+    tool = metrics.for_tool("a")
+    for seconds in (0.0, 0.001, 0.0011, 60, 61):
+        tool.started()
+        tool.ended("ok", seconds)
+    found = samples(metrics)
+    bucket = 'holdfast_call_seconds_bucket{{le="{}",tool="a"}}'
+    assert [found[bucket.format(bound)] for bound in ("0.001", "0.0025", "60.0", "+Inf")] == [2, 3, 4, 5]
+    assert found['holdfast_call_seconds_sum{tool="a"}'] == pytest.approx(121.0021)
+
+
+def test_gauges_go_up_and_down_or_are_asked() -> None:
+    metrics = Metrics()
+    metrics.orphans.inc(3)
+    metrics.orphans.dec()
+    metrics.zombies.set_function(lambda: 7)
+    metrics.for_tool("a").watch_queue(lambda: 4)
+    found = samples(metrics)
+    assert (found["holdfast_orphans"], found["holdfast_zombies"], found['holdfast_queued{tool="a"}']) == (2, 7, 4)
+
+
+def test_names_are_escaped_as_the_format_wants() -> None:
+    metrics = Metrics()
+    metrics.for_tool('a"b\n').started()
+    assert 'holdfast_in_flight{tool="a\\"b\\n"} 1.0' in metrics.render()[0].decode()

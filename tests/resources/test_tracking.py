@@ -94,6 +94,17 @@ async def test_what_is_owned_after_the_call_is_closed_at_once() -> None:
     assert closed == [1]
 
 
+async def test_a_tidy_call_is_shut_without_more_ado_and_another_says_that_there_is_work() -> None:
+    tidy, untidy, closed = Tracker(), Tracker(), []
+    assert not tidy.shut()
+    tidy.own(lambda: closed.append("late"))
+    assert closed == ["late"]
+    untidy.own(lambda: closed.append("left"))
+    assert untidy.shut()
+    await untidy.close()
+    assert closed == ["late", "left"]
+
+
 async def test_too_many_handles_are_refused_and_the_last_one_is_not_leaked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracker_module, "MAX_OWNED", 2)
     tracker, closed = Tracker(), []

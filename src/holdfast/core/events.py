@@ -89,22 +89,21 @@ class Events:
     """The server's event bus. Emitting costs nothing while nobody subscribes."""
 
     def __init__(self) -> None:
+        self.wanted = False
+        """Whether anyone listens at all; emitters may skip building the event. Only to be read."""
         self._deliveries: list[_Delivery] = []
         self._leaving: set[asyncio.Task[None]] = set()  # bounded by the subscribers that leave within PATIENCE
-
-    @property
-    def wanted(self) -> bool:
-        """Whether anyone listens at all; emitters may skip building the event."""
-        return bool(self._deliveries)
 
     def subscribe(self, pattern: str, subscriber: Subscriber) -> Callable[[], None]:
         """Call ``subscriber`` for events whose name matches ``pattern`` (``"tool.*"``); returns the undo."""
         delivery = _Delivery(pattern, subscriber)
         self._deliveries.append(delivery)
+        self.wanted = True
 
         def undo() -> None:
             if delivery in self._deliveries:
                 self._deliveries.remove(delivery)
+                self.wanted = bool(self._deliveries)
                 delivery.forget()
                 if (task := delivery.task) is not None:
                     self._leaving.add(task)

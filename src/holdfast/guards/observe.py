@@ -12,23 +12,29 @@ from holdfast.core.pipeline import Answer, Call, Proceed
 from holdfast.errors import AuditUnavailable, ProtocolError, Refusal, ToolError
 from holdfast.guards.parts import Parts
 from holdfast.observe.audit import AuditLog
+from holdfast.observe.calls import CallRecord, call_log
 from holdfast.resources.tracking import Tracker, Usage
 from holdfast.safe.handle import current_scope
 
 
 class Observe:
-    """Records each call; the audit line is written before the answer leaves."""
+    """Records each call; the audit line is written before the answer leaves.
+
+    Runs around every call, so nothing is built here that nobody reads, and nothing is awaited without need.
+    """
 
     def __init__(self, operation: Operation, parts: Parts) -> None:
         self._name = operation.name
         self._changes = operation.changes_things
-        self._clock = parts.clock
+        self._now = parts.clock.now
+        self._wall = parts.clock.wall
         self._events = parts.events
         self._metrics = parts.metrics.for_tool(operation.name)
         self._audited = parts.metrics.audited
         self._audit = parts.audit
         self._fail_open = parts.settings.audit.fail_open
         self._log = parts.log
+        self._tell = call_log(parts.log)
         self._occupancy = parts.occupancy
 
     async def around(self, proceed: Proceed, call: Call, /) -> Answer:
@@ -36,12 +42,14 @@ class Observe:
         tracker = Tracker(self._occupancy)
         tracker.start()
         scope, context = current_scope.set(tracker), current_context.set(call.context)
-        self._started(call)
+        self._metrics.started()
         error: BaseException | None = None
         answer: Answer | None = None
-        begun = self._clock.now()
+        begun = self._now()
         try:
-            if self._audit is not None and self._changes and not (self._audit.working or self._fail_open):
+            if self._events.wanted:
+                self._tell_started(call)
+            if self._changes and self._audit is not None and not (self._audit.working or self._fail_open):
                 raise AuditUnavailable("this call would have to be recorded, and the audit log cannot be written")
             answer = await proceed(call)
             return answer
@@ -51,34 +59,50 @@ class Observe:
         finally:
             current_scope.reset(scope)
             current_context.reset(context)
-            tracker.bytes_in, tracker.bytes_out = call.bytes_in, call.bytes_out
             try:
-                await tracker.close()
+                if tracker.shut():
+                    await tracker.close()
             finally:  # also when this is cancelled in its turn: every call that began is seen to end
-                await self._ended(call, answer, error, self._clock.now() - begun, tracker.finish())
+                record = self._ended(call, answer, error, self._now() - begun, tracker.finish())
+                if record is not None and self._audit is not None:
+                    await self._write_audit(self._audit, record, error)
 
-    def _started(self, call: Call) -> None:
-        self._metrics.started()
-        if self._events.wanted:
-            self._events.emit(
-                "tool.started", tool=self._name, request_id=call.request_id, principal=call.principal.name
-            )
+    def _tell_started(self, call: Call) -> None:
+        self._events.emit("tool.started", tool=self._name, request_id=call.request_id, principal=call.principal.name)
 
-    async def _ended(
+    def _ended(
         self, call: Call, answer: Answer | None, error: BaseException | None, seconds: float, usage: Usage
-    ) -> None:
+    ) -> dict[str, Any] | None:
+        """Count and tell; return the record if it has yet to be written to the audit log."""
         outcome, code = _outcome(answer, error)
         self._metrics.ended(outcome, seconds)
+        audited = self._changes and self._audit is not None
         if isinstance(error, Refusal):
             self._metrics.refused(error.code.partition(".")[0], error.code)
+            audited = self._audit is not None
         if outcome == "failed":
             call.incident = secrets.token_hex(6)
+            self._tell_failure(call, seconds, error, usage)
+        elif self._tell is not None:
+            left = None if usage[4:] == _NOTHING_LEFT else _left(usage)
+            self._tell(
+                CallRecord(
+                    self._wall(), call.request_id, self._name, call.principal.name, outcome, seconds, code, usage[1],
+                    call.bytes_in, call.bytes_out, left,
+                )
+            )  # fmt: skip
+        if not (audited or self._events.wanted):
+            return None
         record = self._record(call, outcome, code, seconds)
-        self._write_log(record, error, usage)
         if self._events.wanted:
             self._events.emit(_EVENTS.get(outcome, "tool.failed"), **record)
-        if self._audit is not None and (self._changes or isinstance(error, Refusal)):
-            await self._write_audit(self._audit, record, error)
+        return record if audited and not self._audited_now(record) else None
+
+    def _audited_now(self, record: dict[str, Any]) -> bool:
+        if self._audit is None or not self._audit.append_now(record):
+            return False
+        self._audited("written")
+        return True
 
     async def _write_audit(self, audit: AuditLog, record: dict[str, Any], error: BaseException | None) -> None:
         try:
@@ -103,14 +127,16 @@ class Observe:
             record["incident"] = call.incident
         return record
 
-    def _write_log(self, record: dict[str, Any], error: BaseException | None, usage: Usage) -> None:
-        if record["outcome"] == "failed" and error is not None:
-            self._log.error("call", **record, fault=_fault(error), exc_info=error, **_used(usage))
-        else:
-            self._log.info("call", **record, **_used(usage))
+    def _tell_failure(self, call: Call, seconds: float, error: BaseException | None, usage: Usage) -> None:
+        record = self._record(call, "failed", "tool.failed", seconds)
+        used = {"cpu": round(usage.cpu, 6), "bytes_in": call.bytes_in, "bytes_out": call.bytes_out}
+        self._log.error("call", **record, fault=_fault(error), exc_info=error, **used, **_left(usage))
 
 
 _EVENTS = {"ok": "tool.completed", "question": "tool.completed", "error": "tool.failed", "refused": "tool.refused"}
+_LEFT = Usage._fields[4:]
+_NOTHING_LEFT = (0, 0, 0, 0, None)
+"""What a tidy call leaves: no handles, tasks, stuck tasks, processes, and no descriptors looked at."""
 
 
 def _outcome(answer: Answer | None, error: BaseException | None) -> tuple[str, str | None]:
@@ -125,17 +151,12 @@ def _outcome(answer: Answer | None, error: BaseException | None) -> tuple[str, s
     return ("cancelled", None) if isinstance(error, CancelledError) else ("failed", "tool.failed")
 
 
-def _used(usage: Usage) -> dict[str, Any]:
-    """What is worth a word in the log: the times, and whatever was left behind."""
-    told = {"cpu": round(usage.cpu, 6), "bytes_in": usage.bytes_in, "bytes_out": usage.bytes_out}
-    left = {
-        name: getattr(usage, name)
-        for name in ("closed_handles", "tasks_left", "tasks_stuck", "processes_left", "descriptors")
-    }
-    return told | {name: count for name, count in left.items() if count}
+def _left(usage: Usage) -> dict[str, int]:
+    """What was left behind is worth a word in the log."""
+    return {name: count for name, count in zip(_LEFT, usage[4:], strict=True) if count}
 
 
-def _fault(error: BaseException) -> str:
+def _fault(error: BaseException | None) -> str:
     """Whose fault a failure is: the world's (operational) or the code's (programmer)."""
     return "operational" if isinstance(error, OSError | TimeoutError | EOFError) else "programmer"
 

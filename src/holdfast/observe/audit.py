@@ -3,43 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import datetime
 import queue
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.core.clock import Clock, SystemClock
 from holdfast.errors import AuditUnavailable
-from holdfast.observe.chain import GENESIS, Head, Verdict, link, plain, verify
+from holdfast.observe.chain import GENESIS, Head, Verdict, link, link_plain, plain, verify
+from holdfast.observe.gate import SLOW_WRITE, Gate
 from holdfast.observe.ledger import Ledger
 from holdfast.observe.record import Snapshot
+from holdfast.observe.stamps import Stamps
+from holdfast.observe.waiting import WAKE, Entry, Queue, batch, settle
 
 __all__ = ["GENESIS", "AuditLog", "Head", "Verdict", "verify"]
 
 MAX_WAITING = 10_000
 """Records that wait for the writer; past that the disk is not keeping up."""
-BATCH = 512
-"""Records that are joined into one write."""
 MAX_WAIT = 5.0
 """Seconds an ``append`` waits for a disk that hangs; without it a hung disk would hold every call for ever."""
 MAX_BYTES = 64 * 1024 * 1024
+MAX_INLINE = 4_096
+"""Bytes of a line that the loop writes itself: one page of the kernel's cache."""
 _UNAVAILABLE = "the audit log cannot be written, and nothing may happen unaudited; try again later"
-
-
-@dataclass(slots=True)
-class _Entry:
-    when: float
-    fields: Mapping[str, object]
-    loop: asyncio.AbstractEventLoop
-    done: asyncio.Future[None]
 
 
 class AuditLog:
     """One file, one writer thread. Opening it repairs what a crash left; see ``findings``.
+
+    A line is written by the event loop itself while that cannot hold it up (``append_now``), by the thread otherwise.
 
     An acknowledged line has been handed to the kernel, in order, and survives the death of the process; it is on the
     disk within ``fsync_interval`` seconds (0: before the acknowledgement), which is what a power cut may cost.
@@ -70,8 +64,10 @@ class AuditLog:
         self._fail_open = fail_open
         self._max_bytes = max_bytes
         self._clock = clock or SystemClock()
+        self._stamps = Stamps()
+        self._gate = Gate()
         self._ledger: Ledger | None = None
-        self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
+        self._queue: Queue = queue.SimpleQueue()
         self._closed = False
         self._dirty_since: float | None = None
         try:
@@ -96,7 +92,7 @@ class AuditLog:
     @property
     def unsynced(self) -> bool:
         """Whether lines were written that are not known to be on the disk yet."""
-        return self._dirty_since is not None
+        return self._dirty_since is not None or self._gate.syncing
 
     @property
     def findings(self) -> tuple[str, ...]:
@@ -116,17 +112,52 @@ class AuditLog:
         The names seq, time, prev and hash are the chain's; a field of that name gets an underscore. Raises
         ``AuditUnavailable`` when the line could not be written; with ``fail_open`` that is counted in ``lost``.
         """
+        if self.append_now(record):
+            return
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
         if self._closed or self._queue.qsize() >= MAX_WAITING:
             self._refuse(None)
             return
-        self._queue.put(_Entry(self._clock.wall(), Snapshot().take(dict(record)), loop, done))
+        entry = Entry(self._clock.wall(), Snapshot().take(dict(record)), loop, done)
+        self._gate.give()
+        self._queue.put(entry)
         try:
             async with asyncio.timeout(MAX_WAIT):
                 await done
         except (OSError, TimeoutError) as error:
             self._refuse(error)
+
+    def append_now(self, record: Mapping[str, object]) -> bool:
+        """Write ``record`` before returning, if no disk can hold the loop up with it; otherwise return False.
+
+        Then nothing was written, and ``append`` is the way. Small records of plain values only, on a local file
+        system, while nothing waits in the queue and the disk is prompt (``Gate`` says when it is). What is left: a
+        write of one page into the kernel's cache can wait when the machine runs out of memory for dirty pages, or
+        when the disk begins to hang in the moments before a sync shows it, ``fsync_interval`` at most.
+        """
+        if self._closed or not self.working or not self._gate.try_enter():
+            return False
+        try:
+            return self._write_now(record)
+        finally:
+            self._gate.lock.release()
+
+    def _write_now(self, record: Mapping[str, object]) -> bool:
+        ledger = self._ledger
+        if ledger is None or ledger.spoiled or ledger.size >= self._max_bytes:
+            return False
+        made = link_plain(ledger.head, self._stamps.micros(self._clock.wall()), record)
+        began = time.monotonic()
+        if made is None or len(made[0]) > MAX_INLINE or not ledger.write_now(*made):
+            return False
+        now = time.monotonic()
+        if now - began >= SLOW_WRITE:
+            self._gate.prompt = False
+        if self._dirty_since is None:
+            self._dirty_since = now
+            self._queue.put(WAKE)
+        return True
 
     def _refuse(self, error: Exception | None) -> None:
         if not self._fail_open:
@@ -143,29 +174,23 @@ class AuditLog:
     # -- the writer thread ---------------------------------------------------------------------------------------------
 
     def _work(self) -> None:
+        if self._interval:
+            self._sync()  # shows whether the disk is prompt
         going = True
         while going:
-            entries, going = self._batch()
+            entries, going = batch(self._queue, self._until_sync())
             if entries:
-                self._settle(entries, self._write(entries))
-            self._sync(now=not going)
-        if self._ledger is not None:
-            self._ledger.close()
+                with self._gate.lock:
+                    error = self._write(entries)
+                self._gate.taken += len(entries)
+                settle(entries, error)
+            if self._dirty_since is not None and (not going or not self._until_sync()):
+                self._sync()
+        with self._gate.lock:
+            if self._ledger is not None:
+                self._ledger.close()
 
-    def _batch(self) -> tuple[list[_Entry], bool]:
-        entries: list[_Entry] = []
-        try:
-            entry = self._queue.get(timeout=self._until_sync())
-            while entry is not None:
-                entries.append(entry)
-                if len(entries) == BATCH:
-                    return entries, True
-                entry = self._queue.get_nowait()
-        except queue.Empty:
-            return entries, True
-        return entries, False
-
-    def _write(self, entries: list[_Entry]) -> OSError | None:
+    def _write(self, entries: list[Entry]) -> OSError | None:
         try:
             ledger = self._ledger
             if ledger is None or ledger.spoiled:
@@ -174,7 +199,7 @@ class AuditLog:
                 ledger.rotate()
             head, lines = ledger.head, []
             for entry in entries:
-                line, head = link(head, _iso(entry.when), plain(entry.fields))
+                line, head = link(head, self._stamps.micros(entry.when), plain(entry.fields))
                 lines.append(line)
             ledger.write(b"".join(lines), head)
             self._mark_dirty(ledger)
@@ -201,9 +226,8 @@ class AuditLog:
         ledger = self._ledger = Ledger(self._wanted)
         if ledger.torn is not None:  # the repair itself is on the record: what was set aside can be compared
             size, digest = ledger.torn
-            line, head = link(
-                ledger.head, _iso(self._clock.wall()), {"event": "audit.repaired", "bytes": size, "sha256": digest}
-            )
+            repaired = {"event": "audit.repaired", "bytes": size, "sha256": digest}
+            line, head = link(ledger.head, self._stamps.micros(self._clock.wall()), repaired)
             ledger.write(line, head)
         return ledger
 
@@ -212,35 +236,15 @@ class AuditLog:
             return None
         return max(0.0, self._dirty_since + self._interval - time.monotonic())
 
-    def _sync(self, *, now: bool) -> None:
-        if self._dirty_since is None or self._ledger is None:
-            return
-        if now or time.monotonic() - self._dirty_since >= self._interval:
-            self._dirty_since = None
-            try:
+    def _sync(self) -> None:
+        self._gate.sync_begins()
+        self._dirty_since = None
+        began, well = time.monotonic(), False
+        try:
+            if self._ledger is not None:
                 self._ledger.sync()
-            except OSError:
-                self.working = False  # shown by /health; what the kernel failed to write it does not try again
-
-    def _settle(self, entries: list[_Entry], error: OSError | None) -> None:
-        loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
-        for entry in entries:
-            loops.setdefault(entry.loop, []).append(entry.done)
-        for loop, waiting in loops.items():
-            with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits
-                loop.call_soon_threadsafe(_answer, waiting, error)
-
-
-def _answer(waiting: list[asyncio.Future[None]], error: OSError | None) -> None:
-    for done in waiting:
-        if done.done():  # its caller left
-            continue
-        if error is None:
-            done.set_result(None)
-        else:
-            done.set_exception(OSError(*error.args))
-
-
-def _iso(when: float) -> str:
-    stamp = datetime.datetime.fromtimestamp(when, datetime.UTC)
-    return stamp.isoformat(timespec="microseconds").replace("+00:00", "Z")
+                well = True
+        except OSError:
+            self.working = False  # shown by /health; what the kernel failed to write it does not try again
+        finally:
+            self._gate.sync_ends(time.monotonic() - began, well=well)

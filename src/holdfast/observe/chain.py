@@ -5,20 +5,27 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from bisect import bisect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from json.encoder import encode_basestring_ascii as quoted
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from holdfast.observe.record import Cut, Failure
 
 MAX_LINE = 2 * 1024 * 1024
 """Bytes of one line that are read back; written lines are smaller (``record.MAX_TEXT``, escaped twelve-fold)."""
 RESERVED = frozenset({"seq", "time", "prev", "hash"})
+PLAIN_FIELDS = 32
+PLAIN_TEXT = 1_024
+PLAIN_NUMBER = 2**63
+"""What a record may hold that is put into words on the event loop."""
+_WORDS = {None: "null", True: "true", False: "false"}
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """The last line of a chain. Kept elsewhere, it also proves that nobody cut lines off the end."""
 
     seq: int = 0
@@ -44,15 +51,54 @@ class Verdict:
 
 def canonical(fields: Mapping[str, Any]) -> bytes:
     """Return sorted, compact, ASCII JSON (what ``jq -cSa`` prints)."""
-    return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode("ascii")
+    return _encode(fields).encode("ascii")
 
 
 def link(after: Head, time: str, fields: Mapping[str, Any]) -> tuple[bytes, Head]:
-    """Return the line that follows ``after``, newline included, and the new head."""
-    line = {f"{name}_" if name in RESERVED else name: value for name, value in fields.items()}
-    line |= {"seq": after.seq + 1, "time": time, "prev": after.hash}
-    digest = hashlib.sha256(canonical(line)).hexdigest()
-    return canonical(line | {"hash": digest}) + b"\n", Head(after.seq + 1, digest)
+    """Return the line that follows ``after``, newline included, and the new head.
+
+    Keys are sorted, so the hash's place is known: what comes before it and after it is encoded once, for both.
+    """
+    seq = after.seq + 1
+    low: dict[str, Any] = {}
+    high: dict[str, Any] = {"seq": seq, "time": time, "prev": after.hash}
+    for name, value in fields.items():
+        if name in RESERVED:
+            name = f"{name}_"
+        (low if name < "hash" else high)[name] = value
+    begin = f"{_encode(low)[:-1]}," if low else "{"
+    end = _encode(high)[1:]
+    digest = hashlib.sha256(f"{begin}{end}".encode("ascii")).hexdigest()
+    return f'{begin}"hash":"{digest}",{end}\n'.encode("ascii"), Head(seq, digest)
+
+
+def link_plain(after: Head, time: str, fields: Mapping[str, Any]) -> tuple[bytes, Head] | None:
+    """Return what ``link`` would, byte for byte and in half the time, for plain fields; None for others.
+
+    Plain: at most 32 fields; names that are ASCII identifiers, which sort in their quotes as they do without, and not
+    the chain's; texts up to 1,024 characters, finite floats, integers up to 64 bits, booleans and None.
+    """
+    if len(fields) > PLAIN_FIELDS:
+        return None
+    seq = after.seq + 1
+    members = [f'"seq":{seq}', f'"time":"{time}"', f'"prev":"{after.hash}"']
+    for name, value in fields.items():
+        kind = type(value)
+        if kind is str and len(value) <= PLAIN_TEXT:
+            text = quoted(value)
+        elif (kind is float or kind is int) and -PLAIN_NUMBER < value < PLAIN_NUMBER:  # NaN is in no range
+            text = repr(value)
+        elif value is None or kind is bool:
+            text = _WORDS[value]
+        else:
+            return None
+        if name in RESERVED or not (name.isidentifier() and name.isascii()):
+            return None
+        members.append(f'"{name}":{text}')
+    members.sort()
+    digest = hashlib.sha256(f"{{{','.join(members)}}}".encode("ascii")).hexdigest()
+    members.insert(bisect(members, '"hash":'), f'"hash":"{digest}"')
+    return f"{{{','.join(members)}}}\n".encode("ascii"), Head(seq, digest)
 
 
 def read(line: bytes) -> tuple[Head, str] | None:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from holdfast.observe.chain import GENESIS, MAX_LINE, Head, archives, read
+from holdfast.observe.local import is_local
 
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT
 _FLAGS |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -18,7 +19,7 @@ _FLAGS |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 class Ledger:
-    """One open, locked file; used by one thread. Every method may raise ``OSError``.
+    """One open, locked file; used by one thread at a time. Every method but ``write_now`` may raise ``OSError``.
 
     ``head`` is the last line that is wholly in the file. ``torn`` is what had to be set aside at the start: the bytes
     after the last intact line (their number and SHA-256), moved to ``<name>.torn-<pid>-<size>``. After a write that
@@ -32,6 +33,7 @@ class Ledger:
         self.torn: tuple[int, str] | None = None
         self.spoiled = False
         self.size = 0
+        self._cut = False
         self._fd = self._claim()
         try:
             self._resume()
@@ -41,6 +43,9 @@ class Ledger:
 
     def write(self, data: bytes, head: Head) -> None:
         """Append whole lines that end at ``head``, or leave the file as it was and raise."""
+        if self._cut:  # a line was begun in ``write_now``
+            os.ftruncate(self._fd, self.size)
+            self._cut = False
         before = self._follow()
         rest = memoryview(data)
         try:
@@ -53,6 +58,29 @@ class Ledger:
             raise
         self.size = before + len(data)
         self.head = head
+
+    def write_now(self, line: bytes, head: Head) -> bool:
+        """Append one line if the file is local and in its place; False when ``write`` must see to it. Raises nothing.
+
+        The look is at the path, not at the descriptor: a file that was deleted, moved or replaced, or that somebody
+        else has altered in length, is ``write``'s business, as it is for every line. What a disk took only in part is
+        cut off by ``write`` before anything else, and was acknowledged to nobody.
+        """
+        if self._cut or self.spoiled or not self._local:
+            return False
+        try:
+            here = os.stat(self._name, follow_symlinks=False)
+            if here.st_size != self.size or here.st_ino != self._inode or here.st_dev != self._device:
+                return False
+            written = os.write(self._fd, line)
+        except OSError:
+            return False
+        if written != len(line):
+            self._cut = True
+            return False
+        self.size += written
+        self.head = head
+        return True
 
     def sync(self) -> None:
         """Return when what was written is on the disk."""
@@ -75,10 +103,14 @@ class Ledger:
 
     def _claim(self) -> int:
         try:
-            return _open_locked(self.path)
+            fd = _open_locked(self.path)
         except BlockingIOError:  # another instance writes there: two writers would fork the chain
             self.path = self.path.with_name(f"{self.path.stem}-{os.getpid()}{self.path.suffix}")
-            return _open_locked(self.path)
+            fd = _open_locked(self.path)
+        here = os.fstat(fd)
+        self._name, self._inode, self._device = str(self.path), here.st_ino, here.st_dev
+        self._local = is_local(self.path.parent)
+        return fd
 
     def _follow(self) -> int:
         """Return the file's size; begin a new file when ours was moved or deleted: lines without a name are lost."""

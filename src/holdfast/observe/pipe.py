@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import queue
 import threading
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Protocol
 
 from holdfast.core.clock import Clock, SystemClock
 from holdfast.observe.record import Renderer
@@ -20,7 +23,16 @@ for every call (measured: 20 us a call to hand over, and as much again to get th
 BATCH = 256
 """Records that are rendered into one write."""
 
-_Entry = tuple[Renderer, dict[Any, Any], int]
+_Entry = tuple["Renderer | Lines", Any, int]
+_writer_of = itemgetter(0)
+
+
+class Lines(Protocol):
+    """Writes records of one small kind, a batch at once."""
+
+    def many(self, records: list[Any]) -> bytes:
+        """Return their lines; raises only what would be a mistake in itself."""
+        ...
 
 
 class LogPipe:
@@ -55,6 +67,15 @@ class LogPipe:
             self._weight += weight
         self._queue.put((renderer, record, weight))
 
+    def put_small(self, record: tuple[Any, ...], lines: Lines) -> None:
+        """Hand over a record that holds a few short values; it counts by number, not by weight, and takes no lock."""
+        waiting = self._queue
+        if self._closed or waiting.qsize() >= self._capacity:
+            with self._counters:
+                self.lost += 1
+        else:
+            waiting.put((lines, record, 0))
+
     def is_writer(self) -> bool:
         """Whether the running thread is the pipe's own, whose records would feed themselves."""
         return threading.get_ident() == self._thread.ident
@@ -78,7 +99,7 @@ class LogPipe:
         going = True
         while going:
             entries, going = self._batch()
-            data = b"".join([self._render(*entry) for entry in entries]) + self._loss()
+            data = b"".join(self._lines(entries)) + self._loss()
             if data:
                 self._write(data)
             with self._counters:
@@ -87,7 +108,8 @@ class LogPipe:
     def _batch(self) -> tuple[list[_Entry], bool]:
         entries: list[_Entry] = []
         entry = self._queue.get()
-        self._closing.wait(GATHER)
+        if self._queue.qsize() < BATCH:
+            self._closing.wait(GATHER)
         while entry is not None:
             entries.append(entry)
             if len(entries) == BATCH:
@@ -98,13 +120,32 @@ class LogPipe:
                 return entries, True
         return entries, False
 
-    def _render(self, renderer: Renderer, record: dict[Any, Any], weight: int) -> bytes:
+    def _lines(self, entries: list[_Entry]) -> Iterator[bytes]:
+        for writer, group in groupby(entries, _writer_of):
+            records = [record for _, record, _ in group]
+            if isinstance(writer, Renderer):
+                for record in records:
+                    yield self._render(writer, record)
+            else:
+                yield self._render_all(writer, records)
+
+    def _render(self, renderer: Renderer, record: dict[Any, Any]) -> bytes:
         try:
             return renderer(record)
         except Exception:  # the thread serves everybody: one odd record must not end it
-            with self._counters:
-                self.lost += 1
+            self._lose(1)
             return b""
+
+    def _render_all(self, writer: Lines, records: list[Any]) -> bytes:
+        try:
+            return writer.many(records)
+        except Exception:  # as above: what cannot be written is counted
+            self._lose(len(records))
+            return b""
+
+    def _lose(self, count: int) -> None:
+        with self._counters:
+            self.lost += count
 
     def _write(self, data: bytes) -> None:
         try:
@@ -120,4 +161,4 @@ class LogPipe:
             return b""
         renderer = self.renderer or Renderer(redact=str)
         line = {"time": self._clock.wall(), "level": "warning", "event": f"{fresh} log records lost", "lost": fresh}
-        return self._render(renderer, line, 0)
+        return self._render(renderer, line)

@@ -14,6 +14,8 @@ from pathlib import PurePath
 from typing import Any, Literal
 from uuid import UUID
 
+from holdfast.observe.stamps import Stamps
+
 MAX_FIELD = 8 * 1024
 """Characters of one string as written."""
 MARGIN = 8 * 1024
@@ -158,15 +160,24 @@ class Renderer:
 
     redact: Callable[[str], str]
     format: Literal["json", "console"] = "json"
+    stamps: Stamps = field(default_factory=Stamps, compare=False)
 
     def __call__(self, record: dict[Any, Any]) -> bytes:
         """Return the line, newline included. ``record`` holds ``time`` (epoch seconds), ``level`` and ``event``."""
-        when = datetime.datetime.fromtimestamp(record.pop("time"), datetime.UTC)
-        stamp = when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        stamp = self.stamps.millis(record.pop("time"))
         clean = record if self._harmless(record) else {self._key(key): self.clean(item) for key, item in record.items()}
         line = {"time": stamp, "level": clean.pop("level", "info"), "event": clean.pop("event", ""), **clean}
         text = _console(line) if self.format == "console" else json.dumps(line, ensure_ascii=False, allow_nan=False)
         return (text + "\n").encode("utf-8", "replace")
+
+    def nothing_in(self, text: str) -> bool:
+        """Whether ``text`` holds no control character and nothing to redact; False when that cannot be said."""
+        if _CONTROL.search(text) is not None:
+            return False
+        try:
+            return self.redact(text) == text
+        except Exception:  # fail closed: the long way says which text it was
+            return False
 
     def _harmless(self, record: dict[Any, Any]) -> bool:
         """Whether this is short text and numbers in which nothing is found: nearly every record, and looked at once.
@@ -181,12 +192,7 @@ class Renderer:
                 return False
             texts.append(key if type(key) is str else "\0")
         whole = "\n".join(texts)
-        if len(whole) > MAX_FIELD or _CONTROL.search(whole) is not None:
-            return False
-        try:
-            return self.redact(whole) == whole
-        except Exception:  # fail closed: the long way says which text it was
-            return False
+        return len(whole) <= MAX_FIELD and self.nothing_in(whole)
 
     def clean(self, value: Any) -> Any:
         """Return ``value`` with every string stripped, redacted and cut, at any depth."""

@@ -73,7 +73,7 @@ class Tracker:
         self.bytes_out = 0
         self._closed = False
         self._handles: dict[object, Callable[[], None]] = {}
-        self._tasks: set[asyncio.Future[Any]] = set()
+        self._tasks: dict[asyncio.Future[Any], None] = {}  # a set that is cheaper to make
         self._children: dict[subprocess.Popen[Any], Child] = {}
         self._occupancy = occupancy
         self._descriptors: int | None = None
@@ -102,8 +102,11 @@ class Tracker:
         if self._closed:
             task.cancel()
             return
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = None
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Future[Any]) -> None:
+        self._tasks.pop(task, None)
 
     def admit_task(self) -> None:
         """Raise ``Busy`` when the call runs too many tasks to start another."""
@@ -138,12 +141,20 @@ class Tracker:
 
     def finish(self) -> Usage:
         """The call has ended; once, after ``close``, whose numbers it holds."""
-        wall = time.perf_counter() - self._wall
+        change = None
+        if self._occupancy is not None:
+            self._occupancy.running -= 1
+            if self._descriptors is not None:
+                change = self._descriptor_change(self._occupancy, self._descriptors)
         cpu = time.thread_time() - self._cpu
+        wall = time.perf_counter() - self._wall
         handles, tasks, processes = self._left
-        return Usage(
-            wall, cpu, self.bytes_in, self.bytes_out, handles, tasks, self._stuck, processes, self._descriptor_change()
-        )
+        return Usage(wall, cpu, self.bytes_in, self.bytes_out, handles, tasks, self._stuck, processes, change)
+
+    def shut(self) -> bool:
+        """The call is over: what is registered from now on ends at once. Return whether ``close`` has work to do."""
+        self._closed = True
+        return bool(self._tasks or self._children or self._handles)
 
     async def close(self) -> None:
         """End what was left: cancel tasks and wait 50 ms for them, kill processes, close handles, last first.
@@ -184,15 +195,9 @@ class Tracker:
                 close()
         return closed
 
-    def _descriptor_change(self) -> int | None:
-        occupancy = self._occupancy
-        if occupancy is None:
-            return None
-        occupancy.running -= 1
-        if self._descriptors is None or occupancy.started != self._alone:
-            return None
-        now = _open_descriptors()
-        return None if now is None else now - self._descriptors
+    def _descriptor_change(self, occupancy: Occupancy, before: int) -> int | None:
+        now = _open_descriptors() if occupancy.started == self._alone else None
+        return None if now is None else now - before
 
 
 def _close_one(handles: dict[object, Callable[[], None]], key: object) -> None:

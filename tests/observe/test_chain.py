@@ -1,0 +1,54 @@
+"""How a line is made: both ways make the same bytes, and the bytes are those that a reader makes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holdfast.observe.chain import GENESIS, RESERVED, Head, link, link_plain, read
+
+NAMES = st.one_of(
+    st.text(max_size=20), st.sampled_from([*RESERVED, "code", "hash_", "has", "hasha", "Hash", "incident", "tool"])
+)
+VALUES = st.one_of(
+    st.text(max_size=50), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.booleans(), st.none()
+)
+TIME = "2026-11-20T00:00:00.000000Z"
+
+
+def canonical(fields: dict[str, Any]) -> bytes:
+    return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+
+
+@given(st.dictionaries(NAMES, VALUES, max_size=8), st.integers(min_value=0, max_value=10**12))
+def test_a_line_is_sorted_compact_json_with_the_hash_of_the_rest(fields: dict[str, Any], seq: int) -> None:
+    after = Head(seq, "ab" * 32)
+    line, head = link(after, TIME, fields)
+    renamed = {f"{name}_" if name in RESERVED else name: value for name, value in fields.items()}
+    expected = renamed | {"seq": seq + 1, "time": TIME, "prev": after.hash}
+    digest = hashlib.sha256(canonical(expected)).hexdigest()
+    assert line == canonical(expected | {"hash": digest}) + b"\n"
+    assert head == Head(seq + 1, digest)
+    assert read(line) == (head, after.hash)
+
+
+@given(st.dictionaries(NAMES, VALUES, max_size=8))
+def test_plain_fields_make_the_same_line_in_half_the_time(fields: dict[str, Any]) -> None:
+    made = link_plain(GENESIS, TIME, fields)
+    assert made is None or made == link(GENESIS, TIME, fields)
+
+
+def test_the_record_of_a_call_is_plain() -> None:
+    record = {"request_id": "ab-1", "tool": "t", "principal": "\u00e9", "outcome": "ok", "seconds": 1e-05, "code": "x"}
+    assert link_plain(GENESIS, TIME, record) == link(GENESIS, TIME, record)
+
+
+def test_what_is_not_plain_is_left_to_the_other() -> None:
+    for odd in ([1], {"a": 1}, float("inf"), 2**64, "x" * 2_000, b"x", type("Text", (str,), {})("x")):
+        assert link_plain(GENESIS, TIME, {"name": odd}) is None
+    for name in ("hash", "a b", "\u00e9", ""):
+        assert link_plain(GENESIS, TIME, {name: 1}) is None

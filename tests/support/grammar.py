@@ -97,6 +97,64 @@ MALFORMED: tuple[bytes, ...] = (
     b'{"jsonrpc":"2.0","id":7,"method":"ping","params":{"a":"\\ud800"}}', b'{"jsonrpc":"2.0","id":7,"result":5}',
 )  # fmt: skip
 
+_HELLO = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-06-18", **INITIALIZE}}
+_READY = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+_LIST = {"jsonrpc": "2.0", "id": 2, "method": "prompts/list"}
+_MODERN_LIST = _LIST | {"params": {"_meta": ENVELOPE}}
+_STRANGER = {"jsonrpc": "2.0", "method": "no/such"}
+OPENINGS: dict[str, list[Any]] = {
+    "as it should in the handshake era": [_HELLO, _READY],
+    "without being ready": [_HELLO],
+    "ready at once": [_READY],
+    "ready after seven strangers": [*[_STRANGER] * 7, _READY],
+    "ready after eight strangers": [*[_STRANGER] * 8, _READY],
+    "ready, but oddly": [{**_READY, "params": {"_meta": 5}}],
+    "ready with something to say": [{**_READY, "params": {"_meta": {"a": 1}, "x": 5}}],
+    "with a list": [_LIST],
+    "with a ping": [{"jsonrpc": "2.0", "id": 1, "method": "ping"}],
+    "with a call": [{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "add", "arguments": {"a": 1}}}],
+    "with a stranger's request": [{"jsonrpc": "2.0", "id": 1, "method": "no/such", "params": {"_meta": 5}}],
+    "with discovery but no envelope": [{"jsonrpc": "2.0", "id": 1, "method": "server/discover"}],
+    "with an answer": [{"jsonrpc": "2.0", "id": 1, "result": {}}],
+    "with a cancellation": [{"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}, _HELLO],
+    "with garbage": [b"{", b"", b"  ", _HELLO],
+    "with an envelope around the handshake": [{**_HELLO, "params": _HELLO["params"] | {"_meta": ENVELOPE}}],
+    "with a version of the future": [{**_HELLO, "params": _HELLO["params"] | {"protocolVersion": MODERN}}],
+    "with a version of nobody": [{**_HELLO, "params": _HELLO["params"] | {"protocolVersion": ""}}],
+    "with half a handshake": [{**_HELLO, "params": {"protocolVersion": "2025-06-18"}}, _READY],
+    "with half a handshake and then a whole one": [{**_HELLO, "params": {}}, _HELLO],
+    "with a client that can do nothing": [{**_HELLO, "params": _HELLO["params"] | {"capabilities": {}}}, _READY],
+    "as it should in the modern era": [_MODERN_LIST],
+    "with half an envelope": [{**_LIST, "params": {"_meta": {"io.modelcontextprotocol/protocolVersion": None}}}],
+    "with the other half": [{**_LIST, "params": {"_meta": {"io.modelcontextprotocol/clientCapabilities": {}}}}],
+    "with an envelope of the past": [
+        {**_LIST, "params": {"_meta": ENVELOPE | {"io.modelcontextprotocol/protocolVersion": "2025-06-18"}}}
+    ],
+    "with a stranger's request in an envelope": [{**_MODERN_LIST, "method": "no/such"}],
+    "ready, then modern": [_READY, _MODERN_LIST],
+}
+"""First words of a connection, by what they are."""
+FOLLOWING: list[Any] = [
+    {"jsonrpc": "2.0", "id": 20, "method": "ping"},
+    _LIST | {"id": 21},
+    {"jsonrpc": "2.0", "id": 22, "method": "tools/call", "params": {"name": "knows"}},
+    {"jsonrpc": "2.0", "id": 23, "method": "tools/call", "params": {"name": "knows", "requestState": "v1.x"}},
+    {"jsonrpc": "2.0", "id": 24, "method": "tools/call", "params": {"name": 5}},
+    {"jsonrpc": "2.0", "id": 25, "method": "no/such", "params": {}},
+    {"jsonrpc": "2.0", "id": 26, "method": "server/discover", "params": {"_meta": ENVELOPE}},
+    {"jsonrpc": "2.0", "id": 27, "method": "tools/call", "params": {"name": "knows", "_meta": ENVELOPE}},
+    {"jsonrpc": "2.0", "id": 28, "method": "ping", "params": {"_meta": ENVELOPE}},
+    {"jsonrpc": "2.0", "id": 29, "method": "logging/setLevel", "params": {"level": "error"}},
+    _HELLO | {"id": 30},
+    {"jsonrpc": "2.0", "id": 31, "method": "initialize", "params": {"protocolVersion": 5}},
+    {"jsonrpc": "2.0", "id": 32, "method": "tools/call", "params": {"name": "knows"}},
+    {"jsonrpc": "2.0", "id": 33, "method": "tools/call", "params": {"name": "logs"}},
+    _READY,
+    {"jsonrpc": "2.0", "id": 34, "method": "tools/call", "params": {"name": "knows", "_meta": ENVELOPE}},
+    {"jsonrpc": "2.0", "id": 35, "method": "tools/call", "params": {"name": "asks"}},
+]
+"""What is said after each of them, in both eras."""
+
 
 def ids() -> Iterator[int | str]:
     """Ids in every spelling, none twice: ``8`` and ``"8"`` are one id to a server."""

@@ -52,8 +52,10 @@ def text_of(body: Any) -> str:
 
 
 def kind_of(body: Any) -> str:
-    """``request``, ``notification``, ``response``, ``error`` or ``malformed``."""
+    """``request``, ``notification``, ``response``, ``error``, ``malformed``, or ``blank``, which is no message."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    if not raw.strip():
+        return "blank"
     try:
         return parse(raw, BOUNDS).kind
     except Malformed:
@@ -70,7 +72,7 @@ def settled(answer: Answer) -> Answer:
         for pattern, word in _RANDOM:
             answer = pattern.sub(word, answer)
         return answer
-    return answer if answer is None or isinstance(answer, int) and not isinstance(answer, bool) else _Exactly(answer)
+    return answer if answer is None or (isinstance(answer, int) and not isinstance(answer, bool)) else _Exactly(answer)
 
 
 class _Exactly:

@@ -187,7 +187,11 @@ class HttpServer:
         (body,) = step.bodies
         filled = _filled(body, self._words)
         raw = None if body is None else filled if isinstance(body, bytes) else text_of(filled).encode()
-        headers = {name: value for name, value in (USUAL | _filled(dict(step.headers), self._words)).items() if value is not None}
+        headers = {
+            name: value
+            for name, value in (USUAL | _filled(dict(step.headers), self._words)).items()
+            if value is not None
+        }
         try:
             answer = self._ask(self._connection, step.verb, raw, headers)
         except (http.client.HTTPException, ConnectionError) as error:

@@ -27,7 +27,12 @@ CALLS: dict[str, tuple[dict[str, Any], ...]] = {
     "nothing": ({},),
     "add": ({"a": 1}, {"a": 1, "b": -7}, {"a": 2**60}, {"a": True}, {"a": 1.0}, {"a": "1"}, {"a": 1, "c": 1}),
     "scalars": ({"text": "t", "number": 1}, {"text": "\u202eé", "number": 1e-7, "flag": True, "maybe": "m"}),
-    "nested": ({"outer": OUTER}, {"outer": OUTER, "scale": 0.1}, {"outer": {"inner": {}}}, {"outer": OUTER, "scale": 11}),
+    "nested": (
+        {"outer": OUTER},
+        {"outer": OUTER, "scale": 0.1},
+        {"outer": {"inner": {}}},
+        {"outer": OUTER, "scale": 11},
+    ),
     "listed": ({"count": 3}, {"count": 0}, {"count": 51}),
     "texts": ({},),
     "content": ({},),
@@ -61,7 +66,10 @@ REQUESTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("resources/read", {"uri": "none://x"}),
     ("prompts/get", {"name": "greeting", "arguments": {"name": "Ada"}}),
     ("prompts/get", {"name": "misread"}),
-    ("completion/complete", {"ref": {"type": "ref/prompt", "name": "greeting"}, "argument": {"name": "name", "value": "A"}}),
+    (
+        "completion/complete",
+        {"ref": {"type": "ref/prompt", "name": "greeting"}, "argument": {"name": "name", "value": "A"}},
+    ),
     ("logging/setLevel", {"level": "debug"}),
     ("resources/subscribe", {"uri": "note://static"}),
     ("resources/unsubscribe", {"uri": "note://static"}),
@@ -79,7 +87,13 @@ NOTES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("notifications/roots/list_changed", {}),
     ("no/such", {"a": 1}),
 )
-EXTRAS: dict[str, Any] = {"cursor": "x", "task": {"ttl": 5}, "inputResponses": {"q1": {"action": "decline"}}, "requestState": "v1.x", "extra": 1}  # fmt: skip
+EXTRAS: dict[str, Any] = {
+    "cursor": "x",
+    "task": {"ttl": 5},
+    "inputResponses": {"q1": {"action": "decline"}},
+    "requestState": "v1.x",
+    "extra": 1,
+}
 """Parameters that some method knows and another does not."""
 STRAY: tuple[Any, ...] = (
     {"jsonrpc": "2.0", "id": 987, "result": {}},
@@ -90,13 +104,23 @@ STRAY: tuple[Any, ...] = (
 """Answers to what nobody asked. An ``error`` without a code and a message is left out: it ended the process, and over
 HTTP it was echoed, before there was a second way to compare with."""
 MALFORMED: tuple[bytes, ...] = (
-    b"{", b"[]", b"5", b"null", b'{"jsonrpc":"2.0"}', b'{"jsonrpc":"1.0","id":1,"method":"ping"}', b'{"id":1,"method":"ping"}',
-    b'{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}', b'{"jsonrpc":"2.0","id":1.5,"method":"ping"}', b"\xff\xfe",
-    b'{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}', b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]',
-    b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":NaN}}', b'{"jsonrpc":"2.0","id":1,"method":5}',
-    b'{"jsonrpc":"2.0","id":7,"method":"ping","params":{"a":"\\ud800"}}', b'{"jsonrpc":"2.0","id":7,"result":5}',
-)  # fmt: skip
-
+    b"{",
+    b"[]",
+    b"5",
+    b"null",
+    b"\xff\xfe",
+    b'{"jsonrpc":"2.0"}',
+    b'{"id":1,"method":"ping"}',
+    b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]',
+    b'{"jsonrpc":"1.0","id":1,"method":"ping"}',
+    b'{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}',
+    b'{"jsonrpc":"2.0","id":1.5,"method":"ping"}',
+    b'{"jsonrpc":"2.0","id":1,"method":5}',
+    b'{"jsonrpc":"2.0","id":7,"result":5}',
+    b'{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}',
+    b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":NaN}}',
+    b'{"jsonrpc":"2.0","id":7,"method":"ping","params":{"a":"\\ud800"}}',
+)
 _HELLO = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-06-18", **INITIALIZE}}
 _READY = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 _LIST = {"jsonrpc": "2.0", "id": 2, "method": "prompts/list"}
@@ -112,11 +136,16 @@ OPENINGS: dict[str, list[Any]] = {
     "ready with something to say": [{**_READY, "params": {"_meta": {"a": 1}, "x": 5}}],
     "with a list": [_LIST],
     "with a ping": [{"jsonrpc": "2.0", "id": 1, "method": "ping"}],
-    "with a call": [{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "add", "arguments": {"a": 1}}}],
+    "with a call": [
+        {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "add", "arguments": {"a": 1}}}
+    ],
     "with a stranger's request": [{"jsonrpc": "2.0", "id": 1, "method": "no/such", "params": {"_meta": 5}}],
     "with discovery but no envelope": [{"jsonrpc": "2.0", "id": 1, "method": "server/discover"}],
     "with an answer": [{"jsonrpc": "2.0", "id": 1, "result": {}}],
-    "with a cancellation": [{"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}, _HELLO],
+    "with a cancellation": [
+        {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}},
+        _HELLO,
+    ],
     "with garbage": [b"{", b"", b"  ", _HELLO],
     "with an envelope around the handshake": [{**_HELLO, "params": _HELLO["params"] | {"_meta": ENVELOPE}}],
     "with a version of the future": [{**_HELLO, "params": _HELLO["params"] | {"protocolVersion": MODERN}}],
@@ -177,7 +206,9 @@ def enveloped(params: dict[str, Any], **meta: Any) -> dict[str, Any]:
 
 def good(version: str) -> list[dict[str, Any]]:
     """Every method and every tool, as a client of ``version`` that knows the protocol would send them."""
-    calls = [("tools/call", {"name": name, "arguments": given}) for name, all_given in CALLS.items() for given in all_given]
+    calls = [
+        ("tools/call", {"name": name, "arguments": given}) for name, all_given in CALLS.items() for given in all_given
+    ]
     found: list[dict[str, Any]] = []
     for method, params in [*REQUESTS, *calls]:
         if version == MODERN:
@@ -187,7 +218,9 @@ def good(version: str) -> list[dict[str, Any]]:
             found.append(request(method, params, 0))
             found.append(request(method, params | {"_meta": {"progressToken": 7, "other/key": {"a": None}}}, 0))
     if version != MODERN:
-        found += [request("initialize", {"protocolVersion": other, **INITIALIZE}, 0) for other in (*LEGACY, MODERN, "1")]
+        found += [
+            request("initialize", {"protocolVersion": other, **INITIALIZE}, 0) for other in (*LEGACY, MODERN, "1")
+        ]
         found += [request(method, None, 0) for method, params in REQUESTS if not params]
     return found
 
@@ -292,7 +325,9 @@ def cancelled(version: str) -> list[Step]:
             step(request("tools/call", shape({"name": "waits"}), 8), unanswered=True),
             step(request("tools/list", shape({}), "8")),  # under way
             step(note),
-            step({**note, "params": {"requestId": 8, "reason": number}}),  # a reason is a text, but it counts all the same
+            step(
+                {**note, "params": {"requestId": 8, "reason": number}}
+            ),  # a reason is a text, but it counts all the same
             step(request("resources/list", shape({}), "8")),
         ]
     return steps

@@ -21,8 +21,8 @@ ODD_HEADERS: dict[str, tuple[str | None, ...]] = {
     "mcp-name": (None, "", "add", "Add", "=?base64?YWRk?=", "=?base64?YWR?=", "=?base64?!?="),
     "mcp-param-region": (None, "", "eu", "us", "=?base64?ZXU=?=", "=?base64?ZXU?="),
     "mcp-session-id": (None, "", "nobody", "{session}", "0" * 32),
-    "accept": (None, "", "application/json", "text/event-stream", "*/*", "application/*", "text/*, application/json;q=0.1", "x"),
-    "content-type": (None, "", "text/plain", "Application/JSON", "application/json; charset=utf-8", "application/jsonp"),
+    "accept": (None, "", "application/json", "text/event-stream", "*/*", "application/*", "text/*, a/b;q=0.1", "x"),
+    "content-type": (None, "", "text/plain", "Application/JSON", "application/json;charset=utf-8", "application/json2"),
     "origin": (None, "http://{host}", "http://elsewhere.example"),
     "x-unknown": ("1",),
 }  # fmt: skip
@@ -34,7 +34,9 @@ def conformance() -> list[Step]:
     Without its standing streams: a GET, and ``subscriptions/listen``, which over HTTP answers until the client leaves.
     """
     found: list[dict[str, Any]] = json.loads(DATA.read_text())
-    return [Step((row["body"],), row["headers"], row["verb"]) for row in found if _method(row) != "subscriptions/listen"]
+    return [
+        Step((row["body"],), row["headers"], row["verb"]) for row in found if _method(row) != "subscriptions/listen"
+    ]
 
 
 def _method(row: Mapping[str, Any]) -> Any:

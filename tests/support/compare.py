@@ -27,23 +27,25 @@ _RANDOM = ((_SEALED, "<sealed>"), (_SESSION, "<session>"), (_INCIDENT, "<inciden
 class Step:
     """Something to send: one message or, in a burst, several at once.
 
-    ``unanswered``: a call that the next steps cancel. ``headers`` and ``verb`` matter over HTTP alone. In strings
-    ``{state}``, ``{session}`` and ``{host}`` stand for the last ones that the server has given.
+    ``unanswered``: a call that the next steps cancel. ``reuses``: its id is that of a call just cancelled, which takes
+    a moment to end; until then it is refused, and sent again. ``headers`` and ``verb`` matter over HTTP alone. In
+    strings ``{state}``, ``{session}`` and ``{host}`` stand for the last ones that the server has given.
     """
 
     bodies: tuple[Any, ...]
     headers: Mapping[str, str | None] = field(default_factory=dict)
     verb: str = "POST"
     unanswered: bool = False
+    reuses: bool = False
 
     def said(self) -> str:
         """What was sent, for a message about it."""
         return " + ".join(text_of(body) for body in self.bodies) + (f" {dict(self.headers)}" if self.headers else "")
 
 
-def step(*bodies: Any, unanswered: bool = False, **headers: str | None) -> Step:
-    """A step; headers with underscores."""
-    return Step(bodies, {name.replace("_", "-"): value for name, value in headers.items()}, unanswered=unanswered)
+def step(*bodies: Any, unanswered: bool = False, reuses: bool = False) -> Step:
+    """A step over a pipe."""
+    return Step(bodies, unanswered=unanswered, reuses=reuses)
 
 
 def text_of(body: Any) -> str:

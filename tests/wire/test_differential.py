@@ -10,7 +10,6 @@ import os
 import random
 import runpy
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -58,13 +57,9 @@ def stdio_pair(base: Path, script: Path, stack: ExitStack) -> tuple[StdioServer,
 
 
 def http_pair(base: Path, script: Path, stack: ExitStack, mode: str) -> tuple[HttpServer, HttpServer]:
-    """Two servers, started together."""
-    with ThreadPoolExecutor(2) as pool:
-        starts = [
-            pool.submit(HttpServer, script, base / str(number), **HTTP[mode], **way)
-            for number, way in enumerate((SDK, OURS))
-        ]
-    one, other = (stack.enter_context(start.result()) for start in starts)
+    """Two servers, one after the other: together they might be given the same free port."""
+    one = stack.enter_context(HttpServer(script, base / "sdk", **HTTP[mode], **SDK))
+    other = stack.enter_context(HttpServer(script, base / "ours", **HTTP[mode], **OURS))
     return one, other
 
 

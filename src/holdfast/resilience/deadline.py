@@ -64,6 +64,8 @@ async def _outcome(driven: Driven, end: Coroutine[Any, Any, T]) -> T:
     failure: BaseException | None = None
     try:
         value = await end
+        if driven.untouched:
+            return value
     except BaseException as error:  # boundary: as in ``by``
         if driven.closed:
             raise
@@ -71,7 +73,7 @@ async def _outcome(driven: Driven, end: Coroutine[Any, Any, T]) -> T:
     try:
         own = await driven.settled()
         if driven.gone:
-            raise asyncio.CancelledError
+            raise asyncio.CancelledError(*driven.message)
         if driven.cut:
             raise late()
         if failure is not None:

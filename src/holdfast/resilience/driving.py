@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, ContextVar, copy_context
-from functools import partial
 from types import coroutine
 from typing import Any
 
@@ -18,12 +17,9 @@ Orphaned = Callable[["asyncio.Task[Any]"], None]
 class Mark:
     """Says whose code runs in a context: it is found in the work's, and in all that come from it."""
 
-    __slots__ = ("left", "outer")
-
-    def __init__(self) -> None:
-        self.outer: Mark | None = None
-        self.left: asyncio.Task[Any] | None = None
-        """The task that the work was split off from."""
+    outer: Mark | None = None
+    left: asyncio.Task[Any] | None = None
+    """The task that the work was split off from."""
 
 
 _mark: ContextVar[Mark | None] = ContextVar("holdfast_mark", default=None)
@@ -67,24 +63,24 @@ class Driven(asyncio.Future[None]):
         self._context = context
         self._mark = mark
         self._cancels = cancels  # requests to cancel the task that are neither the work's nor the deadline's
-        self._home = copy_context()
         self._task: asyncio.Task[Any] | None = None
         self._awaited: Any = None
         self._wake: Callable[[Any], object] = id
         self._wake_context: Context | None = None
-        self._grace: Callable[[], asyncio.TimerHandle | asyncio.Task[None]] | None = None
         self._patience: asyncio.TimerHandle | asyncio.Task[None] | None = None
-        self._struck = self._cutting = self._spent = self._over = False
+        self._struck = self._cutting = self._spent = self._woken = self._over = False
         self.cut = False
         """The deadline has passed, and the work was cancelled for it."""
         self.gone = False
         """The caller was cancelled from outside."""
+        self.message: tuple[Any, ...] = ()
+        """What its cancellation said; anyio knows its own by that."""
         self.closed = False
         """The caller was closed, and waits for nothing more."""
 
     async def to_its_end(self, awaited: Any, clock: Clock, seconds: float, grace: float, orphaned: Orphaned) -> Any:
         """Drive the work, which waits for ``awaited``, until it ends or is handed over; see ``deadline.by``."""
-        self._grace = partial(timer, clock, grace, self._spend)
+        self._clock, self._grace = clock, grace
         deadline = timer(clock, seconds, self._strike)
         try:
             return await self._steps(awaited, orphaned)
@@ -93,7 +89,6 @@ class Driven(asyncio.Future[None]):
             deadline.cancel()
             if self._patience is not None:
                 self._patience.cancel()
-            self._grace = None
 
     @coroutine
     def _steps(self, awaited: Any, orphaned: Orphaned) -> Generator[Any, None, Any]:
@@ -108,15 +103,24 @@ class Driven(asyncio.Future[None]):
                 raise
             except BaseException as thrown:  # boundary: whatever the task was woken with is the work's to hear
                 step, value = self._work.throw, thrown
-            if self._spent:
-                self._hand_over(awaited, value, orphaned)
-                return None
             try:
-                awaited = self._context.run(step, value)
+                if not self._woken:
+                    awaited = self._context.run(step, value)
             except StopIteration as stop:
                 return stop.value
             finally:
                 value = None  # an exception that holds this frame is not held by it
+            if self._spent:
+                self._hand_over(awaited, orphaned)
+                return None
+
+    @property
+    def untouched(self) -> bool:
+        """Whether the work ended by itself and left nothing that ``settled`` would have to mend."""
+        task = self._task
+        if task is None or self.cut or self.gone or pending(task):
+            return False
+        return task.cancelling() == self._cancels
 
     async def settled(self) -> bool:
         """Give the task back as it was, and tell whether the work's last act was to cancel it."""
@@ -139,15 +143,17 @@ class Driven(asyncio.Future[None]):
         """What the task is to wait for. What is no future is left to the task, which refuses it."""
         self._awaited = None
         if awaited is not None:
-            if not getattr(awaited, "_asyncio_future_blocking", False) or awaited is asyncio.current_task():
+            if not getattr(awaited, "_asyncio_future_blocking", False):
+                return awaited
+            if isinstance(awaited, asyncio.Task) and awaited is asyncio.current_task():
                 return awaited
             awaited._asyncio_future_blocking = False
             self._awaited = awaited
         self._asyncio_future_blocking = True
         return self
 
-    def _hand_over(self, awaited: Any, thrown: BaseException | None, orphaned: Orphaned) -> None:
-        rest = _rest(self._work, awaited, thrown)
+    def _hand_over(self, awaited: Any, orphaned: Orphaned) -> None:
+        rest = _rest(self._work, awaited, self._woken)
         rest.send(None)
         # past the loop's task factory, which notes what belongs to the call: this outlives it
         orphan: asyncio.Task[Any] = asyncio.Task(rest, loop=asyncio.get_running_loop(), context=self._context)
@@ -176,8 +182,8 @@ class Driven(asyncio.Future[None]):
         self._cutting = False
 
     def _be_patient(self) -> None:
-        if self._grace is not None:
-            self._patience = self._grace()
+        if not self._over:
+            self._patience = timer(self._clock, self._grace, self._spend)
 
     def _spend(self, _: object = None) -> None:
         """Wake the task to hand the work over: the grace is over, or somebody cannot wait for its end."""
@@ -185,6 +191,7 @@ class Driven(asyncio.Future[None]):
             return
         self._spent = True
         if self._task is not None and not self._ready():
+            self._woken = True
             self._awaited.remove_done_callback(self._wake)
             self.get_loop().call_soon(self._wake, self, context=self._wake_context)
 
@@ -227,6 +234,7 @@ class Driven(asyncio.Future[None]):
         if not self._cutting and self._is_outside(who):
             self._cancels += 1
             self.gone = True
+            self.message = () if msg is None else (msg,)
             if again:
                 self._spend()
                 return True
@@ -245,7 +253,9 @@ class Driven(asyncio.Future[None]):
         else:
             self._awaited.add_done_callback(fn, context=context)
         if self._struck and not (self.cut or self.gone):
-            self.get_loop().call_soon(self._cut, context=self._home)
+            around = copy_context()
+            around.run(_mark.set, self._mark.outer)  # to the works around this one, it is one of their own that cancels
+            self.get_loop().call_soon(self._cut, context=around)
 
     def remove_done_callback(self, fn: Callable[[Any], object], /) -> int:
         """Called from outside this one, when that wakes the task by itself."""
@@ -264,41 +274,41 @@ class Driven(asyncio.Future[None]):
         return loop
 
 
-async def _rest(work: Coroutine[Any, Any, Any], awaited: Any, thrown: BaseException | None) -> Any:
+async def _rest(work: Coroutine[Any, Any, Any], awaited: Any, again: bool) -> Any:
     """What is left of a work, in a task of its own, where nothing but its end may come of it."""
     try:
-        return await _resumed(work, awaited, thrown)
+        return await _resumed(work, awaited, again)
     except (SystemExit, KeyboardInterrupt) as attempt:  # raised in a task, they would end the event loop
         raise renamed(attempt) from attempt
 
 
 @coroutine
-def _resumed(work: Coroutine[Any, Any, Any], awaited: Any, thrown: BaseException | None) -> Generator[Any, None, Any]:
-    try:
-        yield  # taken at the hand-over, so that the work hears of a cancellation before the task's first turn
-        if thrown is None:
-            if awaited is not None:
-                awaited._asyncio_future_blocking = True
-            yield awaited
-    except GeneratorExit:
-        work.close()
-        raise
-    except BaseException as error:  # boundary: whatever the task was woken with is the work's to hear
-        thrown = error
+def _resumed(work: Coroutine[Any, Any, Any], awaited: Any, again: bool) -> Generator[Any, None, Any]:
+    """Go on with a work that waits for ``awaited``; ``again`` when another task has waited for it already."""
+    # the first wait is taken at the hand-over, so that the work hears of a cancellation before the task's first turn
+    thrown = yield from _woken_with(work, None)
+    if thrown is None:
+        if again:
+            awaited._asyncio_future_blocking = True
+        thrown = yield from _woken_with(work, awaited)
     while thrown is not None:
         try:
             awaited = work.throw(thrown)
         except StopIteration as stop:
             return stop.value
-        thrown = None
-        try:
-            yield awaited
-        except GeneratorExit:
-            work.close()
-            raise
-        except BaseException as error:  # boundary: as above
-            thrown = error
+        thrown = yield from _woken_with(work, awaited)
     return (yield from work)
+
+
+def _woken_with(work: Coroutine[Any, Any, Any], awaited: Any) -> Generator[Any, None, BaseException | None]:
+    try:
+        yield awaited
+    except GeneratorExit:
+        work.close()
+        raise
+    except BaseException as thrown:  # boundary: whatever the task was woken with is the work's to hear
+        return thrown
+    return None
 
 
 def _retrieve(task: asyncio.Task[Any]) -> None:

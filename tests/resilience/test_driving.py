@@ -61,7 +61,7 @@ async def forever() -> None:
     await asyncio.get_running_loop().create_future()
 
 
-# -- scopes inside the work: they end what they hold, and are never taken for the caller's end ---------------------------
+# -- scopes inside the work: they end what they hold, and are never taken for the caller's end -------------------------
 
 
 @case
@@ -146,7 +146,7 @@ async def the_work_sees_one_task_and_its_own_context_all_along() -> None:
     assert COLOUR.get() == "caller's"
 
 
-# -- being late ----------------------------------------------------------------------------------------------------------
+# -- being late --------------------------------------------------------------------------------------------------------
 
 
 @case
@@ -371,7 +371,7 @@ async def the_timers_of_an_orphan_do_not_hit_the_task_that_it_left() -> None:
     await orphans.close(1)
 
 
-# -- the caller's end ------------------------------------------------------------------------------------------------------
+# -- the caller's end --------------------------------------------------------------------------------------------------
 
 
 @case
@@ -409,7 +409,7 @@ async def a_time_limit_around_it_is_kept() -> None:
             except asyncio.CancelledError:
                 continue
 
-    for scope in (lambda: asyncio.timeout(0.002), lambda: _failing_after(0.002)):
+    for scope in (lambda: asyncio.timeout(0.002), lambda: _FailingAfter(0.002)):
         with pytest.raises(TimeoutError):
             async with scope():
                 await within(5, stubborn(), grace=0.01, orphaned=orphans.add)
@@ -417,7 +417,7 @@ async def a_time_limit_around_it_is_kept() -> None:
     await orphans.close(1)
 
 
-class _failing_after:  # noqa: N801 - anyio's is a synchronous context manager
+class _FailingAfter:
     def __init__(self, seconds: float) -> None:
         self._scope = anyio.fail_after(seconds)
 
@@ -467,12 +467,12 @@ async def closing_the_caller_closes_the_work() -> None:
 
 @case
 async def closing_an_orphan_closes_the_work() -> None:
-    from holdfast.resilience.driving import _rest
+    from holdfast.resilience.handover import rest_of
 
     for again in (False, True):
         closed: list[bool] = []
 
-        async def work() -> None:
+        async def work(closed: list[bool] = closed) -> None:
             for _ in range(2):
                 try:
                     await asyncio.sleep(0)
@@ -483,14 +483,14 @@ async def closing_an_orphan_closes_the_work() -> None:
                     continue
 
         begun = work()
-        rest = _rest(begun, begun.send(None) or asyncio.get_running_loop().create_future(), again)
+        rest = rest_of(begun, begun.send(None) or asyncio.get_running_loop().create_future(), again)
         rest.send(None)
         rest.send(None)
         rest.close()
         assert closed == [True]
 
 
-# -- the work's own cancellations --------------------------------------------------------------------------------------------
+# -- the work's own cancellations --------------------------------------------------------------------------------------
 
 
 @case
@@ -580,7 +580,7 @@ async def a_request_that_was_pending_before_is_the_callers() -> None:
         await asyncio.ensure_future(call())
 
 
-# -- one within the other ------------------------------------------------------------------------------------------------------
+# -- one within the other ----------------------------------------------------------------------------------------------
 
 
 @case
@@ -694,7 +694,7 @@ async def an_inner_deadline_that_passes_as_the_work_is_handed_over_finds_the_new
     await orphans[1]
 
 
-# -- what a task refuses to wait for ---------------------------------------------------------------------------------------------
+# -- what a task refuses to wait for -----------------------------------------------------------------------------------
 
 
 @case
@@ -757,7 +757,7 @@ async def a_callback_may_run_the_first_step_and_a_task_the_rest() -> None:
     assert done == ["done"]
 
 
-# -- what is left ------------------------------------------------------------------------------------------------------------------
+# -- what is left ------------------------------------------------------------------------------------------------------
 
 
 @case

@@ -9,7 +9,8 @@ from typing import Any, NoReturn, TypeVar
 
 from holdfast.core.clock import Clock
 from holdfast.errors import Busy, DeadlineExceeded
-from holdfast.resilience.driving import Driven, Mark, begin, pending, renamed
+from holdfast.resilience.driving import Driven, Mark, begin, pending
+from holdfast.resilience.handover import renamed
 
 T = TypeVar("T")
 
@@ -31,7 +32,7 @@ async def by(
     became 3.02 s). Here the work is driven step by step in the caller's task, with a copy of this context; work that
     never suspends pays for no timer. Late work is cancelled, and after ``grace`` seconds the rest of it goes on in a
     task of its own that is handed to ``on_orphan``, who must own it from then on. A result that is ready when the
-    deadline strikes wins. Cancelling the caller cancels the work in the same way. Work that was never started is closed.
+    deadline strikes wins. Cancelling the caller cancels the work in the same way. Work that never started is closed.
 
     What the split leaves behind: an ``asyncio.timeout``, task group or anyio scope that the work entered before knows
     the old task only, so in the orphan its time limit no longer holds. Where its timer still cancels the old task,

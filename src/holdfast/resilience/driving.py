@@ -9,6 +9,7 @@ from types import coroutine
 from typing import Any
 
 from holdfast.core.clock import Clock
+from holdfast.resilience.handover import look_at, rest_of
 from holdfast.resilience.timers import timer
 
 Orphaned = Callable[["asyncio.Task[Any]"], None]
@@ -32,21 +33,12 @@ def begin(work: Coroutine[Any, Any, Any], mark: Mark) -> Any:
     return work.send(None)
 
 
-def renamed(error: BaseException) -> BaseException:
-    """What ends a work, as it may be raised in the caller's task: neither its end nor its cancellation."""
-    if isinstance(error, asyncio.CancelledError):
-        return RuntimeError("the work cancelled itself")
-    if isinstance(error, SystemExit | KeyboardInterrupt):
-        return RuntimeError("the work tried to end the process")
-    return error
-
-
 def pending(task: asyncio.Task[Any] | None) -> bool:
     """Whether ``task`` was cancelled in its present step, and will hear of it in the next.
 
     There is no public way to ask; anyio asks in the same way.
     """
-    return task is not None and task._must_cancel  # type: ignore[attr-defined, no-any-return]
+    return task is not None and bool(task._must_cancel)  # type: ignore[attr-defined]
 
 
 class Driven(asyncio.Future[None]):
@@ -83,7 +75,7 @@ class Driven(asyncio.Future[None]):
         self._clock, self._grace = clock, grace
         deadline = timer(clock, seconds, self._strike)
         try:
-            return await self._steps(awaited, orphaned)
+            return await self._steps(awaited, orphaned)  # type: ignore[misc]  # typeshed takes it for a generator
         finally:
             self._over = True
             deadline.cancel()
@@ -93,6 +85,7 @@ class Driven(asyncio.Future[None]):
     @coroutine
     def _steps(self, awaited: Any, orphaned: Orphaned) -> Generator[Any, None, Any]:
         step: Callable[[Any], Any]
+        value: Any
         while True:
             step, value = self._work.send, None
             try:
@@ -153,11 +146,11 @@ class Driven(asyncio.Future[None]):
         return self
 
     def _hand_over(self, awaited: Any, orphaned: Orphaned) -> None:
-        rest = _rest(self._work, awaited, self._woken)
+        rest = rest_of(self._work, awaited, self._woken)
         rest.send(None)
         # past the loop's task factory, which notes what belongs to the call: this outlives it
         orphan: asyncio.Task[Any] = asyncio.Task(rest, loop=asyncio.get_running_loop(), context=self._context)
-        orphan.add_done_callback(_retrieve)
+        orphan.add_done_callback(look_at)
         self._mark.left = self._task
         while isinstance(awaited, Driven):  # those inside belong to the new task as soon as that waits for them
             awaited._task = None
@@ -272,46 +265,3 @@ class Driven(asyncio.Future[None]):
         """The future's, which the task compares with its own."""
         loop: asyncio.AbstractEventLoop = super().get_loop() if self._awaited is None else self._awaited.get_loop()
         return loop
-
-
-async def _rest(work: Coroutine[Any, Any, Any], awaited: Any, again: bool) -> Any:
-    """What is left of a work, in a task of its own, where nothing but its end may come of it."""
-    try:
-        return await _resumed(work, awaited, again)
-    except (SystemExit, KeyboardInterrupt) as attempt:  # raised in a task, they would end the event loop
-        raise renamed(attempt) from attempt
-
-
-@coroutine
-def _resumed(work: Coroutine[Any, Any, Any], awaited: Any, again: bool) -> Generator[Any, None, Any]:
-    """Go on with a work that waits for ``awaited``; ``again`` when another task has waited for it already."""
-    # the first wait is taken at the hand-over, so that the work hears of a cancellation before the task's first turn
-    thrown = yield from _woken_with(work, None)
-    if thrown is None:
-        if again:
-            awaited._asyncio_future_blocking = True
-        thrown = yield from _woken_with(work, awaited)
-    while thrown is not None:
-        try:
-            awaited = work.throw(thrown)
-        except StopIteration as stop:
-            return stop.value
-        thrown = yield from _woken_with(work, awaited)
-    return (yield from work)
-
-
-def _woken_with(work: Coroutine[Any, Any, Any], awaited: Any) -> Generator[Any, None, BaseException | None]:
-    try:
-        yield awaited
-    except GeneratorExit:
-        work.close()
-        raise
-    except BaseException as thrown:  # boundary: whatever the task was woken with is the work's to hear
-        return thrown
-    return None
-
-
-def _retrieve(task: asyncio.Task[Any]) -> None:
-    """Look at the exception, so that an abandoned task never ends as "exception was never retrieved"."""
-    if not task.cancelled():
-        task.exception()

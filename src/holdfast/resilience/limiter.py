@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import OrderedDict
+from typing import TYPE_CHECKING
 
 from holdfast.core.clock import Clock
 
@@ -14,15 +15,17 @@ _NEAR = 1e-6
 """As near to the rate as this, and beyond it, the sum is taken anew: a running total of fractions drifts."""
 
 
-class _Window(array):  # type: ignore[type-arg]  # array is generic for checkers only
+if TYPE_CHECKING:
+    _Array = array[float]
+else:  # array is generic for checkers only
+    _Array = array
+
+
+class _Window(_Array):
     """A key's admissions as ``[time, amount, time, amount, ...]``, oldest first, and their running total."""
 
     __slots__ = ("total",)
-
-    def __new__(cls) -> _Window:
-        self = super().__new__(cls, "d")
-        self.total = 0.0
-        return self
+    total: float
 
 
 class KeyedLimiter:
@@ -65,7 +68,8 @@ class KeyedLimiter:
         window = self._windows.get(key)
         if window is None:
             self._forget(now)
-            window = self._windows[key] = _Window()
+            window = self._windows[key] = _Window("d")
+            window.total = 0.0
         else:
             self._windows.move_to_end(key)
             if window[0] <= now - self._period:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any
 
 from holdfast.core.clock import Clock
 
@@ -14,7 +14,7 @@ def timer(clock: Clock, seconds: float, wake: Callable[[object], None]) -> async
     loop = asyncio.get_running_loop()
     if clock.sleep is asyncio.sleep:
         return loop.call_later(max(0.0, seconds), wake, None)
-    sleeping = cast("Coroutine[Any, Any, None]", clock.sleep(max(0.0, seconds)))
+    sleeping = clock.sleep(max(0.0, seconds))
     task: asyncio.Task[None] = asyncio.Task(sleeping, loop=loop)  # past the loop's factory: it is no task of the call's
     task.add_done_callback(wake)
     return task

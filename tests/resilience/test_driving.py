@@ -349,6 +349,26 @@ async def an_orphan_that_tries_to_end_the_process_fails_alone() -> None:
 
 
 @case
+async def an_orphan_hears_whatever_its_future_brings() -> None:
+    async def work(last: bool) -> str:
+        try:
+            await gates[-1]
+        except LookupError:
+            if not last:
+                await asyncio.sleep(0)
+        return "heard"
+
+    gates: list[asyncio.Future[None]] = []
+    for last in (True, False):
+        orphans: list[asyncio.Task[Any]] = []
+        gates.append(_Swallowing())
+        with pytest.raises(DeadlineExceeded):
+            await within(0.001, work(last), grace=0.001, orphaned=orphans.append)
+        gates[-1].set_exception(LookupError())
+        assert await orphans[0] == "heard"
+
+
+@case
 async def the_timers_of_an_orphan_do_not_hit_the_task_that_it_left() -> None:
     orphans = Orphans()
 

@@ -84,6 +84,28 @@ async def test_an_abandoned_call_is_counted_shown_and_told_to_end_again_at_the_e
     assert woken == [1, 1]
 
 
+async def test_a_tool_runs_in_its_callers_task_and_an_abandoned_one_outlives_its_call(tmp_path: Path) -> None:
+    server, tasks, free = server_in(tmp_path), [], asyncio.Event()
+
+    @server.tool(limits=Limits(timeout=0.02))
+    async def stubborn() -> str:
+        tasks.append(asyncio.current_task())
+        with suppress(asyncio.CancelledError):
+            await free.wait()
+        await free.wait()
+        tasks.append(asyncio.current_task())
+        return "late"
+
+    async with living(server) as live:
+        assert code(await ask(live, "stubborn")) == "deadline.exceeded"
+        assert live.plant.parts.orphans.count == 1
+        free.set()
+        while live.plant.parts.orphans.count:
+            await asyncio.sleep(0)
+    assert tasks[0] is asyncio.current_task()
+    assert tasks[1] is not tasks[0], "the call's end did not cancel it"
+
+
 async def test_when_too_many_are_abandoned_no_new_work_starts(tmp_path: Path) -> None:
     server, free = server_in(tmp_path), asyncio.Event()
 

@@ -191,6 +191,18 @@ async def test_a_waiter_cancelled_before_the_place_comes_free_is_passed_over() -
     assert (bulkhead.running, bulkhead.queued) == (0, 0)
 
 
+async def test_a_free_place_can_be_taken_without_a_coroutine_and_never_past_the_line() -> None:
+    bulkhead = Bulkhead(1, 1, FakeClock())
+    assert bulkhead.try_enter()
+    waiter = asyncio.create_task(bulkhead.enter(None))
+    await asyncio.sleep(0)
+    bulkhead.leave()
+    assert not bulkhead.try_enter(), "the place went to whoever waited"
+    await waiter
+    bulkhead.leave()
+    assert (bulkhead.try_enter(), bulkhead.running) == (True, 1)
+
+
 def test_leaving_more_often_than_entering_is_an_error() -> None:
     with pytest.raises(RuntimeError, match="enter"):
         Bulkhead(1, 1, FakeClock()).leave()

@@ -151,6 +151,23 @@ def test_no_window_ever_holds_more_than_the_rate(rate: int, steps: list[tuple[fl
             assert sum(n for when, n in admitted if when > clock.time - 10) <= rate
 
 
+@settings(deadline=None)
+@given(
+    rate=st.floats(0.5, 200),
+    steps=st.lists(st.tuples(st.floats(0, 3), st.floats(0.01, 5)), min_size=1, max_size=300),
+)
+def test_the_running_total_decides_as_a_sum_over_the_window_does(rate: float, steps: list[tuple[float, float]]) -> None:
+    clock = Hand()
+    limiter = KeyedLimiter(rate, 10, clock)
+    for pause, amount in steps:
+        clock.time += pause
+        if amount > rate:
+            continue
+        window = list(limiter._windows.get("caller", ()))
+        held = [n for when, n in zip(window[::2], window[1::2], strict=True) if when > clock.time - 10]
+        assert (limiter.take("caller", amount) is None) == (sum(held) + amount - rate <= 1e-9)
+
+
 class LimiterMachine(RuleBasedStateMachine):
     """Against a plain log of admissions: the same answers, as long as no active key had to be forgotten."""
 

@@ -153,6 +153,11 @@ class FunctionOperation(Operation):
         """See ``Operation.work``."""
         return self.function
 
+    @property
+    def provides(self) -> bool:
+        """See ``Operation.provides``."""
+        return bool(self.signature.dependencies) or type(self).prepare is not FunctionOperation.prepare
+
     async def prepare(self, args: Any, context: Context, stack: AsyncExitStack) -> Mapping[str, Any]:
         """See ``Operation.prepare``."""
         needed = self.signature.dependencies

@@ -89,6 +89,11 @@ class Operation:
         """The function that does the work, for telling synchronous from asynchronous."""
         return self.run
 
+    @property
+    def provides(self) -> bool:
+        """Whether ``prepare`` may give anything; a call of an operation that needs nothing skips it."""
+        return type(self).prepare is not Operation.prepare
+
     async def prepare(self, args: Any, context: Context, stack: AsyncExitStack) -> Mapping[str, Any]:
         """Values that the work gets besides its arguments (dependencies); generators are finished by ``stack``."""
         return {}

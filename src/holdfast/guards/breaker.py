@@ -9,7 +9,7 @@ from holdfast.core.operation import Operation
 from holdfast.core.pipeline import Answer, Call, Proceed
 from holdfast.errors import DeadlineExceeded, ProtocolError, Refusal, ToolError
 from holdfast.guards.parts import Parts
-from holdfast.resilience.breaker import Breaker, Permit, State
+from holdfast.resilience.breaker import Breaker, State
 
 
 class BreakerGuard:
@@ -21,33 +21,28 @@ class BreakerGuard:
 
     async def around(self, proceed: Proceed, call: Call, /) -> Answer:
         """Ask for a permit, and say how the attempt went."""
-        permit = self._breaker.permit()
-        begun, deadline = self._clock.now(), call.deadline
+        breaker, clock, deadline = self._breaker, self._clock, call.deadline
+        ticket, begun = breaker.admit(), clock.now()
         try:
             answer = await proceed(call)
-        except (ToolError, CancelledError) as error:
-            self._settle(permit, error, begun, deadline)
+        except BaseException as error:  # boundary: whatever the tool failed with is counted, then raised again
+            now = clock.now()
+            breaker.settle(ticket, _failed(error, deadline is not None and now >= deadline), now - begun, now)
             raise
-        except (Refusal, ProtocolError) as error:
-            if isinstance(error, DeadlineExceeded):
-                permit.failure(self._clock.now() - begun)
-            permit.release()
-            raise
-        except BaseException:  # boundary: whatever the tool failed with is counted, then raised again
-            permit.failure(self._clock.now() - begun)
-            raise
-        self._settle(permit, None, begun, deadline)
+        now = clock.now()
+        breaker.settle(ticket, deadline is not None and now >= deadline, now - begun, now)
         return answer
 
-    def _settle(self, permit: Permit, error: BaseException | None, begun: float, deadline: float | None) -> None:
-        """Count an attempt that did not fail by itself: past the deadline it failed all the same, however it ended."""
-        now = self._clock.now()
-        if deadline is not None and now >= deadline:
-            permit.failure(now - begun)
-        elif isinstance(error, CancelledError):
-            permit.release()  # the client went away: that says nothing about the operation
-        else:
-            permit.success(now - begun)
+
+def _failed(error: BaseException, late: bool) -> bool | None:
+    """Whether an attempt that ended so counts as failed: past the deadline it does, however it ended."""
+    if isinstance(error, ToolError):
+        return late
+    if isinstance(error, CancelledError):
+        return late or None  # the client went away: that says nothing about the operation
+    if isinstance(error, Refusal | ProtocolError):
+        return True if isinstance(error, DeadlineExceeded) else None
+    return True
 
 
 def recipe(operation: Operation, parts: Parts) -> BreakerGuard:

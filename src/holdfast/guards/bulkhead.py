@@ -20,15 +20,18 @@ class BulkheadGuard:
 
     async def around(self, proceed: Proceed, call: Call, /) -> Answer:
         """Take both places, the operation's own first."""
-        await self._own.enter(call.deadline)
+        own, total = self._own, self._total
+        if not own.try_enter():
+            await own.enter(call.deadline)
         try:
-            await self._total.enter(call.deadline)
+            if not total.try_enter():
+                await total.enter(call.deadline)
             try:
                 return await proceed(call)
             finally:
-                self._total.leave()
+                total.leave()
         finally:
-            self._own.leave()
+            own.leave()
 
 
 def recipe(operation: Operation, parts: Parts) -> BulkheadGuard:

@@ -7,7 +7,6 @@ from holdfast.core.operation import Operation
 from holdfast.core.pipeline import Answer, Call, Proceed
 from holdfast.guards.parts import Parts
 from holdfast.resilience.deadline import Orphans, by
-from holdfast.resources.tracking import internal
 
 
 class Deadline:
@@ -22,8 +21,7 @@ class Deadline:
         """Fix the deadline once; attempts, queues and fallbacks all share it."""
         self._orphans.check()
         call.deadline = call.context.deadline = self._clock.now() + self._timeout
-        with internal():  # the task is ours: an abandoned one is owned by the orphans, not ended with the call
-            return await by(call.deadline, self._clock, proceed(call), on_orphan=self._orphans.add)
+        return await by(call.deadline, self._clock, proceed(call), on_orphan=self._orphans.add)
 
 
 def recipe(operation: Operation, parts: Parts) -> Deadline:

@@ -15,7 +15,6 @@ from holdfast.errors import ProtocolError, Refusal, ToolError
 from holdfast.guards.parts import Parts
 from holdfast.isolation.inline import running
 from holdfast.resilience.deadline import GRACE, Orphans, by
-from holdfast.resources.tracking import internal
 
 RESERVED = 0.2
 """Share of the deadline that is kept for the fallback."""
@@ -56,8 +55,7 @@ class Fallback:
         call.deadline = call.context.deadline = whole - kept  # for all that is inside
         grace = min(GRACE, kept / 2)
         try:
-            with internal():
-                return await by(call.deadline, self._clock, proceed(call), grace=grace, on_orphan=self._orphans.add)
+            return await by(call.deadline, self._clock, proceed(call), grace=grace, on_orphan=self._orphans.add)
         finally:
             call.deadline = call.context.deadline = whole
 

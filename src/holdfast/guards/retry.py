@@ -8,8 +8,7 @@ from holdfast.core.clock import Clock
 from holdfast.core.operation import Operation
 from holdfast.core.pipeline import Answer, Call, Proceed
 from holdfast.guards.parts import Parts
-from holdfast.resilience import retry
-from holdfast.resilience.retry import RetryBudget
+from holdfast.resilience.retry import Again, RetryBudget, is_transient
 
 ATTEMPTS = 3
 """Tries in all, the first included."""
@@ -25,14 +24,17 @@ class Retry:
 
     async def around(self, proceed: Proceed, call: Call, /) -> Answer:
         """Try; on an operational failure try again while budget and deadline allow."""
-        return await retry.run(
-            lambda _attempt: proceed(call),
-            attempts=ATTEMPTS,
-            budget=self._budget,
-            clock=self._clock,
-            deadline=call.deadline,
-            rng=self._random,
-        )
+        self._budget.call(self._clock.now())
+        try:
+            return await proceed(call)
+        except Exception as failure:  # boundary: decides which failures are tried again; others go on
+            if not is_transient(failure):
+                raise
+            again = Again(ATTEMPTS, self._budget, self._clock, call.deadline, self._random)
+            pause = again.pause(failure)
+            if pause is None:
+                raise
+        return await again.run(lambda _attempt: proceed(call), pause)
 
 
 def recipe(operation: Operation, parts: Parts) -> Retry | None:

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from math import inf
 from threading import Event
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from holdfast.core.context import InputRequired
@@ -15,13 +16,14 @@ from holdfast.core.operation import Operation
 from holdfast.core.pipeline import Answer, Call, Proceed
 from holdfast.errors import Busy, DeadlineExceeded
 from holdfast.guards.parts import Parts
-from holdfast.isolation.inline import LoopBlocked, inline, running
+from holdfast.isolation.inline import LoopBlocked, running
 
 if TYPE_CHECKING:
     from holdfast.isolation.processes import ProcessPool
     from holdfast.isolation.threads import ThreadPool
 
 Runner = Callable[[Call, Mapping[str, Any]], Awaitable[Any]]
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Run:
@@ -29,19 +31,17 @@ class Run:
 
     def __init__(self, operation: Operation, runner: Runner) -> None:
         self._prepare = operation.prepare
+        self._provides = operation.provides
         self._present = operation.present
         self._runner = runner
 
     async def around(self, proceed: Proceed, call: Call, /) -> Answer:
         """Provide the dependencies, run, and turn the value into an answer."""
         call.context.restart()
-        token = running.set(
-            inf if call.deadline is None else call.deadline
-        )  # providers and checks are authors' code too
+        # providers and checks are authors' code too: the watchdog has to know whose code blocks the loop
+        token = running.set(inf if call.deadline is None else call.deadline)
         try:
-            async with AsyncExitStack() as stack:
-                given = await self._prepare(call.args, call.context, stack)
-                value = await self._runner(call, given)
+            value = await (self._provided(call) if self._provides else self._runner(call, _NOTHING))
             return self._present(value)
         except (Exception, CancelledError) as error:
             if isinstance(error, CancelledError) and not _asked_to_stop():
@@ -51,6 +51,11 @@ class Run:
             return _answered(error)
         finally:
             running.reset(token)
+
+    async def _provided(self, call: Call) -> Any:
+        async with AsyncExitStack() as stack:
+            given = await self._prepare(call.args, call.context, stack)
+            return await self._runner(call, given)
 
 
 class ToolStopped(Exception):
@@ -85,8 +90,11 @@ def _sorted(error: BaseException) -> tuple[list[InputRequired], list[BaseExcepti
 
 
 def _inline(operation: Operation) -> Runner:
-    async def runner(call: Call, given: Mapping[str, Any]) -> Any:
-        return await inline(call.deadline, operation.run, call.args, call.context, given)
+    run = operation.run
+
+    def runner(call: Call, given: Mapping[str, Any]) -> Awaitable[Any]:
+        begun: Awaitable[Any] = run(call.args, call.context, **given) if given else run(call.args, call.context)
+        return begun
 
     return runner
 

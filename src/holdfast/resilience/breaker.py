@@ -20,7 +20,7 @@ _PROBE_RETRY = 1.0
 class _Window:
     """Calls, failures and slow calls of the last ``seconds``, in ``BUCKETS`` buckets with running totals."""
 
-    __slots__ = ("_buckets", "_epoch", "_width", "calls", "failures", "slow")
+    __slots__ = ("_bucket", "_buckets", "_epoch", "_width", "calls", "failures", "slow")
 
     def __init__(self, seconds: float) -> None:
         self._width = seconds / BUCKETS
@@ -28,6 +28,7 @@ class _Window:
 
     def clear(self) -> None:
         self._buckets = [[0, 0, 0] for _ in range(BUCKETS)]
+        self._bucket = self._buckets[0]
         self._epoch = -1
         self.calls = self.failures = self.slow = 0
 
@@ -35,13 +36,15 @@ class _Window:
         epoch = int(now / self._width)
         if epoch != self._epoch:
             self._expire(epoch)
-        bucket = self._buckets[epoch % BUCKETS]
+        bucket = self._bucket
         bucket[0] += 1
-        bucket[1] += failed
-        bucket[2] += slow
         self.calls += 1
-        self.failures += failed
-        self.slow += slow
+        if failed:
+            bucket[1] += 1
+            self.failures += 1
+        if slow:
+            bucket[2] += 1
+            self.slow += 1
 
     def _expire(self, epoch: int) -> None:
         for passed in range(max(self._epoch + 1, epoch - BUCKETS + 1), epoch + 1):
@@ -51,17 +54,21 @@ class _Window:
             self.slow -= bucket[2]
             bucket[:] = (0, 0, 0)
         self._epoch = epoch
+        self._bucket = self._buckets[epoch % BUCKETS]
+
+
+Ticket = tuple[int, int | None]
+"""The change of state that a permit was given after, and the lease of a probe."""
 
 
 class Permit:
     """One call's leave to run. The first of ``success``, ``failure`` and ``release`` counts; later ones do nothing."""
 
-    __slots__ = ("_breaker", "_generation", "_lease")
+    __slots__ = ("_breaker", "_ticket")
 
-    def __init__(self, breaker: Breaker, generation: int, lease: int | None) -> None:
+    def __init__(self, breaker: Breaker, ticket: Ticket) -> None:
         self._breaker: Breaker | None = breaker
-        self._generation = generation
-        self._lease = lease
+        self._ticket = ticket
 
     def success(self, duration: float) -> None:
         """The call did its work in ``duration`` seconds."""
@@ -78,7 +85,7 @@ class Permit:
     def _settle(self, *, failed: bool | None, duration: float) -> None:
         breaker, self._breaker = self._breaker, None
         if breaker is not None:
-            breaker._settle(self._generation, self._lease, failed, duration)
+            breaker.settle(self._ticket, failed, duration, breaker.clock.now())
 
 
 @dataclass(slots=True, eq=False)
@@ -107,7 +114,7 @@ class Breaker:
     rng: random.Random = field(default_factory=random.Random)
     on_change: Callable[[State, State], None] | None = None
     _state: State = field(default="closed", init=False)
-    _generation: int = field(default=0, init=False)
+    _plain: Ticket = field(default=(0, None), init=False)
     _recent: _Window = field(init=False)
     _reopen_at: float = field(default=0.0, init=False)
     _failed_rounds: int = field(default=0, init=False)
@@ -133,14 +140,18 @@ class Breaker:
 
     def permit(self) -> Permit:
         """Leave to call the tool once. Raises ``BreakerOpen`` with ``retry_after``."""
+        return Permit(self, self.admit())
+
+    def admit(self) -> Ticket:
+        """As ``permit``, for a caller that settles exactly once: while the breaker is closed nothing is made for it."""
         if self._state == "closed":
-            return Permit(self, self._generation, None)
+            return self._plain
         now = self.clock.now()
         if self._state == "open":
             if now < self._reopen_at:
                 raise _refusal(self._reopen_at - now)
             self._change("half_open")
-        return Permit(self, self._generation, self._grant(now))
+        return self._plain[0], self._grant(now)
 
     def _grant(self, now: float) -> int:
         """A probe's lease, of which there are never more than ``probes``, past successes of this round included."""
@@ -153,20 +164,23 @@ class Breaker:
         self._leases[self._next_lease] = now + self.lease
         return self._next_lease
 
-    def _settle(self, generation: int, lease: int | None, failed: bool | None, duration: float) -> None:
-        if generation != self._generation:
+    def settle(self, ticket: Ticket, failed: bool | None, duration: float, now: float) -> None:
+        """Say, at ``now``, how the call went that took ``duration`` seconds; ``None`` says nothing."""
+        generation, lease = ticket
+        if generation != self._plain[0]:
             return
         slow = self.slow_seconds is not None and duration >= self.slow_seconds
         if lease is not None:
-            self._settle_probe(lease, failed, slow)
+            self._settle_probe(lease, failed, slow, now)
         elif failed is not None:
-            self._recent.add(self.clock.now(), failed, slow)
-            if self._recent.calls >= self.min_calls and self._unhealthy(self._recent):
+            recent = self._recent
+            recent.add(now, failed, slow)
+            if recent.calls >= self.min_calls and self._unhealthy(recent):
                 self._open()
 
-    def _settle_probe(self, lease: int, failed: bool | None, slow: bool) -> None:
+    def _settle_probe(self, lease: int, failed: bool | None, slow: bool, now: float) -> None:
         ends = self._leases.pop(lease, None)
-        if ends is None or ends <= self.clock.now() or failed is None:
+        if ends is None or ends <= now or failed is None:
             return
         if failed:
             self._open()
@@ -196,7 +210,7 @@ class Breaker:
 
     def _change(self, new: State) -> None:
         old, self._state = self._state, new
-        self._generation += 1
+        self._plain = (self._plain[0] + 1, None)
         self._leases.clear()
         self._probed = self._probed_slow = 0
         self._recent.clear()

@@ -7,7 +7,8 @@ from collections import deque
 
 from holdfast.core.clock import Clock
 from holdfast.errors import Busy
-from holdfast.resilience.deadline import late, until
+from holdfast.resilience.deadline import late
+from holdfast.resilience.timers import until
 
 _SMOOTHING = 0.2
 """Weight of the newest interval in the drain estimate; the same as Netflix's Gradient2 uses."""
@@ -57,6 +58,13 @@ class Bulkhead:
         """Callers waiting."""
         return len(self._waiting)
 
+    def try_enter(self) -> bool:
+        """Take a place if one is free; then nobody waits, because a place that comes free goes to the first in line."""
+        if self._running < self._places:
+            self._running += 1
+            return True
+        return False
+
     async def enter(self, deadline: float | None) -> None:
         """Take a place, without suspending when one is free; otherwise wait in line.
 
@@ -64,8 +72,7 @@ class Bulkhead:
         that can still be served in time, and ``DeadlineExceeded`` when the deadline passes in the queue. A cancelled
         waiter leaves no trace.
         """
-        if self._running < self._places:
-            self._running += 1
+        if self.try_enter():
             return
         if len(self._waiting) >= self._queue:
             self._drop_expired()
@@ -77,10 +84,14 @@ class Bulkhead:
 
     def leave(self) -> None:
         """Give the place back; the first waiter whose deadline has not passed gets it. Raises ``RuntimeError``."""
-        if self._running < 1:
-            raise RuntimeError("leave() without enter()")
-        self._measure()
+        if self._running < self._places:
+            if self._running < 1:
+                raise RuntimeError("leave() without enter()")
+            self._running -= 1
+            self._left_at = None  # a place was free: the time until the next one comes free would say nothing
+            return
         now = self._clock.now()
+        self._measure(now)
         while self._waiting:
             waiter = self._waiting.popleft()
             if waiter.expired(now):
@@ -119,9 +130,8 @@ class Bulkhead:
             self._waiting.remove(waiter)
             waiter.drop()
 
-    def _measure(self) -> None:
-        """Learn how far apart places come free while the tool is full; idle time would say nothing."""
-        now = self._clock.now()
+    def _measure(self, now: float) -> None:
+        """Learn how far apart places come free while the tool is full."""
         if self._left_at is not None and self._waiting:
             self._interval += _SMOOTHING * (now - self._left_at - self._interval)
         self._left_at = now

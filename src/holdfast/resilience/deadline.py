@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from contextvars import copy_context
+from typing import Any, NoReturn, TypeVar
 
 from holdfast.core.clock import Clock
 from holdfast.errors import Busy, DeadlineExceeded
+from holdfast.resilience.driving import Driven, Mark, begin, pending
+from holdfast.resilience.handover import renamed
 
 T = TypeVar("T")
 
@@ -26,25 +29,68 @@ async def by(
     """Return what ``work`` returns, or raise ``DeadlineExceeded`` when ``clock.now()`` reaches ``deadline``.
 
     ``asyncio.timeout`` waits for as long as the work likes when it swallows ``CancelledError`` (measured: 0.2 s
-    became 3.02 s). Here the work runs in a task of its own, with a copy of this context, and after ``grace`` seconds
-    it is handed to ``on_orphan``, who must own it from then on. A result that is ready when the deadline strikes
-    wins. Cancelling the caller cancels the work in the same way. Work that was never started is closed.
+    became 3.02 s). Here the work is driven step by step in the caller's task, with a copy of this context; work that
+    never suspends pays for no timer. Late work is cancelled, and after ``grace`` seconds the rest of it goes on in a
+    task of its own that is handed to ``on_orphan``, who must own it from then on. A result that is ready when the
+    deadline strikes wins. Cancelling the caller cancels the work in the same way. Work that never started is closed.
+
+    What the split leaves behind: an ``asyncio.timeout``, task group or anyio scope that the work entered before knows
+    the old task only, so in the orphan its time limit no longer holds. Where its timer still cancels the old task,
+    that is ignored for as long as the old task waits in a ``by``.
     """
     if deadline <= clock.now():
         work.close()
         raise late()
-    task = asyncio.get_running_loop().create_task(contained(work))
+    task = asyncio.current_task()
+    cancels = 0 if task is None else task.cancelling()
+    mark, context = Mark(), copy_context()
     try:
-        await asyncio.sleep(0)  # one turn: work that never suspends is done after it and pays for no timer
-        if not task.done():
-            await until(task, clock, deadline - clock.now())
-    except asyncio.CancelledError:
-        await _stop(task, clock, grace, on_orphan)
-        raise
-    if not task.done():
-        await _stop(task, clock, grace, on_orphan)
-        raise late()
-    return outcome(task)
+        awaited = context.run(begin, work, mark)
+    except StopIteration as stop:
+        if pending(task):
+            await Driven(work, context, mark, cancels).settled()
+            raise renamed(asyncio.CancelledError()) from None
+        value: T = stop.value
+        return value
+    except BaseException as error:  # boundary: what would end the loop, or look like a cancelled caller, is renamed
+        if pending(task):
+            await Driven(work, context, mark, cancels).settled()
+        _raise(error)
+    driven = Driven(work, context, mark, cancels)
+    return await _outcome(driven, driven.to_its_end(awaited, clock, deadline - clock.now(), grace, on_orphan))
+
+
+async def _outcome(driven: Driven, end: Coroutine[Any, Any, T]) -> T:
+    """What a work that suspended comes to: being late, or the caller's being cancelled, goes before all else."""
+    failure: BaseException | None = None
+    try:
+        value = await end
+        if driven.untouched:
+            return value
+    except BaseException as error:  # boundary: as in ``by``
+        if driven.closed:
+            raise
+        failure = error
+    try:
+        own = await driven.settled()
+        if driven.gone:
+            raise asyncio.CancelledError(*driven.message)
+        if driven.cut:
+            raise late()
+        if failure is not None:
+            _raise(failure)
+        if own:
+            raise renamed(asyncio.CancelledError())
+        return value
+    finally:
+        failure = None  # it holds this frame
+
+
+def _raise(error: BaseException) -> NoReturn:
+    new = renamed(error)
+    if new is error:
+        raise error
+    raise new from error
 
 
 def late() -> DeadlineExceeded:
@@ -52,39 +98,12 @@ def late() -> DeadlineExceeded:
     return DeadlineExceeded("the call took longer than its time limit; ask for less, or ask for a higher limit")
 
 
-async def until(target: asyncio.Future[Any], clock: Clock, seconds: float) -> None:
-    """Return when ``target`` is done or ``seconds`` have passed by ``clock``; ``target`` itself is left alone."""
-    woken = asyncio.get_running_loop().create_future()
-
-    def wake(_: object = None) -> None:
-        if not woken.done():
-            woken.set_result(None)
-
-    timer = _timer(clock, max(0.0, seconds), wake)
-    target.add_done_callback(wake)
-    try:
-        await woken
-    finally:
-        timer.cancel()
-        target.remove_done_callback(wake)
-
-
-def _timer(clock: Clock, seconds: float, wake: Callable[[object], None]) -> asyncio.TimerHandle | asyncio.Task[None]:
-    """Call ``wake`` after ``seconds``; the machine's clock needs no task for that, which saves 40 us a call."""
-    loop = asyncio.get_running_loop()
-    if clock.sleep is asyncio.sleep:
-        return loop.call_later(seconds, wake, None)
-    task: asyncio.Task[None] = loop.create_task(clock.sleep(seconds))
-    task.add_done_callback(wake)
-    return task
-
-
 async def contained(work: Coroutine[Any, Any, T]) -> T:
     """Keep ``sys.exit()`` and the like inside the call: raised in a task, they would end the event loop."""
     try:
         return await work
     except (SystemExit, KeyboardInterrupt) as attempt:
-        raise RuntimeError("the work tried to end the process") from attempt
+        raise renamed(attempt) from attempt
 
 
 def outcome(task: asyncio.Task[T]) -> T:
@@ -92,25 +111,6 @@ def outcome(task: asyncio.Task[T]) -> T:
     if task.cancelled():
         raise RuntimeError("the work cancelled itself")
     return task.result()
-
-
-async def _stop(
-    task: asyncio.Task[Any], clock: Clock, grace: float, on_orphan: Callable[[asyncio.Task[Any]], None]
-) -> None:
-    """Cancel, wait ``grace``, and hand over what still runs, even when this wait is cancelled in its turn."""
-    task.add_done_callback(_retrieve)
-    task.cancel()
-    try:
-        await until(task, clock, grace)
-    finally:
-        if not task.done():
-            on_orphan(task)
-
-
-def _retrieve(task: asyncio.Task[Any]) -> None:
-    """Look at the exception, so that an abandoned task never ends as "exception was never retrieved"."""
-    if not task.cancelled():
-        task.exception()
 
 
 class Orphans:
@@ -136,7 +136,7 @@ class Orphans:
 
     def check(self) -> None:
         """Raise ``Busy`` (code ``deadline.orphans``) when ``full``."""
-        if self.full:
+        if len(self._tasks) >= self._limit:
             raise Busy("too many abandoned calls still run; try again later", retry_after=5.0, code="deadline.orphans")
 
     def add(self, task: asyncio.Task[Any]) -> None:

@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from array import array
 from collections import OrderedDict
+from typing import TYPE_CHECKING
 
 from holdfast.core.clock import Clock
 
 GRAINS = 64
 """Most entries per key: admissions within 1/64 of the period share one, so a key costs at most 1 KiB."""
 _ROUNDING = 1e-9
+_NEAR = 1e-6
+"""As near to the rate as this, and beyond it, the sum is taken anew: a running total of fractions drifts."""
+
+
+if TYPE_CHECKING:
+    _Array = array[float]
+else:  # array is generic for checkers only
+    _Array = array
+
+
+class _Window(_Array):
+    """A key's admissions as ``[time, amount, time, amount, ...]``, oldest first, and their running total."""
+
+    __slots__ = ("total",)
+    total: float
 
 
 class KeyedLimiter:
@@ -35,7 +51,7 @@ class KeyedLimiter:
         self._grain = period / GRAINS if max_rate > GRAINS else 0.0
         self._clock = clock
         self._max_keys = max_keys
-        self._windows: OrderedDict[str, array[float]] = OrderedDict()
+        self._windows: OrderedDict[str, _Window] = OrderedDict()
         self.evicted_active = 0
 
     def __len__(self) -> int:
@@ -49,24 +65,23 @@ class KeyedLimiter:
         if not 0 < amount <= self._max:
             raise ValueError("the amount must be above zero and at most the rate")
         now = self._clock.now()
-        window = self._window(key, now)
-        while window and window[0] <= now - self._period:
-            del window[:2]
-        over = sum(window[1::2]) + amount - self._max
-        if over > _ROUNDING:
-            return self._wait(window, over, now)
+        window = self._windows.get(key)
+        if window is None:
+            self._forget(now)
+            window = self._windows[key] = _Window("d")
+            window.total = 0.0
+        else:
+            self._windows.move_to_end(key)
+            if window[0] <= now - self._period:
+                _expire(window, now - self._period)
+        over = window.total + amount - self._max
+        if over > -_NEAR:
+            window.total = sum(window[1::2])
+            over = window.total + amount - self._max
+            if over > _ROUNDING:
+                return self._wait(window, over, now)
         self._admit(window, amount, now)
         return None
-
-    def _window(self, key: str, now: float) -> array[float]:
-        """The key's admissions as ``[time, amount, time, amount, ...]``, oldest first."""
-        window = self._windows.get(key)
-        if window is not None:
-            self._windows.move_to_end(key)
-            return window
-        self._forget(now)
-        window = self._windows[key] = array("d")
-        return window
 
     def _forget(self, now: float) -> None:
         """Drop up to two idle keys, so that memory shrinks again, and make room when full."""
@@ -79,16 +94,27 @@ class KeyedLimiter:
             self._windows.popitem(last=False)
             self.evicted_active += 1
 
-    def _admit(self, window: array[float], amount: float, now: float) -> None:
+    def _admit(self, window: _Window, amount: float, now: float) -> None:
         if window and self._grain and int(window[-2] / self._grain) == int(now / self._grain):
             window[-2] = now  # the later time, so that no admission is forgotten early
             window[-1] += amount
         else:
-            window.extend((now, amount))
+            window.append(now)
+            window.append(amount)
+        window.total += amount
 
-    def _wait(self, window: array[float], over: float, now: float) -> float:
+    def _wait(self, window: _Window, over: float, now: float) -> float:
         for index in range(0, len(window), 2):
             over -= window[index + 1]
             if over <= _ROUNDING:
                 break
         return window[index] + self._period - now
+
+
+def _expire(window: _Window, horizon: float) -> None:
+    """Drop what was admitted at ``horizon`` or before."""
+    passed = 0
+    while passed < len(window) and window[passed] <= horizon:
+        passed += 2
+    del window[:passed]
+    window.total = sum(window[1::2])

@@ -37,6 +37,8 @@ class RetryBudget:
         self._minimum = minimum
         self._width = window / _SLICES
         self._slices: dict[int, list[int]] = {}
+        self._epoch = -1
+        self._current = [0, 0]
 
     def call(self, now: float) -> None:
         """Book the first attempt of a call."""
@@ -54,12 +56,11 @@ class RetryBudget:
     def _slice(self, now: float) -> list[int]:
         """The counts of this tenth of the window; older ones are dropped, so there are never more than ten."""
         epoch = int(now / self._width)
-        current = self._slices.get(epoch)
-        if current is None:
+        if epoch != self._epoch:
             for old in [old for old in self._slices if old <= epoch - _SLICES]:
                 del self._slices[old]
-            current = self._slices[epoch] = [0, 0]
-        return current
+            self._epoch, self._current = epoch, self._slices.setdefault(epoch, [0, 0])
+        return self._current
 
 
 def delays(attempts: int = 3, base: float = 0.1, cap: float = 2.0, *, rng: random.Random) -> Iterator[float]:
@@ -97,28 +98,48 @@ async def run(  # noqa: PLR0913 - keyword-only, each a value that a test must be
     says when to come back is not retried sooner.
     """
     budget.call(clock.now())
-    pauses = delays(attempts, rng=rng)
-    number = 1
-    while True:
-        try:
-            return await attempt(number)
-        except Exception as failure:  # the boundary that decides which failures are tried again; others go on
-            pause = _pause(failure, pauses)
-            if pause is None or not _affordable(pause, budget, clock, deadline):
-                raise
-        await clock.sleep(pause)
-        number += 1
+    try:
+        return await attempt(1)
+    except Exception as failure:  # the boundary that decides which failures are tried again; others go on
+        if not is_transient(failure):
+            raise
+        again = Again(attempts, budget, clock, deadline, rng)
+        pause = again.pause(failure)
+        if pause is None:
+            raise
+    return await again.run(attempt, pause)
 
 
-def _pause(failure: Exception, pauses: Iterator[float]) -> float | None:
-    if not is_transient(failure):
-        return None
-    pause = next(pauses, None)
-    if pause is None:
-        return None
-    return max(pause, getattr(failure, "retry_after", None) or 0.0)
+class Again:
+    """The further attempts of one call, made when the first has failed: a call that succeeds pays nothing for them."""
 
+    def __init__(
+        self, attempts: int, budget: RetryBudget, clock: Clock, deadline: float | None, rng: random.Random
+    ) -> None:
+        self._pauses = delays(attempts, rng=rng)
+        self._budget = budget
+        self._clock = clock
+        self._deadline = deadline
 
-def _affordable(pause: float, budget: RetryBudget, clock: Clock, deadline: float | None) -> bool:
-    now = clock.now()
-    return (deadline is None or now + pause < deadline) and budget.take(now)
+    def pause(self, failure: Exception) -> float | None:
+        """The seconds to wait after a transient failure; ``None`` when there is to be no further attempt."""
+        pause = next(self._pauses, None)
+        if pause is None:
+            return None
+        pause = max(pause, getattr(failure, "retry_after", None) or 0.0)
+        now = self._clock.now()
+        affordable = (self._deadline is None or now + pause < self._deadline) and self._budget.take(now)
+        return pause if affordable else None
+
+    async def run(self, attempt: Callable[[int], Awaitable[T]], pause: float | None) -> T:
+        """Await ``attempt(2)`` after ``pause`` seconds, and so on. Raises the last failure."""
+        number = 2
+        while True:
+            await self._clock.sleep(pause or 0.0)
+            try:
+                return await attempt(number)
+            except Exception as failure:  # the boundary, as in ``run``
+                pause = self.pause(failure) if is_transient(failure) else None
+                if pause is None:
+                    raise
+            number += 1

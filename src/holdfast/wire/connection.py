@@ -1,4 +1,4 @@
-"""One HTTP connection of uvicorn's: closed when a request does not come or an answer is not read, and told of leaving."""
+"""One HTTP connection of uvicorn's: ended when requests do not come or answers are not read, and told of leaving."""
 
 from __future__ import annotations
 

@@ -129,8 +129,6 @@ class Edge:
         """Refuse a second request of a session under the id of one under way: the first would never be answered."""
         if session is None or message.kind != "request":
             return None
-        if message.body["method"] == "initialize":
-            raise Malformed(INVALID_REQUEST, "this session is initialized already; open another one")
         key = (principal.name, session, same_id(message.body["id"]))
         if key in self._under_way:
             raise Malformed(INVALID_REQUEST, "a request with this id is still under way; use another id")

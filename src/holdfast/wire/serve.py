@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from holdfast.errors import ConfigurationError, HoldfastError
 from holdfast.wire.claim import claim, fill_standard
+from holdfast.wire.loops import new_loop
 
 if TYPE_CHECKING:
     from holdfast.core.layers import Loaded
@@ -81,7 +82,7 @@ async def _http(server: Servable, loaded: Loaded) -> int:
 
 def run_loop(main: Coroutine[Any, Any, int]) -> int:
     """Like ``asyncio.run``, but a task that swallows its cancellation, or a stuck thread, cannot hold up the end."""
-    loop = _new_loop()
+    loop = new_loop()
     try:
         asyncio.set_event_loop(loop)
         return _to_its_end(loop, loop.create_task(main, name="holdfast-main"))
@@ -91,15 +92,6 @@ def run_loop(main: Coroutine[Any, Any, int]) -> int:
             loop.run_until_complete(loop.shutdown_asyncgens())
         asyncio.set_event_loop(None)
         loop.close()
-
-
-def _new_loop() -> asyncio.AbstractEventLoop:
-    """uvloop's where it is installed, which it cannot be on Windows; else asyncio's own."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
 
 
 def _to_its_end(loop: asyncio.AbstractEventLoop, main: asyncio.Task[int]) -> int:

@@ -45,6 +45,23 @@ async def big(size: int) -> str:
     return "x" * size
 
 
+@server.tool
+async def offspring() -> list[int]:
+    """Leave processes behind, started in each way of asyncio's."""
+    alone = await asyncio.create_subprocess_exec("sleep", "600", stdout=asyncio.subprocess.PIPE)
+    shell = await asyncio.create_subprocess_shell("exec sleep 600")
+    return [alone.pid, shell.pid]
+
+
+@server.tool(read_only=True)
+async def spoken() -> str:
+    """Talk with a process to its end."""
+    pipe = asyncio.subprocess.PIPE
+    child = await asyncio.create_subprocess_exec("cat", stdin=pipe, stdout=pipe)
+    said, _ = await child.communicate(b"hello" * 50_000)
+    return f"{len(said)} {child.returncode}"
+
+
 @server.tool(read_only=True)
 async def tasks() -> int:
     """How many tasks there are."""

@@ -45,6 +45,19 @@ async def big(size: int) -> str:
     return "x" * size
 
 
+@server.tool(limits=Limits(timeout=600, rate="1000000/second"))
+async def endless() -> str:
+    """Never return."""
+    await asyncio.Event().wait()
+    return "?"
+
+
+@server.tool(read_only=True, limits=Limits(rate="1000000/second", concurrency=64))
+async def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
 @server.tool
 async def offspring() -> list[int]:
     """Leave processes behind, started in each way of asyncio's."""

@@ -268,18 +268,19 @@ def test_a_client_that_does_not_read_its_answer_is_let_go(web: HttpPeer) -> None
 def test_a_client_that_reads_slowly_gets_all_of_its_answer(web: HttpPeer) -> None:
     size, got = 12_000_000, 0
     with connect(web) as client:
-        client.sendall(modern_call(web, "big", size=size).replace(b"Content-Type", b"Connection: close\r\nContent-Type"))
+        client.sendall(
+            modern_call(web, "big", size=size).replace(b"Content-Type", b"Connection: close\r\nContent-Type")
+        )
         began = time.monotonic()
         while part := client.recv(400_000):
             got += len(part)
             time.sleep(0.05)  # slower than the server's patience for all of it
-    assert got > 2 * size or got > size
+    assert got > size
     assert time.monotonic() - began > 1
 
 
-@pytest.mark.parametrize("words", [("stdio",)])
-def test_stdio_runs_on_both_loops(kind: str, tmp_path: Path, words: tuple[str, ...]) -> None:
-    with StdioPeer(SERVER, tmp_path / "state", *words, **engine(kind, tmp_path)) as peer:
+def test_stdio_runs_on_both_loops(kind: str, tmp_path: Path) -> None:
+    with StdioPeer(SERVER, tmp_path / "state", **engine(kind, tmp_path)) as peer:
         peer.initialize()
         (loop, *_) = peer.call("engine")["structuredContent"]["result"]
         assert loop == ("uvloop" if kind == "fast" else "asyncio")

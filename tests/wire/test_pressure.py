@@ -1,7 +1,7 @@
 """Sixty-four calls in flight over a pipe, thirty-two connections over HTTP: no error, no growth, no long tail.
 
-Three windows of together five seconds; ``LOAD_SECONDS=60`` makes them longer. The machine may be busy with other work, so
-the middle window is judged.
+Three windows of together five seconds; ``LOAD_SECONDS=60`` makes them longer. The machine may be busy with other work,
+so the middle window is judged.
 """
 
 from __future__ import annotations

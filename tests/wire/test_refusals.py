@@ -188,7 +188,8 @@ def test_nothing_that_was_sent_comes_back_in_a_refusal_over_http(
 
 @pytest.mark.parametrize(
     "request_line",
-    [f"{MARK} /mcp HTTP/1.1", f"GET /{MARK} HTTP/1.1", f"GET /{MARK} HTTP/{MARK}", f"{MARK}", f"GET  /\x01{MARK} HTTP/1.1",
+    [f"{MARK} /mcp HTTP/1.1", f"GET /{MARK} HTTP/1.1", f"GET /{MARK} HTTP/{MARK}", f"{MARK}",
+     f"GET  /\x01{MARK} HTTP/1.1",
      f"GET http://{MARK}/ HTTP/1.1", f"OPTIONS * HTTP/1.1\r\n{MARK}", f"GET /mcp HTTP/1.1\r\n{MARK}: a\r\n b"],
 )  # fmt: skip
 def test_nor_does_it_from_what_is_no_request_at_all(web: HttpPeer, request_line: str) -> None:
@@ -198,14 +199,17 @@ def test_nor_does_it_from_what_is_no_request_at_all(web: HttpPeer, request_line:
 
 LINES = st.sampled_from(
     [f'{{"{MARK}', f'"{MARK}"', f'{{"jsonrpc":"2.0","id":1,"method":{{"{MARK}":1}}}}', f'{{"jsonrpc":"{MARK}","id":1}}',
-     f'{{"jsonrpc":"2.0","id":1,"method":"ping","{MARK}":1,"{MARK}":2}}', f'{{"jsonrpc":"2.0","id":1,"params":"{MARK}"}}',
+     f'{{"jsonrpc":"2.0","id":1,"method":"ping","{MARK}":1,"{MARK}":2}}',
+     f'{{"jsonrpc":"2.0","id":1,"params":"{MARK}"}}',
      f'{{"jsonrpc":"2.0","id":{{"{MARK}":1}},"method":"ping"}}', f'{{"jsonrpc":"2.0","id":1,"result":"{MARK}"}}']
 )  # fmt: skip
 
 
 @given(line=LINES)
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_nor_in_a_refusal_of_a_line_or_body_that_is_no_message(web: HttpPeer, talks: dict[str, Talk], line: str) -> None:
+def test_nor_in_a_refusal_of_a_line_or_body_that_is_no_message(
+    web: HttpPeer, talks: dict[str, Talk], line: str
+) -> None:
     status, _, body = web.post(line.encode())
     assert status == 400
     assert MARK.encode() not in body

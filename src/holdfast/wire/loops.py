@@ -13,7 +13,8 @@ def new_loop() -> asyncio.AbstractEventLoop:
         uvloop = importlib.import_module("uvloop")
     except ImportError:
         return asyncio.new_event_loop()
-    return _watched(uvloop.Loop)()
+    loop: asyncio.AbstractEventLoop = _watched(uvloop.Loop)()
+    return loop
 
 
 def _watched(base: Any) -> Any:

@@ -227,8 +227,7 @@ def test_headers_behind_the_body_count_for_nothing(web: HttpPeer) -> None:
     trailer = b"Mcp-Session-Id: made-up\r\nHost: evil.example\r\n"
     request = head(web, "Transfer-Encoding: chunked", "Connection: close") + chunked(ping) + b"0\r\n"
     plain, behind = (raw(web.port, request + more + b"\r\n", 1.0) for more in (b"", trailer))
-    assert behind.split(b"\r\n")[0] == plain.split(b"\r\n")[0]
-    assert b"Session not found" not in behind
+    assert behind.partition(b"\r\n\r\n")[2] == plain.partition(b"\r\n\r\n")[2]
 
 
 def test_past_so_many_requests_the_next_is_told_to_come_back_and_probes_are_not(web: HttpPeer) -> None:

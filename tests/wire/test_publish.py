@@ -119,4 +119,4 @@ async def test_one_caller_cannot_take_all_the_streams() -> None:
         event.set()
     assert await asyncio.gather(*held) == ["ended"] * 2
     assert await listens.listen("eve", other, None) == "ended"
-    assert not listens._open
+    assert listens._shares._held == {}

@@ -62,6 +62,9 @@ class HttpSettings(_Section):
     receive_timeout: float = Field(10.0, gt=0, description="seconds a client may take to send one request")
     connections: int = Field(1_000, gt=0, description="requests held open at once")
     sessions: int = Field(1_000, gt=0, description="sessions of the handshake era at once")
+    sessions_each: int | None = Field(
+        None, gt=0, description="of these, what one principal at one address may hold (default: an eighth)"
+    )
     stateless: bool = Field(False, description="no sessions for the handshake era: each request stands alone")
     json_response: bool = Field(False, description="answer with plain JSON in place of event streams where possible")
     session_idle: float = Field(1800.0, gt=0, description="seconds after which an idle session ends")

@@ -17,6 +17,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 from holdfast.wire.connection import PunctualConnection
 from holdfast.wire.edge import MCP_PATH, Edge
 from holdfast.wire.eventstore import RecentEvents
+from holdfast.wire.publish import Shares
 from holdfast.wire.sdk import SdkServer, keys_of
 from holdfast.wire.serve import Servable, Signals, refuse_unsafe_binding
 
@@ -74,6 +75,7 @@ def application(live: Any, sdk: SdkServer, settings: Settings, hosts: frozenset[
     http = settings.http
     inner = sdk.http_app(
         RecentEvents(),
+        Shares(http.sessions, http.sessions_each),
         json_response=http.json_response,
         stateless=http.stateless,
         retry_interval=None if http.stateless else RETRY_MS,

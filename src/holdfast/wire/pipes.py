@@ -208,9 +208,10 @@ async def open_pipes(source: int, sink: int, max_line: int) -> tuple[Intake, Out
     if _one_socket(source, sink):
         await loop.connect_accepted_socket(lambda: _Both(intake, outlet), socket.socket(fileno=os.dup(source)))
         return intake, outlet
-    readable = os.dup(source) if _watchable(source) else _pumped_in(source)
+    terminals = isinstance(loop, asyncio.SelectorEventLoop)  # uvloop takes a terminal for a pipe that has ended
+    readable = os.dup(source) if _watchable(source, terminals) else _pumped_in(source)
     await loop.connect_read_pipe(lambda: intake, os.fdopen(readable, "rb", 0))
-    writable = os.dup(sink) if _watchable(sink) else _pumped_out(sink, outlet)
+    writable = os.dup(sink) if _watchable(sink, terminals) else _pumped_out(sink, outlet)
     await loop.connect_write_pipe(lambda: outlet, os.fdopen(writable, "wb", 0))
     return intake, outlet
 
@@ -244,9 +245,9 @@ def _one_socket(source: int, sink: int) -> bool:
     return stat.S_ISSOCK(ours.st_mode) and os.path.samestat(ours, theirs)
 
 
-def _watchable(fd: int) -> bool:
+def _watchable(fd: int, terminals: bool) -> bool:
     mode = os.fstat(fd).st_mode
-    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or (stat.S_ISCHR(mode) and os.isatty(fd))
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or (terminals and stat.S_ISCHR(mode) and os.isatty(fd))
 
 
 def _pumped_in(fd: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from typing import Any, Literal
 
 import mcp_types as types
@@ -57,26 +57,45 @@ class ClientList:
         return len(self._sessions)
 
 
+class Shares:
+    """How many of something each caller holds: by default an eighth of ``most``, so it cannot take all of them."""
+
+    def __init__(self, most: int, each: int | None = None) -> None:
+        self._each = max(1, most // 8) if each is None else each
+        self._held: dict[str, int] = {}  # bounded by what is held, which is at most ``most``
+
+    def take(self, who: str) -> bool:
+        """One more for ``who``; ``False`` when it has its share."""
+        held = self._held.get(who, 0)
+        if held >= self._each:
+            return False
+        self._held[who] = held + 1
+        return True
+
+    def give(self, who: str) -> None:
+        """One less."""
+        held = self._held.pop(who) - 1
+        if held:
+            self._held[who] = held
+
+
 class Listens:
-    """Streams of ``subscriptions/listen``: one caller gets an eighth of all, so it cannot take them from the others."""
+    """Streams of ``subscriptions/listen``: nobody gets more than a share of them."""
 
     def __init__(self, bus: Any, most: int) -> None:
         from mcp.server.subscriptions import ListenHandler
 
         self._handler = ListenHandler(bus, max_subscriptions=most)
-        self._share = max(1, most // 8)
-        self._open: Counter[str] = Counter()  # bounded by ``most``
+        self._shares = Shares(most)
 
     async def listen(self, who: str, ctx: Any, params: Any) -> Any:
         """Serve one stream to its end."""
-        if self._open[who] >= self._share:
+        if not self._shares.take(who):
             raise MCPError(types.INTERNAL_ERROR, "too many of your subscriptions are open; close one first")
-        self._open[who] += 1
         try:
             return await self._handler(ctx, params)
         finally:
-            self._open[who] -= 1
-            self._open += Counter()  # drops those that have none
+            self._shares.give(who)
 
     def close(self) -> None:
         """End every stream gracefully."""

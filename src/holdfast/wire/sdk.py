@@ -23,8 +23,9 @@ from pydantic import ValidationError
 
 from holdfast.core.endpoint import Request
 from holdfast.errors import ProtocolError
+from holdfast.wire.monitoring import reply
 from holdfast.wire.pages import LIST_TTL_MS, SERVER_INFO
-from holdfast.wire.publish import ClientList, Listens, publisher
+from holdfast.wire.publish import ClientList, Listens, Shares, publisher
 from holdfast.wire.recognise import HANDSHAKE, MODERN
 from holdfast.wire.results import encode, failure, response
 from holdfast.wire.session import ClientSession
@@ -84,6 +85,7 @@ class SdkServer:
             on_subscriptions_listen=self._subscribed,
         )  # fmt: skip
         self._boundary = RequestStateBoundary(_sealing(keys), default_audience=endpoint.name)
+        self.lowlevel.middleware.append(_strict)
         self.lowlevel.middleware.append(self._boundary)
         self._register()
 
@@ -139,9 +141,9 @@ class SdkServer:
         finally:
             auth_context_var.reset(token)
 
-    def http_app(self, events: RecentEvents, **options: Any) -> _HttpApp:
+    def http_app(self, events: RecentEvents, shares: Shares, **options: Any) -> _HttpApp:
         """The ASGI application that speaks streamable HTTP, whatever the path; ``options`` are the SDK's."""
-        return _HttpApp(_Sessions(self.lowlevel, events, **options))
+        return _HttpApp(_Sessions(self.lowlevel, events, shares, **options))
 
     async def _subscribed(self, ctx: Any, params: types.SubscriptionsListenRequestParams) -> Any:
         peer = "" if ctx.request is None or ctx.request.client is None else ctx.request.client.host
@@ -222,13 +224,45 @@ class _Sessions(StreamableHTTPSessionManager):
     Should the SDK come to admit sessions another way, they have no events, rather than shared ones.
     """
 
-    def __init__(self, server: LowLevelServer[Any], events: RecentEvents, **options: Any) -> None:
+    def __init__(self, server: LowLevelServer[Any], events: RecentEvents, shares: Shares, **options: Any) -> None:
         super().__init__(server, **options)
         self._recent = events
+        self._shares = shares
+        self._holders: dict[str, str] = {}  # bounded by the sessions
 
     def _admit_session(self, requestor: Any) -> Any:
         self.event_store = self._recent.of_session()
         return super()._admit_session(requestor)
+
+    async def _serve_opening_request(self, http_transport: Any, scope: Any, receive: Any, send: Any) -> None:
+        """Refuse whoever holds its share of the sessions; the SDK's own bound is one for all."""
+        who = f"{scope[PRINCIPAL].name} {(scope.get('client') or ('',))[0]}"
+        if self._shares.take(who):
+            self._holders[http_transport.mcp_session_id] = who
+            await super()._serve_opening_request(http_transport, scope, receive, send)
+            return
+        await self._discard_session(http_transport.mcp_session_id, http_transport)
+        error = {"code": types.INTERNAL_ERROR, "message": "too many of your sessions are open; end one with DELETE"}
+        body = json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode()
+        await reply(send, 429, body, "application/json", ((b"retry-after", b"5"),))
+
+    async def _discard_session(self, session_id: str, transport: Any) -> None:
+        who = self._holders.pop(session_id, None)
+        if who is not None:
+            self._shares.give(who)
+        await super()._discard_session(session_id, transport)
+
+
+async def _strict(ctx: Any, call_next: Any) -> Any:
+    """No second handshake, and no unknown method sent back (the SDK does both)."""
+    if ctx.method == "initialize" and ctx.session._connection.initialize_accepted:
+        raise MCPError(types.INVALID_REQUEST, "this connection is initialized already; open another one")
+    try:
+        return await call_next(ctx)
+    except MCPError as error:
+        if error.code != types.METHOD_NOT_FOUND:
+            raise
+        raise MCPError(error.code, error.message) from None
 
 
 class _HttpApp:

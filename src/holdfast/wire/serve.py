@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from holdfast.errors import ConfigurationError, HoldfastError
 from holdfast.wire.claim import claim, fill_standard
+from holdfast.wire.loops import new_loop
 
 if TYPE_CHECKING:
     from holdfast.core.layers import Loaded
@@ -81,7 +82,7 @@ async def _http(server: Servable, loaded: Loaded) -> int:
 
 def run_loop(main: Coroutine[Any, Any, int]) -> int:
     """Like ``asyncio.run``, but a task that swallows its cancellation, or a stuck thread, cannot hold up the end."""
-    loop = asyncio.new_event_loop()
+    loop = new_loop()
     try:
         asyncio.set_event_loop(loop)
         return _to_its_end(loop, loop.create_task(main, name="holdfast-main"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol, Self
 
 from pydantic_core import PydanticSerializationError, to_json
@@ -76,9 +77,7 @@ class Lines:
     async def message(self) -> Message | None:
         """The next well-formed message; ``None`` once the input has ended and calls under way had their time."""
         while True:
-            if self._outlet.stuck:
-                await self._room()
-            line = await self._intake.line()
+            line = await self._intake.line() if not self._outlet.stuck or await self._room() else None
             if line is None:
                 await self._finish()
                 return None
@@ -166,13 +165,18 @@ class Lines:
         if count < MAX_COMPLAINTS:
             self._outlet.write(_line(error.reply()))
 
-    async def _room(self) -> None:
-        """A client that does not read its answers gets no new call started, until it reads or leaves."""
+    async def _room(self) -> bool:
+        """A client that does not read its answers gets no new call started; ``False`` when it has left besides."""
         while self._outlet.stuck and not self._intake.ended.is_set():
             waits = {asyncio.ensure_future(self._outlet.drained()), asyncio.ensure_future(self._intake.ended.wait())}
             _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             for wait in pending:
                 wait.cancel()
+        if self._outlet.stuck:  # it has closed its end, but may read on, slowly
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.drain):
+                    await self._outlet.drained()
+        return not self._outlet.stuck
 
     async def _finish(self) -> None:
         if self._outlet.stuck or self._outlet.broken or self.drain <= 0:

@@ -48,7 +48,7 @@ class BackChannel:
         self._held.append(raw)
         self.flush()
 
-    async def notify(self, method: str, params: Mapping[str, Any]) -> None:
+    async def notify(self, method: str, params: Mapping[str, Any] | None) -> None:
         """See ``Channel.notify``."""
         self.write(results.notification(method, params))
         await self._outlet.drained()

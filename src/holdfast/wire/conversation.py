@@ -7,15 +7,18 @@ import contextvars
 import time
 from asyncio import CancelledError
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from holdfast.wire import results
 from holdfast.wire.backchannel import BackChannel
-from holdfast.wire.direct import Direct, DirectCall, served
+from holdfast.wire.direct import INTERNAL_ERROR, Direct, DirectCall, served
+from holdfast.wire.messages import same_id
 from holdfast.wire.relay import Relay
 
 if TYPE_CHECKING:
     from holdfast.core.endpoint import Endpoint
+    from holdfast.core.pipeline import Answer
     from holdfast.wire.messages import Message
     from holdfast.wire.pipes import Intake, Outlet
     from holdfast.wire.stdio import Lines
@@ -24,7 +27,8 @@ TURN: Final = 0.005
 """Seconds that calls are served in a row before others get a turn on the event loop."""
 LAST: Final = 1.0
 """Seconds that calls get to end once the connection has."""
-INTERNAL_ERROR: Final = -32603
+PATIENCE: Final = 1.0
+"""Seconds that the client gets to take news; it is written already, so it is only waited for."""
 
 
 class Conversation:
@@ -40,13 +44,14 @@ class Conversation:
         self._lines = lines
         self._server = server
         self._back = BackChannel(outlet)
+        lines.ahead = self._back.flush
         self._direct = Direct(endpoint, self._back)
         self._relay: Relay | None = None
         self._leader: asyncio.Task[None] | None = None
         self._busy = False  # the leader is inside a call; seen from a callback, that means that the call waits
         self._checking = False
         self._leaders: set[asyncio.Task[None]] = set()  # bounded by the requests under way
-        self._calls: dict[int | str, tuple[DirectCall, asyncio.Task[None]]] = {}  # bounded likewise
+        self._calls: dict[int | str, tuple[DirectCall, asyncio.Task[None]]] = {}  # by ``same_id``; bounded likewise
         self._loop = asyncio.get_running_loop()
         self._context = contextvars.copy_context()
         self._over: asyncio.Future[None] = self._loop.create_future()
@@ -66,6 +71,7 @@ class Conversation:
                 await asyncio.wait(self._leaders, timeout=LAST)
             if self._relay is not None:
                 await self._relay.end()
+            self._back.flush()
 
     # -- who reads -----------------------------------------------------------------------------------------------------
 
@@ -73,7 +79,12 @@ class Conversation:
         self._busy = False
         self._leader = self._loop.create_task(self._lead(), name="holdfast-stdio", context=self._context.copy())
         self._leaders.add(self._leader)
-        self._leader.add_done_callback(self._leaders.discard)
+        self._leader.add_done_callback(self._left)
+
+    def _left(self, task: asyncio.Task[None]) -> None:
+        self._leaders.discard(task)
+        if task is self._leader and not self._closing and not self._over.done():
+            self._take_lead()  # a tool has cancelled it, or worse: without a leader the connection would hang for ever
 
     def _news(self) -> None:
         """Lines have come, or their end: somebody must read, and not wait until a call ends."""
@@ -89,12 +100,10 @@ class Conversation:
 
     async def _lead(self) -> None:
         me = asyncio.current_task()
-        turn_ends = self._loop.time() + TURN
+        turn_ends = time.monotonic() + TURN
         try:
             while self._leader is me:
-                if not self._intake.waiting:
-                    self._back.flush()
-                elif time.monotonic() > turn_ends:
+                if self._intake.waiting and time.monotonic() > turn_ends:
                     self._back.flush()
                     await asyncio.sleep(0)
                     turn_ends = time.monotonic() + TURN
@@ -137,29 +146,31 @@ class Conversation:
         self._lines.settle(request_id)
 
     async def _serve(self, call: DirectCall, me: Any) -> None:
-        self._calls[call.id] = (call, me)
+        key = same_id(call.id)
+        self._calls[key] = (call, me)
         self._busy = True
-        if self._intake.waiting and not self._checking:
+        if (self._intake.waiting or self._intake.ended.is_set()) and not self._checking:
             self._checking = True
             self._loop.call_soon(self._check)
         try:
-            raw = await self._response(call)
+            raw = await served(self._endpoint, call, self._direct.stamp, self._judged)
         except CancelledError:
             if self._closing or call.cancelled:
                 self._lines.settle(call.id)
                 raise
-            me.uncancel()
+            while me.uncancel():
+                pass
             raw = results.failure(call.id, INTERNAL_ERROR, "the tool ended its own call")
         finally:
-            del self._calls[call.id]
+            del self._calls[key]
             if self._leader is me:
                 self._busy = False
-        self._answer(call.id, raw)
+        if call.cancelled:
+            self._lines.settle(call.id)  # it ended well all the same, but nobody waits for it
+        else:
+            self._answer(call.id, raw)
 
-    async def _response(self, call: DirectCall) -> bytes:
-        answer = await served(self._endpoint, call, self._direct.stamp)
-        if isinstance(answer, bytes):
-            return answer
+    async def _judged(self, call: DirectCall, answer: Answer) -> bytes:
         sdk = await self._relaying().joined()
         raw: bytes = await sdk.judged(call, answer, self._direct.era == "modern")
         return raw
@@ -168,8 +179,8 @@ class Conversation:
         method, params = message.body["method"], message.body.get("params")
         if method == "notifications/cancelled" and self._cancelled(params):
             return
-        if self._relay is None:
-            self._noted(message)  # and told to the SDK when it joins, as far as it matters
+        if method == "notifications/initialized" or self._direct.era is None:
+            self._noted(message)  # and told to the SDK when it joins
         if self._relay is not None or self._direct.off:
             await self._relayed(message)
 
@@ -179,11 +190,11 @@ class Conversation:
 
     def _cancelled(self, params: Any) -> bool:
         wanted: Any = params.get("requestId") if isinstance(params, dict) else None
-        found = self._calls.get(wanted) if type(wanted) in (int, str) else None
+        found = self._calls.get(same_id(wanted)) if type(wanted) in (int, str) else None
         if found is None:
             return False
         call, task = found
-        call.cancelled = True
+        call.cancelled = call.session.closed = True
         task.cancel()
         return True
 
@@ -191,11 +202,16 @@ class Conversation:
 
     def _relaying(self) -> Relay:
         if self._relay is None:
-            self._relay = Relay(self._lines, self._back.flush, self._server, self._direct.beginning())
+            before, context = self._direct.beginning(), self._context.copy()
+            self._relay = Relay(self._lines, self._server, before, self._unserved, context)
         return self._relay
 
     async def _relayed(self, message: Message) -> None:
         await self._relaying().put(message)
+
+    def _unserved(self) -> None:
+        """The SDK is gone: what it was asked is answered all the same."""
+        self._lines.fail(INTERNAL_ERROR, "Internal error", self._calls)
 
     async def changed(self, kind: Literal["tools", "prompts", "resources"]) -> None:
         """See ``core.context.Publisher``."""
@@ -203,7 +219,9 @@ class Conversation:
         if sdk is not None:
             await sdk.publisher.changed(kind)
         if self._direct.initialized and (sdk is None or not len(sdk.clients)):
-            self._back.write(results.notification(f"notifications/{kind}/list_changed", None))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE):
+                    await self._back.notify(f"notifications/{kind}/list_changed", None)
 
     async def updated(self, uri: str) -> None:
         """See ``core.context.Publisher``; whoever follows a resource has told the SDK so."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from holdfast.core.endpoint import Request
 from holdfast.errors import ProtocolError
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from holdfast.core.principal import Principal
 
 Era = Literal["handshake", "modern"]
+INTERNAL_ERROR: Final = -32603
+"""JSON-RPC 2.0, section 5.1."""
 
 
 @dataclass(slots=True)
@@ -90,17 +93,23 @@ def _call(request_id: int | str, params: Any, era: Era, envelope: Envelope, send
     return DirectCall(request_id, Request("tool", wanted[0], wanted[1], sender.principal, session), session, params)
 
 
-async def served(endpoint: Endpoint, call: DirectCall, stamp: bytes | None) -> bytes | Answer:
-    """Serve one call; returns the response, or an answer whose form only the SDK can judge."""
+async def served(
+    endpoint: Endpoint, call: DirectCall, stamp: bytes | None, judged: Callable[[DirectCall, Answer], Awaitable[bytes]]
+) -> bytes:
+    """Serve one call; returns the response. ``judged`` makes that of an answer whose form only the SDK can judge."""
     try:
-        answer = await endpoint.handle(call.request)
+        try:
+            answer = await endpoint.handle(call.request)
+        finally:
+            call.session.closed = True
+        if not results.plain(answer):
+            return await judged(call, answer)
+        return results.response(call.id, results.result(answer, stamp))
     except ProtocolError as error:
         return results.failure(call.id, error.rpc_code, error.message, error.data)
-    finally:
-        call.session.closed = True
-    if not results.plain(answer):
-        return answer
-    return results.response(call.id, results.result(answer, stamp))
+    except Exception:  # boundary: a fault of one answer must not end the connection, nor leave the client waiting
+        logging.getLogger("holdfast.wire").exception("a call could not be answered")
+        return results.failure(call.id, INTERNAL_ERROR, "Internal error")
 
 
 class Direct:
@@ -167,9 +176,11 @@ class Direct:
 
     def noted(self, method: str, params: Mapping[str, Any] | None) -> None:
         """Hear a notification, or a request that the SDK answers, as far as it matters here."""
-        if method == "notifications/initialized" and self.era == "handshake":
-            self.initialized = True
-        elif self.era is None:
+        if self.era is None:
             self.off = True  # the SDK has rules for what comes before the first request
+        elif handshake_envelope(params) is None:
+            return  # perhaps the SDK refuses it
+        elif method == "notifications/initialized" and self.era == "handshake":
+            self.initialized = True
         elif method == "logging/setLevel" and params and params.get("level") in LEVELS:
             self.level = params["level"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from holdfast.core.pipeline import Answer
 from holdfast.wire import results
 from holdfast.wire.direct import Answers, DirectCall, Sender, served
 from holdfast.wire.directsession import ClientRefused
@@ -17,6 +17,7 @@ from holdfast.wire.recognise import LEVELS, Envelope, handshake_envelope, modern
 if TYPE_CHECKING:
     from holdfast.core.config import HttpSettings
     from holdfast.core.endpoint import Endpoint
+    from holdfast.core.pipeline import Answer
     from holdfast.core.principal import Principal
     from holdfast.wire.messages import Message
 
@@ -79,12 +80,13 @@ class DirectHttp:
         found = self._modern(message.body, headers, principal) if headers.modern else self._earlier(message, principal)
         if found is None:
             return False
-        if isinstance(found, bytes):
-            await _answer(send, 200, found)
-        elif headers.modern:
-            await _Exchange(self, found, receive, send).serve(scope.get("user"))
-        else:
-            await _answer(send, 200, await self.response(found, None, scope.get("user")))
+        with suppress(OSError):  # of sending: the client has left, and nobody is there to be told
+            if isinstance(found, bytes):
+                await _answer(send, 200, found)
+            elif headers.modern:
+                await _Exchange(self, found, receive, send).serve(scope.get("user"))
+            else:
+                await _answer(send, 200, await self.response(found, None, scope.get("user")))
         return True
 
     def _modern(self, body: Mapping[str, Any], headers: Plain, principal: Principal) -> bytes | DirectCall | None:
@@ -117,11 +119,12 @@ class DirectHttp:
 
     async def response(self, call: DirectCall, stamp: bytes | None, user: Any) -> bytes:
         """The response to a call."""
-        answer = await served(self._endpoint, call, stamp)
-        if isinstance(answer, Answer):
-            judged: bytes = await self._sdk.judged(call, answer, stamp is not None, user)
-            return judged
-        return answer
+
+        async def judged(call: DirectCall, answer: Answer) -> bytes:
+            raw: bytes = await self._sdk.judged(call, answer, stamp is not None, user)
+            return raw
+
+        return await served(self._endpoint, call, stamp, judged)
 
     @property
     def stamp(self) -> bytes:
@@ -144,6 +147,7 @@ class _Exchange:
         self._send = send
         self._task: Any = asyncio.current_task()
         self._beside: asyncio.Task[None] | None = None
+        self._sending = asyncio.Lock()
         self._streaming = False
         self._left = False
 
@@ -152,15 +156,24 @@ class _Exchange:
         waits = asyncio.get_running_loop().call_soon(self._watch)
         try:
             raw = await self._owner.response(self._call, self._owner.stamp, user)
-        except CancelledError:
+            async with self._sending:  # a sign of life that has begun is sent whole
+                self._unwatch(waits)
             if not self._left:
+                await self._end(raw)
+            else:  # the call ended all the same
+                self._task.uncancel()
+        except CancelledError:
+            if not self._left or self._task.uncancel():  # it is the server that ends it, perhaps besides
                 raise
-            self._task.uncancel()
-            return
         finally:
-            waits.cancel()
-            if self._beside is not None:
-                self._beside.cancel()
+            self._unwatch(waits)
+
+    def _unwatch(self, waits: asyncio.Handle) -> None:
+        waits.cancel()
+        if self._beside is not None:
+            self._beside.cancel()
+
+    async def _end(self, raw: bytes) -> None:
         if self._streaming:
             frame = b"event: message\r\ndata: " + raw + b"\r\n\r\n"
             await self._send({"type": "http.response.body", "body": frame, "more_body": False})
@@ -172,18 +185,21 @@ class _Exchange:
         self._beside = asyncio.get_running_loop().create_task(self._keep(), name="holdfast-exchange")
 
     async def _keep(self) -> None:
-        leaving = asyncio.ensure_future(self._gone())
-        try:
-            while not (await asyncio.wait({leaving}, timeout=None if self._owner.json_only else SILENT_FOR))[0]:
-                await self._sign_of_life()
-            self._left = True
-            self._task.cancel()
-        finally:
-            leaving.cancel()
+        with suppress(OSError):  # of sending or receiving: the client has left
+            while not await self._gone():
+                async with self._sending:
+                    await self._sign_of_life()
+        self._left = True
+        self._task.cancel()
 
-    async def _gone(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+    async def _gone(self) -> bool:
+        try:
+            async with asyncio.timeout(None if self._owner.json_only else SILENT_FOR):
+                while (await self._receive())["type"] != "http.disconnect":
+                    pass
+        except TimeoutError:
+            return False
+        return True
 
     async def _sign_of_life(self) -> None:
         if not self._streaming:

@@ -57,9 +57,17 @@ class DirectSession:
         """See ``Session.ask``; later rounds of 2026-07-28 come with answers, and go through the SDK."""
         if self.era == "modern":
             raise InputRequired({key: _plain(request) for key, request in requests.items()}, {})
-        # the SDK's types check what is asked and answered; loaded aside, since it takes a second
-        checked = await asyncio.to_thread(importlib.import_module, "holdfast.wire.session")
-        return {key: await checked.asked(self._channel.request, request) for key, request in requests.items()}
+        # The SDK's types check what is asked and answered. They are loaded aside, since it takes a second, and through
+        # the same door as in the relay: two threads that load parts of one package may see each other's halves.
+        await asyncio.to_thread(importlib.import_module, "holdfast.wire.sdk")
+        from holdfast.wire.session import asked
+
+        return {key: await asked(self._send, request) for key, request in requests.items()}
+
+    async def _send(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        if self.closed:
+            raise ClientRefused  # whoever could answer has been told that the call is over
+        return await self._channel.request(method, params)
 
     async def progress(self, done: float, total: float | None, message: str | None) -> None:
         """See ``Session.progress``."""
@@ -74,7 +82,7 @@ class DirectSession:
     async def log(self, level: Level, data: Any, logger: str | None) -> None:
         """See ``Session.log``."""
         least = self._channel.level if self.era == "handshake" else self._envelope.level
-        if least is None or self.closed or LEVELS.index(level) < LEVELS.index(least):
+        if least is None or self.closed or level not in LEVELS or LEVELS.index(level) < LEVELS.index(least):
             return
         told = {"level": level, "data": data} | ({} if logger is None else {"logger": logger})
         await self._channel.notify("notifications/message", told)

@@ -13,11 +13,11 @@ from holdfast.safe.json import Bounds, JsonMalformed, JsonTooLarge, loads
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
-REPEATED = "holdfast-opening"
-"""Id under which the request that opened a connection is repeated to an SDK that joins later; no client gets its
-answer."""
 MAX_ID = 512
 """Characters of a request id; a 1 MB id would be held and sent back with each answer."""
+REPEATED = "holdfast-opening".ljust(MAX_ID + 1, "-")
+"""Id under which the request that opened a connection is repeated to an SDK that joins later; no client gets its
+answer. It is longer than a client's may be, so no request of a client's is ever taken for it."""
 
 _ID = rb'"id"\s*:\s*(-?[0-9]{1,15}|"[^"\\\\]{0,512}")(?=\s*[,}])'
 _FIRST_ID = re.compile(rb'\s*\{(?:\s*"(?:jsonrpc|method)"\s*:\s*"[^"\\\\]{0,64}"\s*,)*\s*' + _ID)

@@ -66,7 +66,14 @@ class Intake(asyncio.Protocol):
             return
         if not self._rest and data.endswith(b"\n") and data.count(b"\n") == 1:  # one whole line: the usual case
             self._take(data[:-1])
-            return
+        else:
+            self._split(data)
+        crowded = len(self._lines) > MAX_WAITING or self._held > MAX_HELD
+        if crowded and self._transport is not None and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _split(self, data: bytes) -> None:
         *complete, last = data.split(b"\n")
         for part in complete:
             self._rest += part
@@ -76,10 +83,6 @@ class Intake(asyncio.Protocol):
         if len(self._rest) > self._max:
             self._head = self._head or bytes(self._rest[:EDGE])
             del self._rest[:-EDGE]
-        crowded = len(self._lines) > MAX_WAITING or self._held > MAX_HELD
-        if crowded and self._transport is not None and not self._paused:
-            self._paused = True
-            self._transport.pause_reading()
 
     def _take(self, line: bytes) -> None:
         if self._head is not None or len(line) > self._max:

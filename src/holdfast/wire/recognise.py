@@ -86,11 +86,8 @@ def call_of(params: Mapping[str, Any] | None) -> tuple[str, Mapping[str, Any]] |
     """Name and arguments of a plain ``tools/call``."""
     if not params or not params.keys() <= _CALL:
         return None
-    name, arguments = params.get("name"), params.get("arguments", _NONE)
+    name, arguments = params.get("name"), params.get("arguments", {})
     return (name, arguments) if isinstance(name, str) and isinstance(arguments, dict) else None
-
-
-_NONE: Final[dict[str, Any]] = {}
 
 
 def _plain_info(info: Any) -> bool:

@@ -23,33 +23,49 @@ LAST: Final = 1.0
 
 
 class Relay:
-    """Both streams that the SDK serves. ``before`` is what it has to know of the connection's beginning."""
+    """Both streams that the SDK serves, in ``context``.
+
+    ``before`` is what it has to know of the connection's beginning. Should it fail, ``lost`` is called then and for
+    each further message: what it was to answer has to be answered by somebody else.
+    """
 
     def __init__(
-        self, lines: Lines, flush: Callable[[], None], server: Callable[[], Any], before: Iterable[Message]
+        self,
+        lines: Lines,
+        server: Callable[[], Any],
+        before: Iterable[Message],
+        lost: Callable[[], None],
+        context: contextvars.Context,
     ) -> None:
         self.sdk: Any = None
         """The ``SdkServer``, once it has joined."""
         self._lines = lines
-        self._flush = flush
         self._server = server
         self._items: deque[Message] = deque(before)
+        self._lost = lost
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
         self._ended = False
-        self._joined = asyncio.get_running_loop().create_future()
-        self._task = asyncio.get_running_loop().create_task(
-            self._serve(), name="holdfast-sdk", context=contextvars.Context()
-        )
+        self._failed = False
+        loop = asyncio.get_running_loop()
+        self._joined: asyncio.Future[Any] = loop.create_future()
+        lines.loading = self._joined
+        self._task = loop.create_task(self._serve(), name="holdfast-sdk", context=context)
 
     async def joined(self) -> Any:
-        """The ``SdkServer``, as soon as there is one."""
-        return await asyncio.shield(self._joined)
+        """The ``SdkServer``, as soon as there is one. Raises ``RuntimeError`` when there will be none."""
+        sdk = await asyncio.shield(self._joined)
+        if sdk is None:
+            raise RuntimeError("the SDK could not join")
+        return sdk
 
     async def put(self, message: Message) -> None:
         """Hand a message over; waits while too many do."""
         await self._room.wait()
+        if self._failed:
+            self._lost()
+            return
         self._items.append(message)
         self._news.set()
         if len(self._items) >= MAX_WAITING:
@@ -73,10 +89,16 @@ class Relay:
             self.sdk = self._server()
             self._joined.set_result(self.sdk)
             await self.sdk.serve_streams(self, self)
-        except Exception as error:  # boundary: plain calls go on without it
+        except Exception:  # boundary: plain calls go on without it
             logging.getLogger("holdfast.wire").exception("the SDK's part of the connection has ended")
+        finally:
             if not self._joined.done():
-                self._joined.set_exception(error)
+                self._joined.set_result(None)
+            if not self._ended:
+                self._failed = True
+                self._items.clear()
+                self._room.set()  # whoever waits there learns that nobody takes it
+                self._lost()
 
     async def __aenter__(self) -> Self:
         return self
@@ -106,7 +128,6 @@ class Relay:
         """The SDK's stream protocol; the connection is closed by whoever opened it."""
 
     async def send(self, item: Any) -> None:
-        """Send one message of the SDK's, after what is held for the client."""
+        """Send one message of the SDK's."""
         if self._lines.codec.outbound(item).get("id") != REPEATED:
-            self._flush()
             await self._lines.send(item)

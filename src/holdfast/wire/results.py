@@ -17,20 +17,30 @@ if TYPE_CHECKING:
 _BODY: Final = frozenset({"content", "structuredContent"})
 _TEXT: Final = {"type", "text"}
 _BINARY: Final = {"type", "data", "mimeType"}
+_NONE: Final[Mapping[str, Any]] = {}
 
 
 def plain(answer: Answer) -> bool:
     """Whether an answer is in a form that the SDK's check of results would let pass as it is."""
     body = answer.body
-    if answer.input_required or not body.keys() <= _BODY or "content" not in body:
+    blocks = body.get("content")
+    if answer.input_required or not body.keys() <= _BODY or not isinstance(blocks, list):
         return False
-    for block in body["content"]:
-        keys = block.keys()
-        if keys == _TEXT and block["type"] == "text":
-            continue
-        if keys != _BINARY or block["type"] not in ("image", "audio"):
-            return False
-    return True
+    if not isinstance(body.get("structuredContent", _NONE), dict) or not isinstance(answer.meta, dict):
+        return False
+    return all(isinstance(block, dict) and _plain(block) for block in blocks)
+
+
+def _plain(block: Mapping[str, Any]) -> bool:
+    keys = block.keys()
+    if keys == _TEXT:
+        return bool(block["type"] == "text") and type(block["text"]) is str
+    return (
+        keys == _BINARY
+        and block["type"] in ("image", "audio")
+        and isinstance(block["data"], str)
+        and isinstance(block["mimeType"], str)
+    )
 
 
 def result(answer: Answer, stamp: bytes | None) -> bytes:

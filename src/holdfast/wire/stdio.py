@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import suppress
 from typing import Any, Protocol, Self
 
@@ -18,6 +18,8 @@ DRAIN = 1.5
 """Seconds that calls under way get after the client closed its end; clients send SIGTERM after 2 s (SDK 2.3)."""
 FLUSH = 0.5
 """Seconds for the last answers to reach a client that still reads."""
+LOADING = 5.0
+"""Seconds more for what the dispatcher above needs to be loaded, which takes one on an idle machine."""
 MAX_UNDER_WAY = 1_024
 """Requests of one connection under way at once. Calls are bounded below that by ``limits.total`` and by each tool's
 places and queue; this bounds whatever else could be asked and never be answered."""
@@ -52,12 +54,17 @@ class Lines:
         self._outlet = outlet
         self._codec = codec
         self._bounds = bounds
-        self._under_way: set[int | str] = set()
+        self._under_way: dict[int | str, int | str] = {}  # ids as they were sent, by their one form
         self._idle = asyncio.Event()
         self._idle.set()
         self._complaints = (0.0, 0)
         self.refused = 0
         self.drain = DRAIN
+        self.ahead: Callable[[], object] = _unheld
+        """Called before anything is written here, and before the next line is waited for: what others hold back goes
+        first."""
+        self.loading: asyncio.Future[Any] | None = None
+        """Done when the dispatcher above can take messages; calls that wait for it are under way too."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -77,6 +84,8 @@ class Lines:
     async def message(self) -> Message | None:
         """The next well-formed message; ``None`` once the input has ended and calls under way had their time."""
         while True:
+            if not self._intake.waiting:
+                self.ahead()
             line = await self._intake.line() if not self._outlet.stuck or await self._room() else None
             if line is None:
                 await self._finish()
@@ -117,10 +126,21 @@ class Lines:
     async def send(self, item: Any) -> None:
         """Write one message as one line, and wait while the client does not read."""
         body = self.codec.outbound(item)
-        self._outlet.write(_line(body))
+        self._write(_line(body))
         if "method" not in body:
             self.settle(body.get("id"))
         await self._outlet.drained()
+
+    def fail(self, code: int, message: str, spared: Container[int | str]) -> None:
+        """Answer every request under way with an error, but those whose ids (see ``same_id``) are ``spared``."""
+        for key, request_id in list(self._under_way.items()):
+            if key not in spared:
+                self._write(_line(Malformed(code, message, request_id).reply()))
+                self.settle(request_id)
+
+    def _write(self, line: bytes) -> None:
+        self.ahead()
+        self._outlet.write(line)
 
     def _received(self, line: bytes | Oversized) -> Message | None:
         try:
@@ -143,16 +163,16 @@ class Lines:
         if key in self._under_way:
             raise Malformed(INVALID_REQUEST, "a request with this id is still under way; use another id")
         if len(self._under_way) >= MAX_UNDER_WAY:
-            self._outlet.write(_line(Malformed(BUSY, _BUSY, request_id).reply()))  # each one is told, garbage is not
+            self._write(_line(Malformed(BUSY, _BUSY, request_id).reply()))  # each one is told, garbage is not
             return False
-        self._under_way.add(key)
+        self._under_way[key] = request_id
         self._idle.clear()
         return True
 
     def settle(self, request_id: int | str | None) -> None:
         """A request is answered, or will not be."""
         if request_id is not None:
-            self._under_way.discard(same_id(request_id))
+            self._under_way.pop(same_id(request_id), None)
         if not self._under_way:
             self._idle.set()
 
@@ -163,7 +183,7 @@ class Lines:
         began, count = (now, 0) if now - began >= 1.0 else (began, count)
         self._complaints = (began, count + 1)
         if count < MAX_COMPLAINTS:
-            self._outlet.write(_line(error.reply()))
+            self._write(_line(error.reply()))
 
     async def _room(self) -> bool:
         """A client that does not read its answers gets no new call started; ``False`` when it has left besides."""
@@ -181,14 +201,27 @@ class Lines:
     async def _finish(self) -> None:
         if self._outlet.stuck or self._outlet.broken or self.drain <= 0:
             return
+        if self.loading is not None:
+            await self._loaded(self.loading)
         try:
             async with asyncio.timeout(self.drain):
                 await self._idle.wait()
         except TimeoutError:
             return
 
+    async def _loaded(self, loading: asyncio.Future[Any]) -> None:
+        idle = asyncio.ensure_future(self._idle.wait())
+        try:
+            await asyncio.wait({loading, idle}, timeout=LOADING, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            idle.cancel()
+
 
 async def _nothing() -> None:
+    return None
+
+
+def _unheld() -> None:
     return None
 
 

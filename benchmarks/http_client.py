@@ -47,23 +47,15 @@ class HttpServer(Started):
         self._port = free_port()
         self._legacy = legacy
         self._next = 1
-        self._open: list[Connection] = []
         super().__init__(subject, folder, "http", str(self._port), stateless=legacy)
 
     def reach(self) -> None:
         """Wait until the server takes connections; many can be started before the first is waited for."""
-        self._open.append(self._reach())
-
-    def __exit__(self, *_error: object) -> None:
-        for connection in self._open:
-            connection.socket.close()
-        super().__exit__()
-
-    def _reach(self) -> Connection:
         until = perf_counter() + PATIENCE
         while self.process.poll() is None and perf_counter() < until:
             try:
-                return self._connect()
+                self._connect().socket.close()
+                return
             except ConnectionRefusedError:
                 time.sleep(RETRY)
         raise self.silent()
@@ -87,21 +79,33 @@ class HttpServer(Started):
         return head.encode() + body
 
     def load(self, calls: int, connections: int, work: Work) -> Load:
-        """Make ``calls`` calls, one at a time on each connection; all are checked when the clock stands."""
-        while len(self._open) < connections:
-            self._open.append(self._connect())
+        """Make ``calls`` calls, one at a time on each connection; all are checked when the clock stands.
+
+        The connections are new, since servers close those that rest while others are measured; the clock starts when
+        each has been answered once.
+        """
+        opened: list[Connection] = []
+        try:
+            with self.watched(), selectors.DefaultSelector() as selector:
+                for _ in range(connections):
+                    opened.append(self._connect())
+                    selector.register(opened[-1].socket, selectors.EVENT_READ, opened[-1])
+                self._made(selector, connections, work)
+                return self._made(selector, calls, work)
+        finally:
+            for connection in opened:
+                connection.socket.close()
+
+    def _made(self, selector: selectors.BaseSelector, calls: int, work: Work) -> Load:
         numbers = range(self._next, self._next + calls)
         self._next += calls
         requests = [self._request(number, work) for number in numbers]
-        with selectors.DefaultSelector() as selector, self.watched():
-            for connection in self._open[:connections]:
-                selector.register(connection.socket, selectors.EVENT_READ, connection)
-            used, begun = self.cpu, perf_counter()
-            answers, stamps = self._exchange(selector, requests)
-            seconds, used = perf_counter() - begun, self.cpu - used
+        used, begun = self.cpu, perf_counter()
+        answers, stamps = self._exchange(selector, requests)
+        seconds, used = perf_counter() - begun, self.cpu - used
         check(answers, numbers, work)
         each = tuple(later - earlier for earlier, later in pairwise([begun, *stamps]))
-        return Load(calls, seconds, used, each if connections == 1 else ())
+        return Load(calls, seconds, used, each if len(selector.get_map()) == 1 else ())
 
     def _exchange(self, selector: selectors.BaseSelector, requests: list[bytes]) -> tuple[list[bytes], list[float]]:
         waiting = iter(requests)

@@ -146,6 +146,8 @@ class Bench:
         """Warm the server up; returns the calls that a load may make."""
         least = max(scenario.together, 2)
         first = server.load(least, scenario.together, scenario.work)
+        if first.seconds > self._plan.seconds:
+            return least
         some = max(self._plan.affordable(first, least) // 2, least)
         second = server.load(some, scenario.together, scenario.work)
         return self._plan.affordable(second, least)

@@ -41,9 +41,9 @@ COMPARED = (YARDSTICK, HOLDFAST, READONLY)
 
 def main(argv: list[str] | None = None) -> int:
     """Measure, print, and write down."""
-    options = _options(argv)
     signal.signal(signal.SIGTERM, _stop)
     try:
+        options = _options(argv)
         return _check(options) if options.check else _bench(options)
     except Failed as failure:
         _progress("")

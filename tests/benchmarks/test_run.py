@@ -52,7 +52,7 @@ def test_a_tiny_run_prints_ratios_and_bars_and_writes_down_what_it_was_told_to(t
     assert "(bar 0.25, stretch 0.15): " in ran.stdout
     told = json.loads(results.read_text())
     assert told["figures"].keys() == {"bare", "holdfast", "floor"}
-    assert told["not_measured"].keys() == {"fastmcp", "fastmcp-guarded"}
+    assert told["not_measured"].keys() == {"fastmcp"}
     for row in told["figures"].values():
         assert row.keys() >= BARE_AND_HOLDFAST | PAYLOADS
         assert all(figure["value"] > 0 and figure["ratio"] > 0 for figure in row.values())
@@ -120,7 +120,7 @@ def test_a_wrong_answer_over_http_alone_fails_the_run_too(tmp_path: Path, group:
 def test_a_check_fails_when_the_record_was_faster_and_says_where(tmp_path: Path, recorded: float, status: int) -> None:
     record = tmp_path / "2026-01-01.json"
     record.write_text(json.dumps({"laps": {"sequential": {"bare": [1.0], "holdfast": [recorded]}}}))
-    ran = run("--check", "--rounds", "1", "--calls", "10", "--only", "stdio", "--against", str(record))
+    ran = run("--check", "--rounds", "1", "--calls", "10", "--only", "holdfast,stdio", "--against", str(record))
     assert ran.returncode == status, ran.stderr
     assert ("holdfast, stdio, one at a time: " in ran.stdout) == (status == 1)
     assert str(tmp_path) not in ran.stdout

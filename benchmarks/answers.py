@@ -50,7 +50,7 @@ def check(answers: Iterable[bytes], numbers: Iterable[int], work: Work) -> None:
     for raw in answers:
         message = _read(raw)
         if message.get("id") not in waiting:
-            raise Failed("an answer that nobody asked for, or a second one")
+            raise Failed(f"an answer that nobody asked for, or a second one: {raw[:200]!r}")
         waiting.remove(message["id"])
         if text_of(message) != work.expected(message["id"]):
             raise Failed(f"a wrong answer: {raw[:200]!r}")

@@ -29,6 +29,8 @@ class Plan:
     seconds: float
     calls: int
     budget: float
+    deep: int = 1
+    """Rounds in which the chain and growth are measured too: they have many laps of their own."""
     tools: tuple[int, ...] = (1, 10, 100, 1_000)
     principals: tuple[int, ...] = (1, 1_000, 100_000, 1_000_000)
     waiting: tuple[int, ...] = (1, 10, 100, 1_000, 10_000)
@@ -39,12 +41,12 @@ class Plan:
         return max(min(self.calls, int(self.seconds / each)), least)
 
 
-FULL = Plan(rounds=5, laps=3, starts=2, seconds=0.3, calls=20_000, budget=620.0)
+FULL = Plan(rounds=5, laps=3, starts=2, seconds=0.25, calls=20_000, budget=690.0, deep=2)
 QUICK = Plan(
     rounds=1,
     laps=2,
     starts=1,
-    seconds=0.15,
+    seconds=0.1,
     calls=5_000,
     budget=60.0,
     tools=(1, 1_000),

@@ -63,7 +63,10 @@ class Bench:
                 self._told(f"no time for round {number + 1} of {self._plan.rounds}")
                 return
             with TemporaryDirectory(prefix="holdfast-bench-") as folder:
-                self._round(Path(folder), f"round {number + 1} of {self._plan.rounds}")
+                words = f"round {number + 1} of {self._plan.rounds}"
+                self._round(Path(folder), words)
+                if number < self._plan.deep:
+                    self._deep(Path(folder), words)
             self.rounds += 1
             longest = max(longest, monotonic() - started)
 
@@ -76,6 +79,8 @@ class Bench:
                 self._told(f"{words}: {wire}, starting {len(self._subjects)} servers")
                 with fleet(folder / wire) as servers:
                     self._laps(servers, scenarios, words)
+
+    def _deep(self, folder: Path, words: str) -> None:
         if "inside" in self._groups:
             self._told(f"{words}: the chain and each guard")
             chain(self.laps, self._plan, folder)

@@ -1,4 +1,4 @@
-"""holdfast with every default guard and as many tools as BENCH_TOOLS says: does a call cost more among many?"""
+"""holdfast with every default guard and as many tools as BENCH_TOOLS says, to show what a call costs among many."""
 
 import os
 

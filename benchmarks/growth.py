@@ -50,7 +50,7 @@ def chain(laps: Laps, plan: Plan, folder: Path) -> None:
     """The chain, each guard, and the stages of a call."""
     with Inside(folder / "chain", "chain") as process:
         process.answer()
-        process.ask(CHAIN_CALLS)
+        process.ask(min(CHAIN_CALLS, plan.calls))
         for _ in range(plan.laps * 3):
             for name, found in process.ask(min(CHAIN_CALLS, plan.calls)).items():
                 laps.add(name, HOLDFAST, found)
@@ -81,7 +81,7 @@ def many_principals(laps: Laps, plan: Plan, folder: Path) -> None:
         ]
         for _, process in started:
             process.answer()
-            process.ask(CHAIN_CALLS)
+            process.ask(min(CHAIN_CALLS, plan.calls))
         for _ in range(plan.laps * 2):
             for count, process in started:
                 laps.add(f"principals_{count}", HOLDFAST, process.ask(min(plan.calls, 2_000))["principals"])

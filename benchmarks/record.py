@@ -55,7 +55,7 @@ def about(run: Run) -> str:
     machine = run.machine
     return (
         f"Measured on {machine['date']}: {machine['cpu']}, {machine['cores']} cores, {machine['kernel']}, "
-        f"{machine['python']}; {machine['libraries']}. {run.rounds} rounds. "
+        f"{machine['python']}; {machine['libraries']}. {run.rounds} round{'s' if run.rounds > 1 else ''}. "
         f"Load average at the start: {machine['load']}. uvicorn's accelerators: {machine['speeders']}."
     )
 

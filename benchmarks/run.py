@@ -153,7 +153,7 @@ def _speeders(chosen: list[Subject]) -> str:
     found: dict[str, list[str]] = {}
     for subject in chosen:
         if subject.missing is None:
-            found.setdefault(subject.python, []).append(subject.label)
+            found.setdefault(subject.python, []).append(subject.name)
     told = {python: speeders(python) for python in found}
     if len(set(told.values())) == 1:
         return next(iter(told.values()))

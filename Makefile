@@ -8,6 +8,7 @@ BIN := .venv/bin
 # The outside judges: conformance/run_suite.py and clients/run_clients.py.
 JUDGES ?= ../shared/judges
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 export HYPOTHESIS_STORAGE_DIRECTORY := $(CURDIR)/.cache/hypothesis
 
 # A heading for each section, in colour on a terminal.
@@ -15,7 +16,7 @@ define say
 if [ -t 1 ] && [ -z "$${NO_COLOR:-}" ]; then printf '\033[1;36m== %s\033[0m\n' "$(1)"; else printf '== %s\n' "$(1)"; fi
 endef
 
-.PHONY: help venv demo test lint unit format conformance clients bench lock env-example clean
+.PHONY: help venv demo test lint unit format conformance clients bench bench-quick bench-check lock env-example clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,8 +63,15 @@ clients: venv ## 26 combinations of real clients, transports and eras against ex
 	@$(call say,real clients)
 	@$(BIN)/python .ci/judges/clients.py --judges $(JUDGES) --fastmcp .cache/judges/fastmcp/bin/python
 
-bench: venv ## side by side with the bare SDK and FastMCP; prints ratios
-	@$(BIN)/python benchmarks/run.py
+bench: venv ## side by side with the bare SDK and FastMCP (12 minutes); prints ratios and bars, records them
+	@.ci/venv .cache/judges/fastmcp .ci/judges/clients/fastmcp.lock || echo "FastMCP cannot be installed here; measuring without it"
+	@$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
+
+bench-quick: venv ## the same as a first impression (2 minutes); records nothing
+	@$(BIN)/python benchmarks/run.py --quick $(BENCH_ARGS)
+
+bench-check: venv ## fail when holdfast's ratios are more than 15 % worse than the recorded ones (5 minutes)
+	@$(BIN)/python benchmarks/run.py --check $(BENCH_ARGS)
 
 # One resolution for every supported Python and platform: uv writes markers and the hashes of every wheel, and no
 # address of any registry. Pins stay as they are unless pyproject.toml forces a change; `make lock UPGRADE=1` renews all.

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from work import Work
+
 MODERN = "2026-07-28"
 LEGACY = "2025-11-25"
-ANSWER = "42"
-"""What every call comes to, whatever its arguments."""
 _CLIENT = {"name": "benchmark", "version": "1"}
 _ENVELOPE = json.dumps(
     {
@@ -28,34 +28,49 @@ INITIALIZE = json.dumps(
     }
 ).encode()
 INITIALIZED = b'{"jsonrpc":"2.0","method":"notifications/initialized"}'
+LIST = b'{"jsonrpc":"2.0","id":"list","method":"tools/list"}'
 
 
 class Failed(Exception):
     """The measurement means nothing: a server answered wrongly, or not at all."""
 
 
-def call(number: int, *, modern: bool = False) -> bytes:
-    """One request; the arguments differ from call to call so that no server can remember an answer."""
-    first = number % 43
+def call(number: int, work: Work, *, modern: bool = False) -> bytes:
+    """One request."""
     meta = f',"_meta":{_ENVELOPE}' if modern else ""
     return (
-        f'{{"jsonrpc":"2.0","id":{number},"method":"tools/call","params":{{"name":"add",'
-        f'"arguments":{{"a":{first},"b":{int(ANSWER) - first}}}{meta}}}}}'
+        f'{{"jsonrpc":"2.0","id":{number},"method":"tools/call","params":{{"name":"{work.tool(number)}",'
+        f'"arguments":{work.arguments(number)}{meta}}}}}'
     ).encode()
 
 
-def check(answers: Iterable[bytes], numbers: range) -> None:
+def check(answers: Iterable[bytes], numbers: Iterable[int], work: Work) -> None:
     """Raise ``Failed`` unless ``answers`` are the right ones to the calls of those ``numbers``, one each."""
     waiting = set(numbers)
     for raw in answers:
         message = _read(raw)
         if message.get("id") not in waiting:
-            raise Failed("an answer that nobody asked for, or a second one")
+            raise Failed(f"an answer that nobody asked for, or a second one: {raw[:200]!r}")
         waiting.remove(message["id"])
-        if text_of(message) != ANSWER:
+        if text_of(message) != work.expected(message["id"]):
             raise Failed(f"a wrong answer: {raw[:200]!r}")
     if waiting:
         raise Failed(f"{len(waiting)} calls were not answered")
+
+
+def check_greeting(raw: bytes) -> None:
+    """Raise ``Failed`` unless this is the answer to ``INITIALIZE`` in the era that was asked for."""
+    result = _read(raw).get("result")
+    if not isinstance(result, dict) or result.get("protocolVersion") != LEGACY:
+        raise Failed(f"the server does not speak {LEGACY}")
+
+
+def check_list(raw: bytes) -> None:
+    """Raise ``Failed`` unless this is a list of tools with ``add`` in it."""
+    result = _read(raw).get("result")
+    tools = result.get("tools") if isinstance(result, dict) else None
+    if not any(tool.get("name") == "add" for tool in tools or ()):
+        raise Failed(f"the tool is not listed: {raw[:200]!r}")
 
 
 def _read(raw: bytes) -> dict[str, Any]:

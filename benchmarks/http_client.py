@@ -5,17 +5,18 @@ from __future__ import annotations
 import selectors
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
 
-from answers import MODERN, Failed, call, check
+from answers import LEGACY, MODERN, Failed, call, check
 from processes import PATIENCE, Started
 from stdio_client import Load
 from subjects import Subject
+from work import Work
 
-CHUNK = 65_536
+CHUNK = 262_144
 RETRY = 0.005
 """Seconds between two attempts to reach a server that is just starting."""
 
@@ -33,33 +34,28 @@ class Connection:
     """One connection, and what has arrived of the answer it waits for."""
 
     socket: socket.socket
-    buffer: bytes = b""
+    parts: list[bytes] = field(default_factory=list)
+    size: int = 0
+    needed: int = 0
+    """Bytes without which a look at the response is in vain."""
 
 
 class HttpServer(Started):
-    """One server over HTTP, spoken to in the stateless era."""
+    """One server over HTTP, spoken to in the stateless era, or (``legacy``) without sessions in the handshake era."""
 
-    def __init__(self, subject: Subject, folder: Path) -> None:
+    def __init__(self, subject: Subject, folder: Path, *, legacy: bool = False) -> None:
         self._port = free_port()
-        super().__init__(subject, folder, "http", str(self._port))
+        self._legacy = legacy
         self._next = 1
-        self._open: list[Connection] = []
-        try:
-            self._open.append(self._reach())
-        except BaseException:
-            self.__exit__()
-            raise
+        super().__init__(subject, folder, "http", str(self._port), stateless=legacy)
 
-    def __exit__(self, *_error: object) -> None:
-        for connection in self._open:
-            connection.socket.close()
-        super().__exit__()
-
-    def _reach(self) -> Connection:
+    def reach(self) -> None:
+        """Wait until the server takes connections; many can be started before the first is waited for."""
         until = perf_counter() + PATIENCE
         while self.process.poll() is None and perf_counter() < until:
             try:
-                return self._connect()
+                self._connect().socket.close()
+                return
             except ConnectionRefusedError:
                 time.sleep(RETRY)
         raise self.silent()
@@ -69,31 +65,47 @@ class HttpServer(Started):
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return Connection(opened)
 
-    def _request(self, number: int) -> bytes:
-        body = call(number, modern=True)
+    def _request(self, number: int, work: Work) -> bytes:
+        body = call(number, work, modern=not self._legacy)
+        era = (
+            f"MCP-Protocol-Version: {LEGACY}\r\n"
+            if self._legacy
+            else f"MCP-Protocol-Version: {MODERN}\r\nMcp-Method: tools/call\r\nMcp-Name: {work.tool(number)}\r\n"
+        )
         head = (
             f"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\nContent-Type: application/json\r\n"
-            f"Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: {MODERN}\r\n"
-            f"Mcp-Method: tools/call\r\nMcp-Name: add\r\nContent-Length: {len(body)}\r\n\r\n"
+            f"Accept: application/json, text/event-stream\r\n{era}Content-Length: {len(body)}\r\n\r\n"
         )
         return head.encode() + body
 
-    def load(self, calls: int, connections: int) -> Load:
-        """Make ``calls`` calls, one at a time on each connection; all are checked when the clock stands."""
-        while len(self._open) < connections:
-            self._open.append(self._connect())
+    def load(self, calls: int, connections: int, work: Work) -> Load:
+        """Make ``calls`` calls, one at a time on each connection; all are checked when the clock stands.
+
+        The connections are new, since servers close those that rest while others are measured; the clock starts when
+        each has been answered once.
+        """
+        opened: list[Connection] = []
+        try:
+            with self.watched(), selectors.DefaultSelector() as selector:
+                for _ in range(connections):
+                    opened.append(self._connect())
+                    selector.register(opened[-1].socket, selectors.EVENT_READ, opened[-1])
+                self._made(selector, connections, work)
+                return self._made(selector, calls, work)
+        finally:
+            for connection in opened:
+                connection.socket.close()
+
+    def _made(self, selector: selectors.BaseSelector, calls: int, work: Work) -> Load:
         numbers = range(self._next, self._next + calls)
         self._next += calls
-        requests = [self._request(number) for number in numbers]
-        with selectors.DefaultSelector() as selector:
-            for connection in self._open[:connections]:
-                selector.register(connection.socket, selectors.EVENT_READ, connection)
-            used, begun = self.cpu, perf_counter()
-            answers, stamps = self._exchange(selector, requests)
-            seconds, used = perf_counter() - begun, self.cpu - used
-        check(answers, numbers)
+        requests = [self._request(number, work) for number in numbers]
+        used, begun = self.cpu, perf_counter()
+        answers, stamps = self._exchange(selector, requests)
+        seconds, used = perf_counter() - begun, self.cpu - used
+        check(answers, numbers, work)
         each = tuple(later - earlier for earlier, later in pairwise([begun, *stamps]))
-        return Load(calls, seconds, used, each if connections == 1 else ())
+        return Load(calls, seconds, used, each if len(selector.get_map()) == 1 else ())
 
     def _exchange(self, selector: selectors.BaseSelector, requests: list[bytes]) -> tuple[list[bytes], list[float]]:
         waiting = iter(requests)
@@ -130,12 +142,25 @@ class HttpServer(Started):
             data = b""
         if not data:
             raise self.silent()
-        connection.buffer += data
-        found = response(connection.buffer)
-        if found is None:
+        connection.parts.append(data)
+        connection.size += len(data)
+        if connection.size < connection.needed:
             return None
-        body, connection.buffer = found
+        buffer = b"".join(connection.parts)
+        found = response(buffer)
+        if found is None:
+            connection.parts, connection.needed = [buffer], expected(buffer)
+            return None
+        body, rest = found
+        connection.parts, connection.size, connection.needed = [rest], len(rest), 0
         return body
+
+
+def expected(buffer: bytes) -> int:
+    """Bytes of the whole first response, where its head is here and tells; else just what is here already."""
+    head, found, _ = buffer.partition(b"\r\n\r\n")
+    length = head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0].strip()
+    return len(head) + len(found) + int(length) if found and length else len(buffer)
 
 
 def response(buffer: bytes) -> tuple[bytes, bytes] | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Timer
 from typing import BinaryIO, Self
@@ -12,7 +14,7 @@ from answers import Failed
 from subjects import Subject
 
 PATIENCE = 60.0
-"""Seconds after which a server that still holds up the measurement is killed, which ends the wait for its answer."""
+"""Seconds after which a server that holds up the measurement is killed, which ends the wait for its answer."""
 GOODBYE = 5.0
 """Seconds that a server gets to end by itself, and then after SIGTERM."""
 
@@ -20,29 +22,32 @@ GOODBYE = 5.0
 class Started:
     """A server in a process of its own; its stderr goes to a file, so that no pipe fills up."""
 
-    def __init__(self, subject: Subject, folder: Path, *words: str) -> None:
+    def __init__(self, subject: Subject, folder: Path, *words: str, stateless: bool = False) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._said = folder / "stderr"
         self._stderr: BinaryIO = self._said.open("ab")
+        pipe = subprocess.PIPE if words[0] != "http" else None
         self.process = subprocess.Popen(
             subject.argv(*words),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE if words[0] == "stdio" else self._stderr,
+            stdin=pipe or subprocess.DEVNULL,
+            stdout=pipe or self._stderr,
             stderr=self._stderr,
-            env=subject.environment(folder),
+            env=subject.environment(folder, stateless=stateless),
             bufsize=0,
         )
-        self._timer = Timer(PATIENCE, self.process.kill)
-        self._timer.daemon = True
-        self._timer.start()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_error: object) -> None:
-        self._timer.cancel()
+    def leave(self) -> None:
+        """Tell the server to end, without waiting for it. Idempotent."""
         if self.process.stdin is not None:
             self.process.stdin.close()
+        else:
+            self.process.terminate()
+
+    def __exit__(self, *_error: object) -> None:
+        self.leave()
         for end in (None, self.process.terminate, self.process.kill):
             if end is not None:
                 end()
@@ -54,6 +59,17 @@ class Started:
         if self.process.stdout is not None:
             self.process.stdout.close()
         self._stderr.close()
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Kill the server when what is done meanwhile takes longer than ``PATIENCE``."""
+        timer = Timer(PATIENCE, self.process.kill)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     @property
     def resident(self) -> float:

@@ -1,52 +1,72 @@
-"""Writes a run down: the raw rounds as JSON, and the section of the README between its markers."""
+"""Writes a run down: the raw laps as JSON, the plot, and the section of the README between its markers."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from figures import Round, figures, slower
+from bars import verdicts
+from figures import Series, figures
 from subjects import Subject
-from table import markdown, unmeasured
+from table import markdown, tables, unmeasured
 
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 
-def as_json(subjects: Sequence[Subject], rounds: Sequence[Round], machine: Mapping[str, str]) -> str:
-    """Everything that was measured."""
-    found = figures(rounds)
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished run, and what it was made on."""
+
+    subjects: Sequence[Subject]
+    series: Series
+    rounds: int
+    machine: Mapping[str, str]
+
+
+def as_json(run: Run) -> str:
+    """Everything that was measured: every lap, and what came of it."""
     told: dict[str, Any] = {
-        "machine": dict(machine),
-        "rounds": [{name: _rounded(sample) for name, sample in each.items()} for each in rounds],
+        "machine": dict(run.machine),
+        "rounds": run.rounds,
+        "verdicts": verdicts(run.series),
         "figures": {
-            name: {key: _rounded(asdict(figure)) for key, figure in row.items()} for name, row in found.items()
+            name: {key: {"value": _rounded(each.value), "ratio": _rounded(each.ratio)} for key, each in row.items()}
+            for name, row in figures(run.series).items()
         },
-        "not_measured": {subject.name: subject.missing for subject in subjects if subject.missing},
+        "not_measured": {subject.name: subject.missing for subject in run.subjects if subject.missing},
+        "laps": {
+            metric: {name: [_rounded(each) for each in laps] for name, laps in row.items()}
+            for metric, row in run.series.items()
+        },
     }
-    return json.dumps(told, indent=1) + "\n"
+    lines = json.dumps(told["laps"]).replace('}, "', '},\n "')  # a line for each metric, not for each number
+    return json.dumps(told | {"laps": None}, indent=1).replace('"laps": null', f'"laps": {lines}') + "\n"
 
 
-def _rounded(values: Mapping[str, float]) -> dict[str, float]:
-    return {key: round(value, 3) for key, value in values.items()}
+def _rounded(number: float | None) -> float | None:
+    return None if number is None else round(number, 3)
 
 
-def section(subjects: Sequence[Subject], rounds: Sequence[Round], machine: Mapping[str, str]) -> str:
-    """The README's section."""
-    found = figures(rounds)
-    verdict = slower(found) or ["holdfast with every guard is no slower over stdio than the bare SDK with none."]
-    lines = [
+def about(run: Run) -> str:
+    """What it was measured on, as one line."""
+    machine = run.machine
+    return (
         f"Measured on {machine['date']}: {machine['cpu']}, {machine['cores']} cores, {machine['kernel']}, "
-        f"{machine['python']}; {machine['libraries']}. {len(rounds)} rounds. "
-        f"Load average at the start: {machine['load']}.",
-        "",
-        markdown(subjects, found),
-        "",
-        *[f"{line[0].upper()}{line[1:]}" for line in (*verdict, *unmeasured(subjects))],
-    ]
-    return "\n".join(lines)
+        f"{machine['python']}; {machine['libraries']}. {run.rounds} round{'s' if run.rounds > 1 else ''}. "
+        f"Load average at the start: {machine['load']}. uvicorn's accelerators: {machine['speeders']}."
+    )
+
+
+def section(run: Run, plot: str | None) -> str:
+    """The README's section; ``plot`` is the picture's path, relative to the README."""
+    picture = [f"![Ratios of every server to the bare SDK]({plot})", ""] if plot else []
+    promised = ["The bars:", "", *(f"- {line}" for line in verdicts(run.series)), ""]
+    missing = unmeasured(run.subjects)
+    lines = [about(run), "", *picture, *promised, markdown(tables(run.subjects, run.series))]
+    return "\n".join([*lines, *(["", *missing] if missing else [])])
 
 
 def regenerate(readme: Path, written: str) -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
+from typing import Self
 
-from answers import INITIALIZE, INITIALIZED, Failed, call, check
+from answers import INITIALIZE, INITIALIZED, LIST, Failed, call, check, check_greeting, check_list
 from processes import Started
 from subjects import Subject
+from work import Add, Work
 
 CHUNK = 65_536
+HEAD = 512
+"""Bytes of a line in which a request's or notification's method stands, and not yet a caller's text."""
 TICK = 0.01
 """Seconds: the grain of CPU times (USER_HZ is 100 on every Linux that is left)."""
 
@@ -39,53 +44,78 @@ class Load:
 
 
 class StdioServer(Started):
-    """One server and its only client. ``initialized`` and ``first`` are seconds from the start of the process."""
+    """One server and its only client, which says hello by ``greet``."""
 
     def __init__(self, subject: Subject, folder: Path) -> None:
-        begun = perf_counter()
+        self._begun = perf_counter()
+        self.initialized = self.first = 0.0
         super().__init__(subject, folder, "stdio")
         if self.process.stdin is None or self.process.stdout is None:
             raise Failed("no pipes")
         self._in, self._out = self.process.stdin.fileno(), self.process.stdout.fileno()
-        self._rest = b""
+        self._rest: list[bytes] = []
         self._next = 1
-        try:
-            self._greet(begun)
-        except BaseException:
-            self.__exit__()
-            raise
 
-    def _greet(self, begun: float) -> None:
-        self._write(INITIALIZE + b"\n")
-        answers = self._lines()
-        self.initialized = perf_counter() - begun
-        if b'"protocolVersion":"2025-11-25"' not in answers[0].replace(b" ", b""):
-            raise Failed("the server does not speak 2025-11-25")
-        self._write(INITIALIZED + b"\n")
-        self.load(1, 1)
-        self.first = perf_counter() - begun
+    def greet(self) -> Self:
+        """What every client does: initialize, list the tools, call one. Leaves the seconds since the process began.
 
-    def load(self, calls: int, in_flight: int) -> Load:
+        They are in ``initialized`` (the first answer) and ``first`` (the answer to the call).
+        """
+        with self.watched():
+            self._write(INITIALIZE + b"\n")
+            greeting = self._lines()[0]
+            self.initialized = perf_counter() - self._begun
+            self._write(INITIALIZED + b"\n" + LIST + b"\n")
+            listed = self._lines()[0]
+            self._write(call(0, Add()) + b"\n")
+            answers = self._lines()
+            self.first = perf_counter() - self._begun
+        check_greeting(greeting)
+        check_list(listed)
+        check(answers, range(1), Add())
+        return self
+
+    def load(self, calls: int, in_flight: int, work: Work) -> Load:
         """Make ``calls`` calls, ``in_flight`` of them under way at any time; all are checked when the clock stands."""
-        numbers = range(self._next, self._next + calls)
-        self._next += calls
-        requests = [call(number) + b"\n" for number in numbers]
+        numbers = self._numbers(calls)
+        requests = [call(number, work) + b"\n" for number in numbers]
         answers: list[bytes] = []
         sent = min(in_flight, calls)
-        used = self.cpu
-        stamps = [begun := perf_counter()]
-        self._write(b"".join(requests[:sent]))
-        while len(answers) < calls:
-            lines = self._lines()
-            stamps.append(perf_counter())
-            answers += lines
-            if sent < calls:
-                self._write(b"".join(requests[sent : sent + len(lines)]))
-                sent += len(lines)
-        used = self.cpu - used
-        check(answers, numbers)
+        with self.watched():
+            used = self.cpu
+            stamps = [begun := perf_counter()]
+            self._write(b"".join(requests[:sent]))
+            while len(answers) < calls:
+                lines = self._lines()
+                stamps.append(perf_counter())
+                answers += lines
+                if sent < calls:
+                    self._write(b"".join(requests[sent : sent + len(lines)]))
+                    sent += len(lines)
+            used = self.cpu - used
+        check(answers, numbers, work)
         each = tuple(later - earlier for earlier, later in pairwise(stamps))
         return Load(calls, stamps[-1] - begun, used, each if in_flight == 1 else ())
+
+    def send(self, calls: int, work: Work) -> range:
+        """Make calls whose answers are to be taken later; returns their numbers."""
+        numbers = self._numbers(calls)
+        with self.watched():
+            for number in numbers:
+                self._write(call(number, work) + b"\n")
+        return numbers
+
+    def take(self, numbers: Sequence[int], work: Work) -> None:
+        """Wait for the answers to ``numbers``. Raises ``Failed`` for any other."""
+        answers: list[bytes] = []
+        with self.watched():
+            while len(answers) < len(numbers):
+                answers += self._lines()
+        check(answers, numbers, work)
+
+    def _numbers(self, calls: int) -> range:
+        self._next += calls
+        return range(self._next - calls, self._next)
 
     def _write(self, data: bytes) -> None:
         while data:
@@ -100,7 +130,11 @@ class StdioServer(Started):
             data = os.read(self._out, CHUNK)
             if not data:
                 raise self.silent()
-            *lines, self._rest = (self._rest + data).split(b"\n")
-            answers = [line for line in lines if b'"method":' not in line]
+            self._rest.append(data)
+            if b"\n" not in data:
+                continue
+            *lines, rest = b"".join(self._rest).split(b"\n")
+            self._rest = [rest]
+            answers = [line for line in lines if b'"method":' not in line[:HEAD]]
             if answers:
                 return answers

@@ -13,9 +13,20 @@ async def add(a: int, b: int) -> int:
     return a + b
 
 
-if __name__ == "__main__":
+@server.tool
+async def echo(text: str) -> str:
+    """Give a text back."""
+    return text
+
+
+def run() -> None:
+    """Serve; stateless and plain JSON when the environment says so (FASTMCP_STATELESS_HTTP, FASTMCP_JSON_RESPONSE)."""
     if sys.argv[1] == "http":
         port = int(sys.argv[2])
         server.run("http", show_banner=False, host="127.0.0.1", port=port, uvicorn_config={"access_log": False})
     else:
         server.run(show_banner=False)
+
+
+if __name__ == "__main__":
+    run()

@@ -22,12 +22,14 @@ MESSAGE = SchemaValidator(
         extra_behavior="forbid",
     )
 )
-ARGUMENTS = SchemaValidator(
-    core_schema.typed_dict_schema(
-        {name: core_schema.typed_dict_field(core_schema.int_schema(strict=True)) for name in "ab"},
-        extra_behavior="forbid",
-    )
-)
+
+
+def arguments(**fields: core_schema.CoreSchema) -> SchemaValidator:
+    """The strict model of a tool's arguments."""
+    given = {name: core_schema.typed_dict_field(schema) for name, schema in fields.items()}
+    return SchemaValidator(core_schema.typed_dict_schema(given, extra_behavior="forbid"))
+
+
 HELLO = {
     "protocolVersion": "2025-11-25",
     "capabilities": {"tools": {}},
@@ -41,16 +43,30 @@ async def add(a: int, b: int) -> int:
     return a + b
 
 
+async def echo(text: str) -> str:
+    """The other tool."""
+    return text
+
+
+NUMBER, TEXT = core_schema.int_schema(strict=True), core_schema.str_schema(strict=True)
+TOOLS: dict[str, tuple[Callable[..., Awaitable[Any]], SchemaValidator]] = {
+    "add": (add, arguments(a=NUMBER, b=NUMBER)),
+    "echo": (echo, arguments(text=TEXT)),
+}
+LISTED = {"tools": [{"name": name, "inputSchema": {"type": "object"}} for name in TOOLS]}
+
+
 async def answer(raw: bytes) -> bytes | None:
     """One message in, one out; nothing for a notification."""
     try:
         message = MESSAGE.validate_json(raw)
         if "id" not in message:
             return None
-        result: dict[str, Any] = HELLO
+        result: dict[str, Any] = LISTED if message["method"] == "tools/list" else HELLO
         if message["method"] == "tools/call":
-            total = await add(**ARGUMENTS.validate_python(message["params"]["arguments"]))
-            result = {"content": [{"type": "text", "text": str(total)}], "resultType": "complete"}
+            tool, model = TOOLS[message["params"]["name"]]
+            found = await tool(**model.validate_python(message["params"]["arguments"]))
+            result = {"content": [{"type": "text", "text": str(found)}], "resultType": "complete"}
         return to_json({"jsonrpc": "2.0", "id": message["id"], "result": result})
     except (ValidationError, KeyError):
         return b'{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"malformed"}}'
@@ -59,7 +75,7 @@ async def answer(raw: bytes) -> bytes | None:
 async def stdio() -> None:
     """Serve standard input and output."""
     loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader()
+    reader = asyncio.StreamReader(limit=8 * 2**20)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(0, "rb", 0))
     writer, _ = await loop.connect_write_pipe(asyncio.Protocol, os.fdopen(1, "wb", 0))
     while line := await reader.readline():

@@ -11,5 +11,11 @@ async def add(a: int, b: int) -> int:
     return a + b
 
 
+@server.tool
+async def echo(text: str) -> str:
+    """Give a text back."""
+    return text
+
+
 if __name__ == "__main__":
     server.main()

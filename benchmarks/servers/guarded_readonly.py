@@ -1,4 +1,4 @@
-"""holdfast with every default guard and a tool that says it only reads, so that its calls need no audit line."""
+"""holdfast with every default guard and tools that say they only read, so that their calls need no audit line."""
 
 from holdfast import Server
 
@@ -9,6 +9,12 @@ server = Server("guarded-readonly")
 async def add(a: int, b: int) -> int:
     """Add two integers."""
     return a + b
+
+
+@server.tool(read_only=True)
+async def echo(text: str) -> str:
+    """Give a text back."""
+    return text
 
 
 if __name__ == "__main__":

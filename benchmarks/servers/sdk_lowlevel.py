@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from typing import Any
 
@@ -15,22 +16,30 @@ SCHEMA: dict[str, Any] = {
     "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
     "required": ["a", "b"],
 }
+ECHO: dict[str, Any] = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
+SCHEMAS = {"add": SCHEMA, "echo": ECHO}
 
 
 async def list_tools(_ctx: Any, _params: Any) -> types.ListToolsResult:
-    """The one tool."""
-    return types.ListToolsResult(tools=[types.Tool(name="add", description="Add two integers.", input_schema=SCHEMA)])
+    """Both tools."""
+    return types.ListToolsResult(
+        tools=[
+            types.Tool(name="add", description="Add two integers.", input_schema=SCHEMA),
+            types.Tool(name="echo", description="Give a text back.", input_schema=ECHO),
+        ]
+    )
 
 
 async def call_tool(_ctx: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
-    """Add."""
+    """Add, or give back."""
     given = params.arguments or {}
-    return types.CallToolResult(content=[types.TextContent(type="text", text=str(given["a"] + given["b"]))])
+    text = str(given["a"] + given["b"]) if params.name == "add" else given["text"]
+    return types.CallToolResult(content=[types.TextContent(type="text", text=text)])
 
 
 # Without `get_tool_input_schema` each call over modern HTTP would list the tools first.
 server: Server[Any] = Server(
-    "bare", on_list_tools=list_tools, on_call_tool=call_tool, get_tool_input_schema=lambda _name: SCHEMA
+    "bare", on_list_tools=list_tools, on_call_tool=call_tool, get_tool_input_schema=SCHEMAS.get
 )
 
 
@@ -44,6 +53,8 @@ if __name__ == "__main__":
     if sys.argv[1] == "http":
         import uvicorn
 
-        uvicorn.run(server.streamable_http_app(), host="127.0.0.1", port=int(sys.argv[2]), access_log=False)
+        stateless = os.environ.get("BENCH_STATELESS") == "1"
+        app = server.streamable_http_app(stateless_http=stateless, json_response=stateless)
+        uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[2]), access_log=False)
     else:
         asyncio.run(stdio())

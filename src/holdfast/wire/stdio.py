@@ -83,10 +83,10 @@ class Lines:
     async def message(self) -> Message | None:
         """The next well-formed message; ``None`` once the input has ended and calls under way had their time."""
         while True:
+            if self._outlet.stuck or not self._intake.waiting:
+                self.ahead()
             if self._outlet.stuck:
                 await self._room()
-            if not self._intake.waiting:
-                self.ahead()
             line = await self._intake.line()
             if line is None:
                 await self._finish()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from holdfast.errors import OutputInvalid
 from holdfast.safe.json import dumps
 from holdfast.wire.recognise import HANDSHAKE, MODERN
 
@@ -72,7 +73,11 @@ class Pages:
     def _shelved(self, key: str, entries: list[Any], modern: bool) -> bytes | None:
         if not all(entry.keys() <= _PLAIN for entry in entries):
             return None
-        return dumps({key: entries, **_HINTS, "_meta": {SERVER_INFO: self._server()}} if modern else {key: entries})
+        body = {key: entries, **_HINTS, "_meta": {SERVER_INFO: self._server()}} if modern else {key: entries}
+        try:
+            return dumps(body)
+        except OutputInvalid:
+            return None
 
     def _server(self) -> dict[str, Any]:
         return _info(self._endpoint)[0]

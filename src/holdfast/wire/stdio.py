@@ -84,7 +84,7 @@ class Lines:
     async def message(self) -> Message | None:
         """The next well-formed message; ``None`` once the input has ended and calls under way had their time."""
         while True:
-            if not self._intake.waiting:
+            if self._outlet.stuck or not self._intake.waiting:
                 self.ahead()
             line = await self._intake.line() if not self._outlet.stuck or await self._room() else None
             if line is None:

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from support.calls import living, logged, server_in
 
+from holdfast.core.principal import PRINCIPAL
 from holdfast.wire.edge import Edge
-from holdfast.wire.sdk import PRINCIPAL
 
 HOST = "127.0.0.1:8000"
 HOSTS = frozenset({HOST, "localhost:8000"})

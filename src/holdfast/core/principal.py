@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 ALL = "*"
+PRINCIPAL = "holdfast.principal"
+"""Key in the ASGI scope under which the HTTP edge leaves who calls."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,17 +8,16 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
-
-from holdfast.core.principal import ANONYMOUS, Principal
+from holdfast.core.principal import ANONYMOUS, PRINCIPAL, Principal
 from holdfast.wire.admission import CLOSE, SESSION, VERSION, Admission, Headers, Refused, decisive
 from holdfast.wire.connection import CONNECTION, Punctual
 from holdfast.wire.messages import INVALID_REQUEST, Malformed, Message, message_bounds, parse, same_id
 from holdfast.wire.monitoring import OPEN_PATHS, PATHS, Monitored, Receive, Send, reply, respond
-from holdfast.wire.sdk import PRINCIPAL
+from holdfast.wire.recognise import HANDSHAKE
 
 if TYPE_CHECKING:
     from holdfast.core.config import Settings
+    from holdfast.wire.directhttp import DirectHttp
 
 Scope = dict[str, Any]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -27,14 +26,22 @@ MESSAGE = "holdfast.message"
 """Key in the ASGI scope under which the application finds the message, parsed."""
 _JSON = "application/json"
 _TEXT = "text/plain; charset=utf-8"
-_HANDSHAKE = frozenset(version.encode() for version in HANDSHAKE_PROTOCOL_VERSIONS)
+_HANDSHAKE = frozenset(version.encode() for version in HANDSHAKE)
 
 
 class Edge:
     """An ASGI application. Nothing that was sent is repeated in an answer, but a request's id."""
 
-    def __init__(self, app: App, live: Monitored, settings: Settings, hosts: frozenset[str]) -> None:
+    def __init__(
+        self,
+        app: App,
+        live: Monitored,
+        settings: Settings,
+        hosts: frozenset[str],
+        direct: DirectHttp | None = None,
+    ) -> None:
         self._app = app
+        self._direct = direct
         self._live = live
         self._admission = Admission(settings, hosts)
         self._most = settings.http.connections
@@ -115,13 +122,16 @@ class Edge:
             raise Refused(400, error.reply()) from None
         try:
             version = headers.get(VERSION, b"2025-03-26")  # what a request without the header means (2025-11-25)
-            if connection is None or version in _HANDSHAKE:
-                await self._app(scope, _replay(body, receive), send)
-            else:
-                await connection.while_there(self._app(scope, _replay(body, receive), send))
+            work = self._answered(message, body, scope, receive, send)
+            await (work if connection is None or version in _HANDSHAKE else connection.while_there(work))
         finally:
             if key is not None:
                 self._under_way.discard(key)
+
+    async def _answered(self, message: Message, body: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        """What is plain is answered here, everything else by the SDK's application."""
+        if self._direct is None or not await self._direct.take(message, scope, receive, send, scope[PRINCIPAL]):
+            await self._app(scope, _replay(body, receive), send)
 
     def _claimed(
         self, message: Message, session: bytes | None, principal: Principal

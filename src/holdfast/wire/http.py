@@ -15,6 +15,7 @@ from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
 from mcp.server.transport_security import TransportSecuritySettings
 
 from holdfast.wire.connection import PunctualConnection
+from holdfast.wire.directhttp import DirectHttp
 from holdfast.wire.edge import MCP_PATH, Edge
 from holdfast.wire.eventstore import RecentEvents
 from holdfast.wire.publish import Shares
@@ -85,7 +86,8 @@ def application(live: Any, sdk: SdkServer, settings: Settings, hosts: frozenset[
         security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
     )
     guarded: Any = AuthContextMiddleware(inner)
-    return Edge(guarded, live, settings, hosts)
+    direct = DirectHttp(live, http, sdk) if settings.fast_path else None
+    return Edge(guarded, live, settings, hosts, direct)
 
 
 def config(app: Any, *, drain: float, connections: int, patience: float) -> uvicorn.Config:

@@ -22,6 +22,7 @@ from mcp_types.methods import serialize_server_result
 from pydantic import ValidationError
 
 from holdfast.core.endpoint import Request
+from holdfast.core.principal import PRINCIPAL
 from holdfast.errors import ProtocolError
 from holdfast.wire.monitoring import reply
 from holdfast.wire.pages import LIST_TTL_MS, SERVER_INFO
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
     from holdfast.wire.eventstore import RecentEvents
     from holdfast.wire.messages import Message
 
-PRINCIPAL = "holdfast.principal"
-"""Key in the ASGI scope under which the HTTP edge leaves who calls."""
 _LISTS: dict[Listed, tuple[str, str, type[Any]]] = {
     "tools": ("tools/list", "tools", types.PaginatedRequestParams),
     "resources": ("resources/list", "resources", types.PaginatedRequestParams),

@@ -84,8 +84,8 @@ async def tasks() -> int:
 @server.tool(read_only=True)
 async def engine() -> list[str]:
     """The event loop, and the parsers of HTTP that are loaded."""
-    loop = type(asyncio.get_running_loop()).__module__.partition(".")[0]
-    return [loop, *sorted({"httptools", "h11"} & set(sys.modules))]
+    roots = {base.__module__.partition(".")[0] for base in type(asyncio.get_running_loop()).__mro__}
+    return ["uvloop" if "uvloop" in roots else "asyncio", *sorted({"httptools", "h11"} & set(sys.modules))]
 
 
 if __name__ == "__main__":

@@ -111,13 +111,13 @@ async def test_whatever_is_unusual_after_a_handshake_is_left_to_the_sdk(tmp_path
         assert isinstance(direct.take(request("ping")), bytes), "what comes after it is not"
 
 
-async def test_who_shakes_hands_twice_is_the_sdks_from_then_on(tmp_path: Path) -> None:
+async def test_a_second_handshake_is_left_to_the_sdk_which_refuses_it(tmp_path: Path) -> None:
     async with living(tooled(tmp_path)) as live:
         direct = Direct(live, Deaf())
         direct.take(request("initialize", hello()))
         assert direct.take(request("initialize", hello())) is None
-        assert direct.off
-        assert direct.take(request("ping")) is None
+        assert not direct.off
+        assert isinstance(direct.take(request("ping")), bytes), "and the first one still holds"
 
 
 async def test_an_envelope_decides_it_too(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ class Direct:
     """What a connection over pipes has said of itself, and what can be answered from that.
 
     It begins with the first request: a plain ``initialize``, or a plain request of 2026-07-28. A connection that begins
-    otherwise, or shakes hands twice, is the SDK's from then on.
+    otherwise is the SDK's from then on.
     """
 
     def __init__(self, endpoint: Endpoint, channel: Channel) -> None:
@@ -145,8 +145,7 @@ class Direct:
         if self.era == "modern":
             return self._answers.take(body, "modern", modern_envelope(params), self._sender)
         if body["method"] == "initialize":
-            self.off = True
-            return None
+            return None  # refused: there has been one
         return self._answers.take(body, "handshake", handshake_envelope(params), self._sender)
 
     def _open(self, body: Mapping[str, Any]) -> bytes | DirectCall | None:

@@ -20,6 +20,7 @@ from holdfast.wire.edge import MCP_PATH, Edge
 from holdfast.wire.eventstore import RecentEvents
 from holdfast.wire.publish import Shares
 from holdfast.wire.sdk import SdkServer, keys_of
+from holdfast.wire.sdkhttp import HttpApp, Sessions
 from holdfast.wire.serve import Servable, Signals, refuse_unsafe_binding
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ async def _serve(live: Any, settings: Settings, listening: socket.socket, signal
 def application(live: Any, sdk: SdkServer, settings: Settings, hosts: frozenset[str]) -> Edge:
     """The whole ASGI application. The edge has checked Host and Origin, so the SDK need not do it again."""
     http = settings.http
-    inner = sdk.http_app(
+    sessions = Sessions(
+        sdk.lowlevel,
         RecentEvents(),
         Shares(http.sessions, http.sessions_each),
         json_response=http.json_response,
@@ -85,7 +87,7 @@ def application(live: Any, sdk: SdkServer, settings: Settings, hosts: frozenset[
         max_sessions=http.sessions,
         security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
     )
-    guarded: Any = AuthContextMiddleware(inner)
+    guarded: Any = AuthContextMiddleware(HttpApp(sessions))
     direct = DirectHttp(live, http, sdk) if settings.fast_path else None
     return Edge(guarded, live, settings, hosts, direct)
 

@@ -84,8 +84,9 @@ class Relay:
     async def _serve(self) -> None:
         try:
             # loaded aside, since it takes a second in which calls go on
-            adapter = await asyncio.to_thread(importlib.import_module, "holdfast.wire.sdk")
-            self._lines.codec = adapter.SdkCodec()
+            codec = await asyncio.to_thread(importlib.import_module, "holdfast.wire.sdkcodec")
+            await asyncio.to_thread(importlib.import_module, "holdfast.wire.sdk")
+            self._lines.codec = codec.SdkCodec()
             self.sdk = self._server()
             self._joined.set_result(self.sdk)
             await self.sdk.serve_streams(self, self)

@@ -14,19 +14,17 @@ from mcp.server.lowlevel.server import NotificationOptions
 from mcp.server.lowlevel.server import Server as LowLevelServer
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp.server.runner import serve_dual_era_loop
-from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.subscriptions import InMemorySubscriptionBus
 from mcp.shared.exceptions import MCPError
-from mcp.shared.message import ServerMessageMetadata, SessionMessage
+from mcp.shared.message import ServerMessageMetadata
 from mcp_types.methods import serialize_server_result
 from pydantic import ValidationError
 
 from holdfast.core.endpoint import Request
 from holdfast.core.principal import PRINCIPAL
 from holdfast.errors import ProtocolError
-from holdfast.wire.monitoring import reply
 from holdfast.wire.pages import LIST_TTL_MS, SERVER_INFO
-from holdfast.wire.publish import ClientList, Listens, Shares, publisher
+from holdfast.wire.publish import ClientList, Listens, publisher
 from holdfast.wire.recognise import HANDSHAKE, MODERN
 from holdfast.wire.results import encode, failure, response
 from holdfast.wire.session import ClientSession
@@ -37,8 +35,6 @@ if TYPE_CHECKING:
     from holdfast.core.pipeline import Answer
     from holdfast.core.principal import Principal
     from holdfast.wire.direct import DirectCall
-    from holdfast.wire.eventstore import RecentEvents
-    from holdfast.wire.messages import Message
 
 _LISTS: dict[Listed, tuple[str, str, type[Any]]] = {
     "tools": ("tools/list", "tools", types.PaginatedRequestParams),
@@ -140,10 +136,6 @@ class SdkServer:
         finally:
             auth_context_var.reset(token)
 
-    def http_app(self, events: RecentEvents, shares: Shares, **options: Any) -> _HttpApp:
-        """The ASGI application that speaks streamable HTTP, whatever the path; ``options`` are the SDK's."""
-        return _HttpApp(_Sessions(self.lowlevel, events, shares, **options))
-
     async def _subscribed(self, ctx: Any, params: types.SubscriptionsListenRequestParams) -> Any:
         peer = "" if ctx.request is None or ctx.request.client is None else ctx.request.client.host
         return await self._listens.listen(f"{self._principal(ctx).name} {peer}", ctx, params)
@@ -217,41 +209,6 @@ class _Asked(NamedTuple):
     params: Mapping[str, Any]
 
 
-class _Sessions(StreamableHTTPSessionManager):
-    """Each session gets events of its own: the SDK gives all of them one store, where any could read the others'.
-
-    Should the SDK come to admit sessions another way, they have no events, rather than shared ones.
-    """
-
-    def __init__(self, server: LowLevelServer[Any], events: RecentEvents, shares: Shares, **options: Any) -> None:
-        super().__init__(server, **options)
-        self._recent = events
-        self._shares = shares
-        self._holders: dict[str, str] = {}  # bounded by the sessions
-
-    def _admit_session(self, requestor: Any) -> Any:
-        self.event_store = self._recent.of_session()
-        return super()._admit_session(requestor)
-
-    async def _serve_opening_request(self, http_transport: Any, scope: Any, receive: Any, send: Any) -> None:
-        """Refuse whoever holds its share of the sessions; the SDK's own bound is one for all."""
-        who = f"{scope[PRINCIPAL].name} {(scope.get('client') or ('',))[0]}"
-        if self._shares.take(who):
-            self._holders[http_transport.mcp_session_id] = who
-            await super()._serve_opening_request(http_transport, scope, receive, send)
-            return
-        await self._discard_session(http_transport.mcp_session_id, http_transport)
-        error = {"code": types.INTERNAL_ERROR, "message": "too many of your sessions are open; end one with DELETE"}
-        body = json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode()
-        await reply(send, 429, body, "application/json", ((b"retry-after", b"5"),))
-
-    async def _discard_session(self, session_id: str, transport: Any) -> None:
-        who = self._holders.pop(session_id, None)
-        if who is not None:
-            self._shares.give(who)
-        await super()._discard_session(session_id, transport)
-
-
 async def _strict(ctx: Any, call_next: Any) -> Any:
     """No second handshake, and no unknown method sent back (the SDK does both)."""
     if ctx.method == "initialize" and ctx.session._connection.initialize_accepted:
@@ -262,23 +219,6 @@ async def _strict(ctx: Any, call_next: Any) -> Any:
         if error.code != types.METHOD_NOT_FOUND:
             raise
         raise MCPError(error.code, error.message) from None
-
-
-class _HttpApp:
-    """The session manager as an ASGI application that runs it from start-up to shutdown."""
-
-    def __init__(self, sessions: StreamableHTTPSessionManager) -> None:
-        self._sessions = sessions
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "lifespan":
-            await self._sessions.handle_request(scope, receive, send)
-            return
-        await receive()
-        async with self._sessions.run():
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-        await send({"type": "lifespan.shutdown.complete"})
 
 
 def _typed(result: dict[str, Any], modern: bool) -> dict[str, Any]:
@@ -308,31 +248,3 @@ def _sealing(keys: Sequence[str]) -> RequestStateSecurity:
 def keys_of(settings: Settings) -> list[str]:
     """The operator's keys for sealing: those of ``HOLDFAST_SECRETS__KEYS`` (the SDK derives its own from them)."""
     return [key.get_secret_value() for key in settings.secrets.keys]
-
-
-class SdkCodec:
-    """Messages of the wire as the SDK's dispatcher takes them."""
-
-    def inbound(self, message: Message, unanswered: Callable[[], Any]) -> SessionMessage:
-        """See ``stdio.Codec``."""
-        body = message.body
-        if message.kind == "request":
-            request = types.JSONRPCRequest.model_construct(
-                jsonrpc="2.0", id=body["id"], method=body["method"], params=body.get("params")
-            )
-            return SessionMessage(request, ServerMessageMetadata(on_request_unanswered=unanswered))
-        if message.kind == "notification":
-            return SessionMessage(
-                types.JSONRPCNotification.model_construct(
-                    jsonrpc="2.0", method=body["method"], params=body.get("params")
-                )
-            )
-        return SessionMessage(types.jsonrpc_message_adapter.validate_python(body))
-
-    def outbound(self, item: SessionMessage) -> dict[str, Any]:
-        """See ``stdio.Codec``."""
-        message = item.message
-        if isinstance(message, types.JSONRPCResponse):
-            return {"jsonrpc": "2.0", "id": message.id, "result": message.result}
-        dumped: dict[str, Any] = message.model_dump(by_alias=True, exclude_unset=True)
-        return dumped

@@ -55,7 +55,7 @@ async def _speak(live: Any, settings: Settings, intake: Intake, outlet: Outlet, 
         live.publisher = conversation = Conversation(live, intake, outlet, lines, server)
         await conversation.serve()
         return
-    from holdfast.wire.sdk import SdkCodec
+    from holdfast.wire.sdkcodec import SdkCodec
 
     lines.codec = SdkCodec()
     sdk = server()

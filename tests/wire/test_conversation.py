@@ -184,6 +184,14 @@ async def test_calls_of_every_length_together_are_each_answered_once(house: Hous
         await until(lambda: len(near.conversation._leaders) == 1)
 
 
+async def test_quick_calls_that_come_together_are_all_served_by_one_task(house: House) -> None:
+    async with conversing(house.server) as (far, near):
+        leader = near.conversation._leader
+        far.send(*[called(number, "quick", number=number) for number in range(100)])
+        assert len(await far.replies(100)) == 100
+        assert near.conversation._leader is leader, "nobody waited, so nobody else had to read"
+
+
 @pytest.mark.parametrize("pause", [False, True])
 async def test_progress_goes_before_its_answer_and_after_what_was_answered_earlier(house: House, pause: bool) -> None:
     async with conversing(house.server) as (far, _):

@@ -109,6 +109,22 @@ async def test_past_so_many_lines_the_pipe_is_left_to_fill_and_read_again_later(
             assert await intake.line() == b"0123456789abcde"
 
 
+async def test_lines_that_come_one_at_a_time_are_bounded_like_all_others(ends: Ends) -> None:
+    os.set_blocking(ends.write, False)
+    async with connected(ends) as (intake, _):
+        sent = 0
+        while not intake._paused:
+            sent += 1
+            assert sent < 10 * MAX_WAITING, "the writer has to wait"
+            os.write(ends.write, b"x\n")
+            while intake.waiting < sent:
+                await asyncio.sleep(0)
+        assert intake.waiting == MAX_WAITING + 1
+        for _ in range(sent):
+            assert await intake.line() == b"x"
+        assert not intake._paused
+
+
 async def test_long_lines_are_bounded_by_their_bytes_too(ends: Ends) -> None:
     size = 1_000_000
     sent = threading.Event()

@@ -48,8 +48,7 @@ class Conversation:
         self._direct = Direct(endpoint, self._back)
         self._relay: Relay | None = None
         self._leader: asyncio.Task[None] | None = None
-        self._busy = False  # the leader is inside a call; seen from a callback, that means that the call waits
-        self._checking = False
+        self._inside: DirectCall | None = None  # what the leader serves; seen from a callback: what it waits in
         self._leaders: set[asyncio.Task[None]] = set()  # bounded by the requests under way
         self._calls: dict[int | str, tuple[DirectCall, asyncio.Task[None]]] = {}  # by ``same_id``; bounded likewise
         self._loop = asyncio.get_running_loop()
@@ -76,7 +75,7 @@ class Conversation:
     # -- who reads -----------------------------------------------------------------------------------------------------
 
     def _take_lead(self) -> None:
-        self._busy = False
+        self._inside = None
         self._leader = self._loop.create_task(self._lead(), name="holdfast-stdio", context=self._context.copy())
         self._leaders.add(self._leader)
         self._leader.add_done_callback(self._left)
@@ -88,13 +87,16 @@ class Conversation:
 
     def _news(self) -> None:
         """Lines have come, or their end: somebody must read, and not wait until a call ends."""
-        if self._busy and not self._closing:
+        if self._inside is not None and not self._closing:
             self._take_lead()
 
-    def _check(self) -> None:
-        """Lines had come already when a call began: somebody must read them if it waits."""
-        self._checking = False
-        if self._busy:
+    def _check(self, call: DirectCall, turns: int) -> None:
+        """Lines had come already when a call began: somebody must read them if it waits for longer than ``turns``."""
+        if self._inside is not call:
+            return
+        if turns:
+            self._loop.call_soon(self._check, call, turns - 1)
+        else:
             self._back.flush()
             self._news()
 
@@ -148,10 +150,9 @@ class Conversation:
     async def _serve(self, call: DirectCall, me: Any) -> None:
         key = same_id(call.id)
         self._calls[key] = (call, me)
-        self._busy = True
-        if (self._intake.waiting or self._intake.ended.is_set()) and not self._checking:
-            self._checking = True
-            self._loop.call_soon(self._check)
+        self._inside = call
+        if self._intake.waiting or self._intake.ended.is_set():
+            self._loop.call_soon(self._check, call, 1)  # quick calls end in the turn after the one they begin in
         try:
             raw = await served(self._endpoint, call, self._direct.stamp, self._judged)
         except CancelledError:
@@ -164,7 +165,7 @@ class Conversation:
         finally:
             del self._calls[key]
             if self._leader is me:
-                self._busy = False
+                self._inside = None
         if call.cancelled:
             self._lines.settle(call.id)  # it ended well all the same, but nobody waits for it
         else:

@@ -146,6 +146,8 @@ class _Exchange:
         self._receive = receive
         self._send = send
         self._task: Any = asyncio.current_task()
+        self._loop = asyncio.get_running_loop()
+        self._waits: asyncio.Handle
         self._beside: asyncio.Task[None] | None = None
         self._sending = asyncio.Lock()
         self._streaming = False
@@ -153,11 +155,11 @@ class _Exchange:
 
     async def serve(self, user: Any) -> None:
         """Serve it to its end. Most calls never wait, and need nobody to watch them."""
-        waits = asyncio.get_running_loop().call_soon(self._watch)
+        self._waits = self._loop.call_soon(self._watch, 1)  # quick calls end in the turn after the one they begin in
         try:
             raw = await self._owner.response(self._call, self._owner.stamp, user)
             async with self._sending:  # a sign of life that has begun is sent whole
-                self._unwatch(waits)
+                self._unwatch()
             if not self._left:
                 await self._end(raw)
             else:  # the call ended all the same
@@ -166,10 +168,10 @@ class _Exchange:
             if not self._left or self._task.uncancel():  # it is the server that ends it, perhaps besides
                 raise
         finally:
-            self._unwatch(waits)
+            self._unwatch()
 
-    def _unwatch(self, waits: asyncio.Handle) -> None:
-        waits.cancel()
+    def _unwatch(self) -> None:
+        self._waits.cancel()
         if self._beside is not None:
             self._beside.cancel()
 
@@ -180,9 +182,12 @@ class _Exchange:
         else:
             await _answer(self._send, _STATUS.get(raw.code, 200) if isinstance(raw, results.Failure) else 200, raw)
 
-    def _watch(self) -> None:
-        """The call waits for something: somebody must see its client leave meanwhile."""
-        self._beside = asyncio.get_running_loop().create_task(self._keep(), name="holdfast-exchange")
+    def _watch(self, turns: int) -> None:
+        """The call waits for longer than ``turns``: somebody must see its client leave meanwhile."""
+        if turns:
+            self._waits = self._loop.call_soon(self._watch, turns - 1)
+        else:
+            self._beside = self._loop.create_task(self._keep(), name="holdfast-exchange")
 
     async def _keep(self) -> None:
         with suppress(OSError):  # of sending or receiving: the client has left

@@ -231,7 +231,7 @@ def test_prints_and_childrens_output_stay_off_the_wire(legacy: StdioPeer) -> Non
 
 
 def test_a_request_with_an_id_that_is_under_way_is_refused(legacy: StdioPeer) -> None:
-    first = legacy.request("tools/call", {"name": "sync_sleep", "arguments": {"seconds": 0.8}})
+    first = legacy.request("tools/call", {"name": "nap", "arguments": {"seconds": 0.8}})
     legacy.send({"jsonrpc": "2.0", "id": first, "method": "ping"})
     assert legacy.reply(None)["error"]["code"] == -32600
     legacy.send({"jsonrpc": "2.0", "id": str(first), "method": "ping"})

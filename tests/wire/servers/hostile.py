@@ -93,6 +93,13 @@ def sync_sleep(seconds: float) -> str:
     return "slept"
 
 
+@server.tool(limits=Limits(timeout=5))
+async def nap(seconds: float) -> str:
+    """An honest tool that takes a while."""
+    await asyncio.sleep(seconds)
+    return "slept"
+
+
 @server.tool(limits=Limits(timeout=30, rate="100000/second"))
 async def never() -> str:
     """Never return."""

@@ -150,6 +150,7 @@ class Principals:
     async def fill(self) -> None:
         """One call finds the limiter; then it is told of everybody through its own door."""
         await self._live.handle(request("add", self._who(0)))
+        gc.unfreeze()  # what a start has made is set aside, and not shown
         limiters = [thing for thing in gc.get_objects() if isinstance(thing, KeyedLimiter) and len(thing)]
         for limiter in limiters:
             for number in range(self._count):

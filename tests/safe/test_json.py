@@ -61,6 +61,53 @@ def test_scan_and_walk_count_exactly_what_is_there(value: Any, indent: int | Non
                     judge(tighter)
 
 
+PLAIN_VALUES = st.one_of(st.text(max_size=12), st.integers(), st.booleans(), st.none(), st.floats(allow_nan=False))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(st.text(max_size=6), PLAIN_VALUES, max_size=18))
+def test_flat_values_are_measured_as_the_walk_would(value: dict[str, Any]) -> None:
+    """A list around them is not flat: it takes the walk, and counts two bytes itself."""
+    bounds = Bounds(integer_digits=400)
+    try:
+        walked = check_value([value], bounds)
+    except InvalidArguments:
+        with pytest.raises(InvalidArguments):
+            check_value(value, bounds)
+        return
+    assert check_value(value, bounds) == walked - 2
+
+
+@pytest.mark.parametrize("bounds", [Bounds(bytes=20), Bounds(string=10), Bounds(elements=2), Bounds(depth=1)])
+def test_flat_values_keep_every_bound(bounds: Bounds) -> None:
+    value = {"first": "x" * 12, "second": "y" * 12, "third": "z" * 12}
+    if bounds.depth == 1:
+        assert check_value(value, bounds)
+        return
+    with pytest.raises(InputTooLarge):
+        check_value(value, bounds)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b'{"a":1,"a":1}', b'{"a":{"b":1,"b":2}}', b'{"a":1,"a":1e5}', b'{"a":100000.0,"a":1e5}', b'{"aa":1,"aa":1.0}',
+     b'{"a":"\\u0041","a":"x"}', b'[{"k":1},{"k":1,"k":1}]', b'{"":0,"":0}', b'{"a":1e999}',
+     b'{"a":' + b"9" * 65 + b"}"],
+)  # fmt: skip
+def test_compact_messages_are_as_strict_as_others(raw: bytes) -> None:
+    with pytest.raises((JsonMalformed, JsonTooLarge)):
+        loads(raw)
+
+
+@given(st.dictionaries(st.text(max_size=5), PLAIN_VALUES, min_size=1, max_size=4), st.integers(0, 3))
+def test_a_name_that_comes_twice_is_found_in_compact_json(value: dict[str, Any], which: int) -> None:
+    name = list(value)[which % len(value)]
+    whole = stdlib_json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    twice = f"{whole[:-1]},{stdlib_json.dumps(name, ensure_ascii=False)}:{stdlib_json.dumps(value[name])}}}"
+    with pytest.raises(JsonMalformed):
+        loads(twice.encode("utf-8", "surrogatepass"), Bounds(integer_digits=400))
+
+
 @given(VALUES)
 def test_the_size_of_a_value_is_about_that_of_its_json(value: Any) -> None:
     size, real = (

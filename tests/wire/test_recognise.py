@@ -12,7 +12,16 @@ from mcp_types.methods import validate_client_request
 from support.peers import ENVELOPE, MODERN
 from support.wires import hello
 
-from holdfast.wire.recognise import Envelope, bare, call_of, handshake_envelope, modern_envelope, offers, opening
+from holdfast.wire.recognise import (
+    Envelope,
+    ModernEnvelopes,
+    bare,
+    call_of,
+    handshake_envelope,
+    modern_envelope,
+    offers,
+    opening,
+)
 
 PREFIX = "io.modelcontextprotocol/"
 ODD = [None, 5, 1.5, True, "x", [], [1], {}, {"x": 1}, {"x": {}}, {"form": 5}, {"listChanged": 1}]
@@ -142,6 +151,35 @@ def test_a_plain_call_has_a_name_and_arguments() -> None:
     assert first is not None
     assert second is not None
     assert first[1] is not second[1], "no two calls share their arguments"
+
+
+def test_the_same_envelope_is_looked_at_once_and_no_other_is_taken_for_it() -> None:
+    reader = ModernEnvelopes()
+    plain = meta(clientCapabilities={"roots": {}, "sampling": {}})
+    first = reader.read(plain)
+    assert first == modern_envelope(plain)
+    assert reader.read(meta(clientCapabilities={"roots": {}, "sampling": {}})) is first
+    for other in (
+        None, {}, {"_meta": None}, {"_meta": []}, meta(), meta(protocolVersion="2025-11-25"), meta(logLevel="info"),
+        meta(clientCapabilities={"roots": []}), meta(clientCapabilities={"roots": {}, "sampling": 0}),
+        meta(clientInfo={"name": "peer", "version": 1}), meta(clientCapabilities={"roots": {}}, progressToken=True),
+    ):  # fmt: skip
+        assert reader.read(other) == modern_envelope(other)
+
+
+def test_what_could_equal_something_else_or_is_long_is_not_remembered() -> None:
+    reader = ModernEnvelopes()
+    for plain, other in (
+        (
+            meta(clientCapabilities={"roots": {"listChanged": True}}),
+            meta(clientCapabilities={"roots": {"listChanged": 1}}),
+        ),
+        (meta(clientCapabilities={}, progressToken=1), meta(clientCapabilities={}, progressToken=True)),
+    ):
+        assert reader.read(plain) is not None
+        assert reader.read(other) is None
+    long = meta(clientCapabilities={}, clientInfo={"name": "x" * 2_000, "version": "1"})
+    assert reader.read(long) is not reader.read(long)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from holdfast.core.context import Session
@@ -15,8 +14,7 @@ Kind = Literal["tool", "resource", "prompt", "completion"]
 Listed = Literal["tools", "resources", "templates", "prompts"]
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One thing that a caller wants done."""
 
     kind: Kind

@@ -42,7 +42,8 @@ class Egress:
             error.data = self._outgoing.tree(error.data)
             raise
         cleaned = self._quiet(answer) or self._cleaned(answer)
-        cleaned.meta |= call.meta
+        if call.meta:
+            cleaned.meta |= call.meta
         call.bytes_out = _size(cleaned)
         if call.bytes_out > self._limit:
             cleaned = self._cut(cleaned)
@@ -59,8 +60,10 @@ class Egress:
             return None
         if not self._outgoing.quiet(doubtful):
             return None
-        meta = self._outgoing.tree(dict(answer.meta)) if answer.meta else {}
-        return Answer(answer.body, meta, answer.is_error, encoded=raw)
+        if answer.meta:
+            return Answer(answer.body, self._outgoing.tree(dict(answer.meta)), answer.is_error, encoded=raw)
+        answer.encoded = raw
+        return answer
 
     def _cleaned(self, answer: Answer) -> Answer:
         body = self._body(answer)
@@ -105,7 +108,10 @@ def _size(answer: Answer) -> int:
 def _holds_binary(body: dict[str, Any]) -> bool:
     """Whether there may be base64, which is long and which ``tree`` passes over."""
     blocks: Any = body.get("content") or body.get("contents") or ()
-    return any(type(block) is dict and (block.get("type") in _BINARY or "blob" in block) for block in blocks)
+    for block in blocks:  # noqa: SIM110 - a generator costs more than the look itself
+        if type(block) is dict and (block.get("type") in _BINARY or "blob" in block):
+            return True
+    return False
 
 
 def _written(body: dict[str, Any]) -> tuple[bytes, bytes]:
@@ -115,9 +121,18 @@ def _written(body: dict[str, Any]) -> tuple[bytes, bytes]:
     whatever stands in the text stands in the structure's JSON, which alone has to be looked at.
     """
     content: Any = body.get("content")
-    if list(body) == _TWICE and type(content) is list and len(content) == 1 and content[0].keys() == {"type", "text"}:
-        text = content[0]["text"]
-        if type(text) is str and len(text) > LARGE and content[0]["type"] == "text":
+    if "structuredContent" in body and type(content) is list and len(content) == 1:
+        text = content[0].get("text")
+        if (
+            type(text) is str
+            and len(text) > LARGE
+            and list(body) == _TWICE
+            and list(content[0].items())
+            == [
+                ("type", "text"),
+                ("text", text),
+            ]
+        ):
             shown, plain = to_json(body["structuredContent"], inf_nan_mode="null"), text.encode()
             if shown in (plain, b'{"result":' + plain + b"}"):
                 whole = b"".join((b'{"content":', to_json(content), b',"structuredContent":', shown, b"}"))

@@ -13,6 +13,11 @@ _SHAPE: Final = bytes.maketrans(b"123456789E", b"000000000e")
 _DIGITS: Final = b"0" * 65
 
 
+def digits_fit(raw: bytes, bounds: Bounds) -> bool:
+    """Whether no number has too many digits; ``False`` also where a string only looks as if it held one."""
+    return len(raw) <= bounds.integer_digits or _DIGITS[: bounds.integer_digits + 1] not in raw.translate(_SHAPE)
+
+
 def numbers_fit(raw: bytes, value: Any, bounds: Bounds) -> bool:
     """Whether no number is too long or overflows; ``False`` also where strings only look as if they held one.
 

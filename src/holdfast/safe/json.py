@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from holdfast.errors import InvalidArguments, OutputInvalid, OutputTooLarge, ProtocolError
-from holdfast.safe.afterwards import names_are_unique, numbers_fit
+from holdfast.safe.afterwards import digits_fit, names_are_unique, numbers_fit
 from holdfast.safe.values import DEEPEST, DEFAULT, Bounds, JsonTooLarge, check_value
 
 __all__ = ["DEFAULT", "Bounds", "JsonMalformed", "JsonTooLarge", "check_value", "dumps", "loads", "scan"]
@@ -103,7 +103,10 @@ def loads(raw: bytes, bounds: Bounds = DEFAULT) -> Any:
         value = from_json(raw, allow_inf_nan=False, cache_strings="keys")
     except ValueError:
         return _slowly(raw, bounds)  # which tells what is wrong
-    if not (numbers_fit(raw, value, bounds) and names_are_unique(raw, value)):
+    if len(raw) <= _LARGE and b'": ' not in raw and to_json(value) == raw:  # so nothing came twice, or went beyond
+        if not digits_fit(raw, bounds):
+            return _slowly(raw, bounds)
+    elif not (numbers_fit(raw, value, bounds) and names_are_unique(raw, value)):
         return _slowly(raw, bounds)
     if len(raw) > bounds.string:
         _check_strings(value, bounds)

@@ -16,6 +16,7 @@ from holdfast.wire.pages import LISTS, Pages
 from holdfast.wire.recognise import (
     LEVELS,
     Envelope,
+    ModernEnvelopes,
     bare,
     call_of,
     handshake_envelope,
@@ -58,6 +59,7 @@ class Answers:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.pages = Pages(endpoint)
+        self.envelopes = ModernEnvelopes()
 
     def take(
         self, body: Mapping[str, Any], era: Era, envelope: Envelope | None, sender: Sender
@@ -143,7 +145,7 @@ class Direct:
             return self._open(body)
         params = body.get("params")
         if self.era == "modern":
-            return self._answers.take(body, "modern", modern_envelope(params), self._sender)
+            return self._answers.take(body, "modern", self._answers.envelopes.read(params), self._sender)
         if body["method"] == "initialize":
             return None  # refused: there has been one
         return self._answers.take(body, "handshake", handshake_envelope(params), self._sender)

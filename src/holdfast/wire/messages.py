@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from holdfast.core.config import LimitSettings
 from holdfast.errors import HoldfastError
@@ -26,8 +25,7 @@ _LAST_ID = re.compile(_ID + rb'(?:\s*,\s*"(?:jsonrpc|method)"\s*:\s*"[^"\\\\]{0,
 Kind = Literal["request", "notification", "response", "error"]
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A well-formed message and what it is."""
 
     kind: Kind
@@ -79,6 +77,8 @@ def parse(raw: bytes, bounds: Bounds) -> Message:
         raise Malformed(INVALID_REQUEST, "batches are not part of MCP; send one message a line")
     if not isinstance(body, dict) or body.get("jsonrpc") != "2.0":
         raise Malformed(INVALID_REQUEST, 'a message is a JSON object with "jsonrpc": "2.0"')
+    if type(body.get("id")) is int and type(body.get("method")) is str and type(body.get("params")) is dict:
+        return Message("request", body)  # the usual one
     return _classified(body)
 
 

@@ -54,6 +54,8 @@ unit: venv ## the tests alone, with branch coverage (PYTEST_ARGS="-k name" for s
 format: venv ## let ruff mend style and order
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
 
+# With THROUGH_SDK=1 the server hands every message to the SDK; otherwise it answers plain ones itself.
+export THROUGH_SDK
 conformance: venv ## the official conformance suite against examples/everything.py, with and without authentication
 	@$(call say,official conformance suite)
 	@$(BIN)/python .ci/judges/conformance.py --judges $(JUDGES)

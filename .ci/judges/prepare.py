@@ -66,12 +66,16 @@ def node() -> str:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """This process's environment, less its ``HOLDFAST_`` settings, plus ``more`` and a state folder in the checkout."""
+    """This process's environment, less its ``HOLDFAST_`` settings, plus ``more`` and a state folder in the checkout.
+
+    ``THROUGH_SDK=1`` has every message go through the SDK, so that both ways are judged.
+    """
     state = CACHE / "state"
     shutil.rmtree(state, ignore_errors=True)
     state.mkdir(parents=True)
     clean = {name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")}
-    return {**clean, "HOLDFAST_STATE": str(state), **more}
+    way = {"HOLDFAST_FAST_PATH": "false"} if os.environ.get("THROUGH_SDK") == "1" else {}
+    return {**clean, **way, "HOLDFAST_STATE": str(state), **more}
 
 
 def server() -> Path:

@@ -113,6 +113,27 @@ def test_the_handshake_is_refused_on_a_connection_that_began_without(talks: dict
     assert talks["stdio modern"].ask("initialize", {"protocolVersion": HANDSHAKE})["error"]["code"] < 0
 
 
+def test_over_http_there_is_no_handshake_in_the_era_without_one(web: HttpPeer) -> None:
+    message = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"_meta": ENVELOPE}}
+    headers = {"mcp-protocol-version": MODERN, "mcp-method": "initialize"}
+    status, _, body = web.post(message, headers)
+    assert (status, json.loads(body)["error"]) == (404, {"code": -32601, "message": "Method not found"})
+
+
+@pytest.mark.parametrize("json_only, fast", [("true", "true"), ("false", "true"), ("true", "false")])
+def test_where_each_request_stands_alone_so_does_each_handshake(tmp_path: Path, json_only: str, fast: str) -> None:
+    alone = {
+        "HOLDFAST_HTTP__STATELESS": "true", "HOLDFAST_HTTP__JSON_RESPONSE": json_only, "HOLDFAST_FAST_PATH": fast,
+    }  # fmt: skip
+    hello = {"protocolVersion": HANDSHAKE, "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}
+    with HttpPeer(SERVER, tmp_path / "state", **alone) as peer:
+        for number in (1, 2):
+            message = {"jsonrpc": "2.0", "id": number, "method": "initialize", "params": hello}
+            status, _, body = peer.post(json.dumps(message).encode(), {"mcp-protocol-version": HANDSHAKE})
+            assert status == 200
+            assert b'"protocolVersion":"2025-11-25"' in body
+
+
 BAD_IDS = [b"null", b"1.5", b"true", b"{}", b"[1]", b'"' + b"x" * 600 + b'"']
 
 

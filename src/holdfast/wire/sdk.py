@@ -211,7 +211,8 @@ class _Asked(NamedTuple):
 
 async def _strict(ctx: Any, call_next: Any) -> Any:
     """No second handshake, and no unknown method sent back (the SDK does both)."""
-    if ctx.method == "initialize" and ctx.session._connection.initialize_accepted:
+    begun = ctx.method == "initialize" and ctx.protocol_version < MODERN  # which has no such method
+    if begun and ctx.session._connection.client_params is not None:  # there is none where each request stands alone
         raise MCPError(types.INVALID_REQUEST, "this connection is initialized already; open another one")
     try:
         return await call_next(ctx)

@@ -11,14 +11,14 @@ from pathlib import Path
 
 from holdfast.core.clock import Clock, SystemClock
 from holdfast.errors import AuditUnavailable
-from holdfast.observe.chain import GENESIS, Head, Verdict, link, link_plain, plain, verify
+from holdfast.observe.chain import GENESIS, PLAIN_TEXT, Head, Verdict, link, link_call, link_plain, plain, quoted, verify
 from holdfast.observe.gate import SLOW_WRITE, Gate
 from holdfast.observe.ledger import Ledger
 from holdfast.observe.record import Snapshot
 from holdfast.observe.stamps import Stamps
 from holdfast.observe.waiting import WAKE, Entry, Queue, batch, settle
 
-__all__ = ["GENESIS", "AuditLog", "Head", "Verdict", "verify"]
+__all__ = ["GENESIS", "AuditLog", "Head", "Verdict", "quoted", "verify"]
 
 MAX_WAITING = 10_000
 """Records that wait for the writer; past that the disk is not keeping up."""
@@ -63,7 +63,7 @@ class AuditLog:
         self._interval = fsync_interval
         self._fail_open = fail_open
         self._max_bytes = max_bytes
-        self._clock = clock or SystemClock()
+        self._wall = (clock or SystemClock()).wall
         self._stamps = Stamps()
         self._gate = Gate()
         self._ledger: Ledger | None = None
@@ -119,7 +119,7 @@ class AuditLog:
         if self._closed or self._queue.qsize() >= MAX_WAITING:
             self._refuse(None)
             return
-        entry = Entry(self._clock.wall(), Snapshot().take(dict(record)), loop, done)
+        entry = Entry(self._wall(), Snapshot().take(dict(record)), loop, done)
         self._gate.give()
         self._queue.put(entry)
         try:
@@ -143,13 +143,33 @@ class AuditLog:
         finally:
             self._gate.lock.release()
 
+    def call_now(self, tool: str, request_id: str, principal: str, outcome: str, seconds: float) -> bool:
+        """As ``append_now``, for the usual record of a call that ended without a code, which nobody has to build.
+
+        ``tool`` is in its quotes already: ``quoted(name)``. ``outcome`` is a plain word.
+        """
+        if self._closed or not self.working or len(principal) > PLAIN_TEXT or not self._gate.try_enter():
+            return False
+        try:
+            ledger = self._ledger
+            if ledger is None or ledger.size >= self._max_bytes:
+                return False
+            stamp = self._stamps.micros(self._wall())
+            line, head = link_call(ledger.head, stamp, tool, request_id, principal, outcome, round(seconds, 6))
+            return self._hand_over(ledger, line, head)
+        finally:
+            self._gate.lock.release()
+
     def _write_now(self, record: Mapping[str, object]) -> bool:
         ledger = self._ledger
-        if ledger is None or ledger.spoiled or ledger.size >= self._max_bytes:
+        if ledger is None or ledger.size >= self._max_bytes:
             return False
-        made = link_plain(ledger.head, self._stamps.micros(self._clock.wall()), record)
+        made = link_plain(ledger.head, self._stamps.micros(self._wall()), record)
+        return made is not None and self._hand_over(ledger, *made)
+
+    def _hand_over(self, ledger: Ledger, line: bytes, head: Head) -> bool:
         began = time.monotonic()
-        if made is None or len(made[0]) > MAX_INLINE or not ledger.write_now(*made):
+        if len(line) > MAX_INLINE or not ledger.write_now(line, head):
             return False
         now = time.monotonic()
         if now - began >= SLOW_WRITE:
@@ -227,7 +247,7 @@ class AuditLog:
         if ledger.torn is not None:  # the repair itself is on the record: what was set aside can be compared
             size, digest = ledger.torn
             repaired = {"event": "audit.repaired", "bytes": size, "sha256": digest}
-            line, head = link(ledger.head, self._stamps.micros(self._clock.wall()), repaired)
+            line, head = link(ledger.head, self._stamps.micros(self._wall()), repaired)
             ledger.write(line, head)
         return ledger
 

@@ -24,7 +24,8 @@ class Stamps:
     def micros(self, when: float) -> str:
         """Return it in microseconds, as audit lines have it."""
         second, micros = self._split(when)
-        return f"{self._words(second)}.{micros:06d}Z"
+        known, words = self._last
+        return f"{words if known == second else self._words(second)}.{micros:06d}Z"
 
     def _split(self, when: float) -> tuple[int, int]:
         second = int(when // 1)

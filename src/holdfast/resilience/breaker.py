@@ -175,7 +175,7 @@ class Breaker:
         elif failed is not None:
             recent = self._recent
             recent.add(now, failed, slow)
-            if recent.calls >= self.min_calls and self._unhealthy(recent):
+            if (recent.failures or recent.slow) and recent.calls >= self.min_calls and self._unhealthy(recent):
                 self._open()
 
     def _settle_probe(self, lease: int, failed: bool | None, slow: bool, now: float) -> None:

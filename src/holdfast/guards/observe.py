@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from asyncio import CancelledError
 from collections.abc import Callable
+from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 from holdfast.core.context import current_context
@@ -12,7 +13,7 @@ from holdfast.core.operation import Operation
 from holdfast.core.pipeline import Answer, Call, Proceed
 from holdfast.errors import AuditUnavailable, ProtocolError, Refusal, ToolError
 from holdfast.guards.parts import Parts
-from holdfast.observe.audit import AuditLog, quoted
+from holdfast.observe.audit import AuditLog
 from holdfast.observe.calls import CallRecord, call_log
 from holdfast.resources.tracking import Tracker, Usage
 from holdfast.safe.handle import current_scope
@@ -83,7 +84,7 @@ class Observe:
             outcome, code = "question" if answer.input_required else "error" if answer.is_error else "ok", None
         self._metrics.ended(outcome, seconds)
         audited = self._changes and self._audit is not None
-        if error is not None and isinstance(error, Refusal):
+        if isinstance(error, Refusal):
             self._metrics.refused(error.code.partition(".")[0], error.code)
             audited = self._audit is not None
         if outcome == "failed":
@@ -98,20 +99,18 @@ class Observe:
             self._tell(_made(CallRecord, said))
         if not (audited or self._events.wanted):
             return None
-        if code is None and not self._events.wanted and self._call_audited_now(call, outcome, seconds):
+        if (
+            code is None  # the usual line, which has no incident either: no record is built for it
+            and not self._events.wanted
+            and self._audit is not None
+            and self._audit.call_now(self._quoted, call.request_id, call.principal.name, outcome, seconds)
+        ):
+            self._count_audited(_WRITTEN)
             return None
         record = self._record(call, outcome, code, seconds)
         if self._events.wanted:
             self._events.emit(_EVENTS.get(outcome, "tool.failed"), **record)
         return record if audited and not self._audited_now(record) else None
-
-    def _call_audited_now(self, call: Call, outcome: str, seconds: float) -> bool:
-        """Put the usual line, which has no code and no incident, into the audit log; no record is built for it."""
-        audit = self._audit
-        if audit is None or not audit.call_now(self._quoted, call.request_id, call.principal.name, outcome, seconds):
-            return False
-        self._count_audited(_WRITTEN)
-        return True
 
     def _audited_now(self, record: dict[str, Any]) -> bool:
         if self._audit is None or not self._audit.append_now(record):

@@ -11,14 +11,14 @@ from pathlib import Path
 
 from holdfast.core.clock import Clock, SystemClock
 from holdfast.errors import AuditUnavailable
-from holdfast.observe.chain import GENESIS, PLAIN_TEXT, Head, Verdict, link, link_call, link_plain, plain, quoted, verify
+from holdfast.observe.chain import GENESIS, Head, Verdict, link, link_call, link_plain, plain, verify
 from holdfast.observe.gate import SLOW_WRITE, Gate
 from holdfast.observe.ledger import Ledger
 from holdfast.observe.record import Snapshot
 from holdfast.observe.stamps import Stamps
 from holdfast.observe.waiting import WAKE, Entry, Queue, batch, settle
 
-__all__ = ["GENESIS", "AuditLog", "Head", "Verdict", "quoted", "verify"]
+__all__ = ["GENESIS", "AuditLog", "Head", "Verdict", "verify"]
 
 MAX_WAITING = 10_000
 """Records that wait for the writer; past that the disk is not keeping up."""
@@ -97,14 +97,7 @@ class AuditLog:
     @property
     def findings(self) -> tuple[str, ...]:
         """What the operator should hear about how the file was found; names no paths."""
-        if self._ledger is None:
-            return ("the audit log could not be opened",)
-        found = []
-        if self._ledger.torn is not None:
-            found.append(f"{self._ledger.torn[0]} bytes after the last intact audit line were set aside (.torn)")
-        if self._ledger.path != self._wanted:
-            found.append("another process writes the audit log; this one uses a file of its own")
-        return tuple(found)
+        return ("the audit log could not be opened",) if self._ledger is None else self._ledger.findings
 
     async def append(self, record: Mapping[str, object]) -> None:
         """Return when ``record`` is written as a line. The caller has redacted it; large values are cut.
@@ -139,37 +132,33 @@ class AuditLog:
         if self._closed or not self.working or not self._gate.try_enter():
             return False
         try:
-            return self._write_now(record)
+            ledger = self._ledger
+            if ledger is None or ledger.spoiled or ledger.size >= self._max_bytes:
+                return False
+            return self._put(ledger, link_plain(ledger.head, self._stamps.micros(self._wall()), record))
         finally:
             self._gate.lock.release()
 
     def call_now(self, tool: str, request_id: str, principal: str, outcome: str, seconds: float) -> bool:
-        """As ``append_now``, for the usual record of a call that ended without a code, which nobody has to build.
+        """As ``append_now``, for the usual record, of a call that ended without a code: nobody has to build one.
 
-        ``tool`` is in its quotes already: ``quoted(name)``. ``outcome`` is a plain word.
+        ``tool`` is JSON already, in ASCII and in its quotes; ``outcome`` is a plain word.
         """
-        if self._closed or not self.working or len(principal) > PLAIN_TEXT or not self._gate.try_enter():
+        if self._closed or not self.working or not self._gate.try_enter():
             return False
         try:
             ledger = self._ledger
-            if ledger is None or ledger.size >= self._max_bytes:
+            if ledger is None or ledger.spoiled or ledger.size >= self._max_bytes or len(principal) > MAX_INLINE:
                 return False
             stamp = self._stamps.micros(self._wall())
-            line, head = link_call(ledger.head, stamp, tool, request_id, principal, outcome, round(seconds, 6))
-            return self._hand_over(ledger, line, head)
+            made = link_call(ledger.head, stamp, tool, request_id, principal, outcome, round(seconds, 6))
+            return self._put(ledger, made)
         finally:
             self._gate.lock.release()
 
-    def _write_now(self, record: Mapping[str, object]) -> bool:
-        ledger = self._ledger
-        if ledger is None or ledger.size >= self._max_bytes:
-            return False
-        made = link_plain(ledger.head, self._stamps.micros(self._wall()), record)
-        return made is not None and self._hand_over(ledger, *made)
-
-    def _hand_over(self, ledger: Ledger, line: bytes, head: Head) -> bool:
+    def _put(self, ledger: Ledger, made: tuple[bytes, Head] | None) -> bool:
         began = time.monotonic()
-        if len(line) > MAX_INLINE or not ledger.write_now(line, head):
+        if made is None or len(made[0]) > MAX_INLINE or not ledger.write_now(*made):
             return False
         now = time.monotonic()
         if now - began >= SLOW_WRITE:
@@ -214,7 +203,9 @@ class AuditLog:
         try:
             ledger = self._ledger
             if ledger is None or ledger.spoiled:
-                ledger = self._reopen()
+                if ledger is not None:
+                    ledger.close()
+                ledger = self._open()
             if ledger.size >= self._max_bytes:
                 ledger.rotate()
             head, lines = ledger.head, []
@@ -236,11 +227,6 @@ class AuditLog:
             ledger.sync()
         elif self._dirty_since is None:
             self._dirty_since = time.monotonic()
-
-    def _reopen(self) -> Ledger:
-        if self._ledger is not None:
-            self._ledger.close()
-        return self._open()
 
     def _open(self) -> Ledger:
         ledger = self._ledger = Ledger(self._wanted)

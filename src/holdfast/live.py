@@ -156,29 +156,34 @@ class Live:
 
     async def handle(self, request: Request) -> Answer:
         """See ``Endpoint.handle``."""
-        entry, arguments = self._find(request)
-        if entry is None:
-            return Answer({"completion": {"values": []}})
-        call = self._call(entry.operation, arguments, request)
+        kind, arguments = request.kind, request.arguments
+        entry = self.snapshot.named[kind].get(request.name)
+        if entry is None or kind == "completion":
+            entry, arguments = self._find(request, entry)
+            if entry is None:
+                return Answer({"completion": {"values": []}})
+        operation, principal = entry.operation, request.principal
+        request_id = f"{self._prefix}-{next(self._numbers)}"
+        services = self._services.get(operation) or self._serving(operation)
+        context = Context(request_id, operation.name, principal, services, request.session)
+        call = Call(operation, arguments, principal, context, request_id)
         try:
             if self.draining:
                 raise Draining("the server is shutting down; try another one, or again in a moment", retry_after=5.0)
             answer = await entry.proceed(call)
+            return answer if kind != "resource" else _addressed(answer, request)
         except (ProtocolError, CancelledError, GeneratorExit):
             raise
         except BaseException as error:  # boundary: here an exception becomes what the caller sees, even a sys.exit()
-            if entry.operation.kind != "tool":
+            if kind != "tool":
                 raise as_protocol_error(error, call.incident) from None
             return as_result(error, call.incident)
-        return _addressed(answer, request) if entry.operation.kind == "resource" else answer
 
-    def _find(self, request: Request) -> tuple[Entry | None, Mapping[str, Any]]:
+    def _find(self, request: Request, entry: Entry | None) -> tuple[Entry | None, Mapping[str, Any]]:
+        """What is not simply found under its name: templates, and completions, which get what they take."""
         snapshot, name = self.snapshot, request.name
-        entry = snapshot.named[request.kind].get(name)
         if entry is not None:
-            return entry, _wanted(
-                entry.operation, request.arguments
-            ) if request.kind == "completion" else request.arguments
+            return entry, _wanted(entry.operation, request.arguments)
         if request.kind == "resource":
             for template in snapshot.templates:
                 found = template.operation.match(name) if isinstance(template.operation, Resource) else None
@@ -189,12 +194,6 @@ class Live:
         if request.kind == "completion" and _known_owner(snapshot, name):
             return None, {}
         raise UnknownName("prompt" if request.kind == "completion" else request.kind)
-
-    def _call(self, operation: Operation, arguments: Mapping[str, Any], request: Request) -> Call:
-        request_id = f"{self._prefix}-{next(self._numbers)}"
-        services = self._services.get(operation) or self._serving(operation)
-        context = Context(request_id, operation.name, request.principal, services, request.session)
-        return Call(operation, arguments, request.principal, context, request_id)
 
     def _serving(self, operation: Operation) -> ContextServices:
         """What contexts of the operation are lent, kept for its next calls."""

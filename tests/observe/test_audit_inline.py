@@ -94,6 +94,34 @@ async def test_what_is_not_small_and_plain_goes_through_the_thread(tmp_path: Pat
     assert verify(log.path).lines == 1
 
 
+async def test_the_usual_record_of_a_call_is_written_as_any_other_record_would_be(tmp_path: Path) -> None:
+    log = await opened(tmp_path / "audit.jsonl")
+    assert log.call_now('"add"', "r-1", "\u00e9", "ok", 0.000_012_34)
+    (line,) = lines(log.path)
+    told = {"tool": "add", "request_id": "r-1", "principal": "\u00e9", "outcome": "ok", "seconds": 0.000_012}
+    assert told.items() <= line.items()
+    await log.close()
+    assert (verify(log.path).lines, verify(log.path).head) == (1, log.head)
+
+
+async def test_the_usual_record_too_is_left_to_the_thread_when_the_loop_might_wait(tmp_path: Path) -> None:
+    log = await opened(tmp_path / "audit.jsonl", fsync_interval=3_600)
+    for principal in ("x" * 5_000, "\U0001f600" * 1_000):
+        assert not log.call_now('"add"', "r-1", principal, "ok", 0.1)
+    log._gate.prompt = False
+    assert not log.call_now('"add"', "r-1", "ada", "ok", 0.1)
+    log._gate.prompt = True
+    log._max_bytes = 0
+    assert not log.call_now('"add"', "r-1", "ada", "ok", 0.1)
+    log._max_bytes = 1_000
+    deleted(log.path)
+    assert not log.call_now('"add"', "r-1", "ada", "ok", 0.1)
+    assert log._gate.lock.acquire(blocking=False)
+    log._gate.lock.release()
+    await log.close()
+    assert not log.call_now('"add"', "r-1", "ada", "ok", 0.1)
+
+
 async def test_syncing_before_each_acknowledgement_is_the_threads_work(tmp_path: Path) -> None:
     log = AuditLog(tmp_path / "audit.jsonl", fsync_interval=0)
     await log.append({"number": 1})

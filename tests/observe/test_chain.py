@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.observe.chain import GENESIS, RESERVED, Head, link, link_plain, read
+from holdfast.observe.chain import GENESIS, RESERVED, Head, link, link_call, link_plain, read
 
 NAMES = st.one_of(
     st.text(max_size=20), st.sampled_from([*RESERVED, "code", "hash_", "has", "hasha", "Hash", "incident", "tool"])
@@ -45,6 +46,23 @@ def test_plain_fields_make_the_same_line_in_half_the_time(fields: dict[str, Any]
 def test_the_record_of_a_call_is_plain() -> None:
     record = {"request_id": "ab-1", "tool": "t", "principal": "\u00e9", "outcome": "ok", "seconds": 1e-05, "code": "x"}
     assert link_plain(GENESIS, TIME, record) == link(GENESIS, TIME, record)
+
+
+@given(
+    st.integers(min_value=0, max_value=10**12),
+    st.tuples(st.text(max_size=50), st.text(max_size=50), st.text(max_size=50)),
+    st.sampled_from(["ok", "question", "error", "cancelled"]),
+    st.floats(min_value=0, allow_infinity=False) | st.integers(min_value=0),
+)
+def test_the_line_of_a_call_is_the_same_without_a_record(
+    seq: int, texts: tuple[str, str, str], outcome: str, seconds: float
+) -> None:
+    tool, request_id, principal = texts
+    after = Head(seq, "ab" * 32)
+    record = {"tool": tool, "request_id": request_id, "principal": principal, "outcome": outcome, "seconds": seconds}
+    made = link_call(after, TIME, quoted(tool), request_id, principal, outcome, seconds)
+    assert made == link(after, TIME, record)
+    assert type(made[1]) is Head
 
 
 def test_what_is_not_plain_is_left_to_the_other() -> None:

@@ -34,6 +34,35 @@ async def test_a_free_place_is_taken_without_suspending() -> None:
     assert (bulkhead.running, bulkhead.queued) == (2, 0)  # the closed coroutine left the line
 
 
+async def test_two_places_are_taken_together_or_not_at_all_and_given_back_together() -> None:
+    clock = FakeClock()
+    own, total = Bulkhead(1, 1, clock), Bulkhead(2, 1, clock)
+    assert own.try_enter_with(total)
+    assert not own.try_enter_with(total)
+    assert (own.running, total.running) == (1, 1)
+    own.leave_with(total)
+    assert (own.running, total.running) == (0, 0)
+    small = Bulkhead(1, 1, clock)
+    assert small.try_enter()
+    assert not own.try_enter_with(small)
+    assert (own.running, small.running) == (0, 1)
+    with pytest.raises(RuntimeError):
+        own.leave_with(small)
+    assert small.running == 0, "what was held is given back all the same"
+
+
+async def test_places_that_are_given_back_together_go_to_those_who_wait_for_them() -> None:
+    clock = FakeClock()
+    own, total = Bulkhead(1, 1, clock), Bulkhead(1, 1, clock)
+    assert own.try_enter_with(total)
+    waiting = [asyncio.ensure_future(each.enter(None)) for each in (own, total)]
+    await asyncio.sleep(0)
+    assert (own.queued, total.queued) == (1, 1)
+    own.leave_with(total)
+    await asyncio.gather(*waiting)
+    assert (own.running, total.running) == (1, 1)
+
+
 async def test_waiters_enter_first_come_first_served() -> None:
     clock, order = FakeClock(), []
     bulkhead = Bulkhead(1, 10, clock)

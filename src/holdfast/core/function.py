@@ -145,9 +145,8 @@ class FunctionOperation(Operation):
         self.check_facts()
         self.signature = read_signature(self.function)
         self.arguments: Arguments = ModelArguments(self.signature.arguments, lenient=self.lenient)
+        self._takes = self.signature.context
         self._fields = tuple((name, _FIELD + name) for name in self.signature.names)
-        if inspect.iscoroutinefunction(self.function):
-            self.__dict__["run"] = self._run_async
 
     def work(self) -> Any:
         """See ``Operation.work``."""
@@ -177,15 +176,19 @@ class FunctionOperation(Operation):
         return call_detached, (self.function, self.values(args))
 
     def run(self, args: Any, ctx: Context, **given: Any) -> Any:
-        """Call a synchronous function with the arguments, the context and the dependencies."""
-        if self.signature.context is not None:
-            given[self.signature.context] = ctx
-        return self.function(**self.values(args), **given)
+        """Call the function with the arguments, the context and the dependencies; an asynchronous one is to be awaited.
 
-    async def _run_async(self, args: Any, ctx: Context, **given: Any) -> Any:
-        if self.signature.context is not None:
-            given[self.signature.context] = ctx
-        return await self.function(**self.values(args), **given)
+        ``given`` is this call's own dictionary, and is filled up in place of making others.
+        """
+        if self._whole is None:
+            fields = args.__dict__
+            for name, field in self._fields:
+                given[name] = fields[field]
+        else:
+            given[self._whole] = args
+        if self._takes is not None:
+            given[self._takes] = ctx
+        return self.function(**given)
 
 
 def call_detached(function: Callable[..., Any], values: Mapping[str, Any]) -> Any:

@@ -60,8 +60,12 @@ Proceed = Callable[[Call], Coroutine[Any, Any, Answer]]
 class Guard(Protocol):
     """One concern around every call. Guards are built once per operation and shared by all its calls."""
 
-    async def around(self, proceed: Proceed, call: Call, /) -> Answer:
-        """Do what comes before, ``await proceed(call)``, and do what comes after. Refuse by raising a ``Refusal``."""
+    def around(self, proceed: Proceed, call: Call, /) -> Coroutine[Any, Any, Answer]:
+        """Do what comes before, ``await proceed(call)``, and do what comes after. Refuse by raising a ``Refusal``.
+
+        An ``async def``; or, where nothing comes after, a plain ``def`` that ends with ``return proceed(call)``: a
+        frame less to wake (about 0.3 us a call). Either way it is run and awaited in one go by the guard outside it.
+        """
         ...
 
 

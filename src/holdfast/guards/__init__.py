@@ -1,9 +1,10 @@
 """The order of the guards around every call, outermost first. This file is the only place that knows it.
 
-To add a guard: write ``guards/<name>.py`` with a class that has ``async def around(self, proceed, call, /)``; give it
-plain values in ``__init__`` and, at the end of the file, ``recipe(operation, parts)``, which returns the guard, or
-``None`` for an operation that does not need it; name its refusal in ``errors.py``; add one line below, where it
-belongs; and add its probe to ``tests/support/guard_probes.py``, which must turn red when your line is taken out.
+To add a guard: write ``guards/<name>.py`` with a class that has ``async def around(self, proceed, call, /)`` (or a
+plain ``def`` that ends with ``return proceed(call)``, when nothing comes after); give it plain values in ``__init__``
+and, at the end of the file, ``recipe(operation, parts)``, which returns the guard, or ``None`` for an operation that
+does not need it; name its refusal in ``errors.py``; add one line below, where it belongs; and add its probe to
+``tests/support/guard_probes.py``, which must turn red when your line is taken out.
 """
 
 from __future__ import annotations

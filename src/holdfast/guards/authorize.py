@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from typing import Any
+
 from holdfast.core.operation import Operation
 from holdfast.core.pipeline import Answer, Call, Proceed
 from holdfast.errors import AccessDenied
@@ -14,11 +17,11 @@ class Authorize:
     def __init__(self, scopes: frozenset[str]) -> None:
         self._scopes = scopes
 
-    async def around(self, proceed: Proceed, call: Call, /) -> Answer:
+    def around(self, proceed: Proceed, call: Call, /) -> Coroutine[Any, Any, Answer]:
         """Check before anything about the call is looked at."""
         if not call.principal.may(self._scopes):
             raise AccessDenied(f"this needs the scope {', '.join(sorted(self._scopes))}; ask the operator for it")
-        return await proceed(call)
+        return proceed(call)
 
 
 def recipe(operation: Operation, parts: Parts) -> Authorize | None:

@@ -17,19 +17,19 @@ class BreakerGuard:
 
     def __init__(self, breaker: Breaker, clock: Clock) -> None:
         self._breaker = breaker
-        self._clock = clock
+        self._now = clock.now
 
     async def around(self, proceed: Proceed, call: Call, /) -> Answer:
         """Ask for a permit, and say how the attempt went."""
-        breaker, clock, deadline = self._breaker, self._clock, call.deadline
-        ticket, begun = breaker.admit(), clock.now()
+        breaker, clock, deadline = self._breaker, self._now, call.deadline
+        ticket, begun = breaker.admit(), clock()
         try:
             answer = await proceed(call)
         except BaseException as error:  # boundary: whatever the tool failed with is counted, then raised again
-            now = clock.now()
+            now = clock()
             breaker.settle(ticket, _failed(error, deadline is not None and now >= deadline), now - begun, now)
             raise
-        now = clock.now()
+        now = clock()
         breaker.settle(ticket, deadline is not None and now >= deadline, now - begun, now)
         return answer
 

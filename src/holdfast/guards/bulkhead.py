@@ -21,17 +21,22 @@ class BulkheadGuard:
     async def around(self, proceed: Proceed, call: Call, /) -> Answer:
         """Take both places, the operation's own first."""
         own, total = self._own, self._total
-        if not own.try_enter():
-            await own.enter(call.deadline)
+        if not own.try_enter_with(total):
+            await _in_line(own, total, call.deadline)
         try:
-            if not total.try_enter():
-                await total.enter(call.deadline)
-            try:
-                return await proceed(call)
-            finally:
-                total.leave()
+            return await proceed(call)
         finally:
-            own.leave()
+            own.leave_with(total)
+
+
+async def _in_line(own: Bulkhead, total: Bulkhead, deadline: float | None) -> None:
+    """Wait for the one place, then for the other; take both or none."""
+    await own.enter(deadline)
+    try:
+        await total.enter(deadline)
+    except BaseException:  # boundary: whatever ends the wait, the place that was taken is given back
+        own.leave()
+        raise
 
 
 def recipe(operation: Operation, parts: Parts) -> BulkheadGuard:

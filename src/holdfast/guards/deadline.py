@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from typing import Any
+
 from holdfast.core.clock import Clock
 from holdfast.core.operation import Operation
 from holdfast.core.pipeline import Answer, Call, Proceed
@@ -17,11 +20,11 @@ class Deadline:
         self._clock = clock
         self._orphans = orphans
 
-    async def around(self, proceed: Proceed, call: Call, /) -> Answer:
+    def around(self, proceed: Proceed, call: Call, /) -> Coroutine[Any, Any, Answer]:
         """Fix the deadline once; attempts, queues and fallbacks all share it."""
         self._orphans.check()
         call.deadline = call.context.deadline = self._clock.now() + self._timeout
-        return await by(call.deadline, self._clock, proceed(call), on_orphan=self._orphans.add)
+        return by(call.deadline, self._clock, proceed(call), on_orphan=self._orphans.add)
 
 
 def recipe(operation: Operation, parts: Parts) -> Deadline:

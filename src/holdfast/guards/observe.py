@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 from asyncio import CancelledError
+from collections.abc import Callable
+from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 from holdfast.core.context import current_context
@@ -29,8 +31,10 @@ class Observe:
         self._now = parts.clock.now
         self._wall = parts.clock.wall
         self._events = parts.events
+        self._quoted = quoted(operation.name)
         self._metrics = parts.metrics.for_tool(operation.name)
         self._audited = parts.metrics.audited
+        self._count_audited = parts.metrics.audit_records.add
         self._audit = parts.audit
         self._fail_open = parts.settings.audit.fail_open
         self._log = parts.log
@@ -42,7 +46,7 @@ class Observe:
         tracker = Tracker(self._occupancy)
         tracker.start()
         scope, context = current_scope.set(tracker), current_context.set(call.context)
-        self._metrics.started()
+        self._metrics.begun += 1
         error: BaseException | None = None
         answer: Answer | None = None
         begun = self._now()
@@ -74,7 +78,10 @@ class Observe:
         self, call: Call, answer: Answer | None, error: BaseException | None, seconds: float, usage: Usage
     ) -> dict[str, Any] | None:
         """Count and tell; return the record if it has yet to be written to the audit log."""
-        outcome, code = _outcome(answer, error)
+        if answer is None:
+            outcome, code = _failure(error)
+        else:
+            outcome, code = "question" if answer.input_required else "error" if answer.is_error else "ok", None
         self._metrics.ended(outcome, seconds)
         audited = self._changes and self._audit is not None
         if isinstance(error, Refusal):
@@ -85,13 +92,20 @@ class Observe:
             self._tell_failure(call, seconds, error, usage)
         elif self._tell is not None:
             left = None if usage[4:] == _NOTHING_LEFT else _left(usage)
-            self._tell(
-                CallRecord(
-                    self._wall(), call.request_id, self._name, call.principal.name, outcome, seconds, code, usage[1],
-                    call.bytes_in, call.bytes_out, left,
-                )
+            said = (
+                self._wall(), call.request_id, self._name, call.principal.name, outcome, seconds, code, usage[1],
+                call.bytes_in, call.bytes_out, left,
             )  # fmt: skip
+            self._tell(_made(CallRecord, said))
         if not (audited or self._events.wanted):
+            return None
+        if (
+            code is None  # the usual line, which has no incident either: no record is built for it
+            and not self._events.wanted
+            and self._audit is not None
+            and self._audit.call_now(self._quoted, call.request_id, call.principal.name, outcome, seconds)
+        ):
+            self._count_audited(_WRITTEN)
             return None
         record = self._record(call, outcome, code, seconds)
         if self._events.wanted:
@@ -134,14 +148,15 @@ class Observe:
 
 
 _EVENTS = {"ok": "tool.completed", "question": "tool.completed", "error": "tool.failed", "refused": "tool.refused"}
+_WRITTEN = ("written",)
+_made: Callable[[type[CallRecord], tuple[Any, ...]], CallRecord] = tuple.__new__
+"""As ``CallRecord(...)``, in a third of its time."""
 _LEFT = Usage._fields[4:]
 _NOTHING_LEFT = (0, 0, 0, 0, None)
 """What a tidy call leaves: no handles, tasks, stuck tasks, processes, and no descriptors looked at."""
 
 
-def _outcome(answer: Answer | None, error: BaseException | None) -> tuple[str, str | None]:
-    if answer is not None:
-        return ("question" if answer.input_required else "error" if answer.is_error else "ok"), None
+def _failure(error: BaseException | None) -> tuple[str, str | None]:
     if isinstance(error, Refusal):
         return "refused", error.code
     if isinstance(error, ToolError):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from typing import Any
+
 from holdfast.core.limits import parse_rate
 from holdfast.core.operation import Operation
 from holdfast.core.pipeline import Answer, Call, Proceed
@@ -17,12 +20,12 @@ class Rate:
         self._limiter = limiter
         self._rate = rate
 
-    async def around(self, proceed: Proceed, call: Call, /) -> Answer:
+    def around(self, proceed: Proceed, call: Call, /) -> Coroutine[Any, Any, Answer]:
         """Take one unit from the principal's bucket."""
         wait = self._limiter.take(call.principal.name)
         if wait is not None:
             raise RateLimited(f"too many calls: at most {self._rate}; try again in {wait:.1f} s", retry_after=wait)
-        return await proceed(call)
+        return proceed(call)
 
 
 def recipe(operation: Operation, parts: Parts) -> Rate:

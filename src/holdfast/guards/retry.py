@@ -20,11 +20,12 @@ class Retry:
     def __init__(self, budget: RetryBudget, clock: Clock, random: Random) -> None:
         self._budget = budget
         self._clock = clock
+        self._now = clock.now
         self._random = random
 
     async def around(self, proceed: Proceed, call: Call, /) -> Answer:
         """Try; on an operational failure try again while budget and deadline allow."""
-        self._budget.call(self._clock.now())
+        self._budget.call(self._now())
         try:
             return await proceed(call)
         except Exception as failure:  # boundary: decides which failures are tried again; others go on

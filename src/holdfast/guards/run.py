@@ -27,11 +27,12 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Run:
-    """The innermost guard: nothing is inside it but the author's code."""
+    """The innermost guard: nothing is inside it but the author's code, run here or where ``runner`` runs it."""
 
-    def __init__(self, operation: Operation, runner: Runner) -> None:
+    def __init__(self, operation: Operation, runner: Runner | None = None) -> None:
         self._prepare = operation.prepare
         self._provides = operation.provides
+        self._run = operation.run
         self._present = operation.present
         self._runner = runner
 
@@ -41,7 +42,12 @@ class Run:
         # providers and checks are authors' code too: the watchdog has to know whose code blocks the loop
         token = running.set(inf if call.deadline is None else call.deadline)
         try:
-            value = await (self._provided(call) if self._provides else self._runner(call, _NOTHING))
+            if self._provides:
+                value = await self._provided(call)
+            elif self._runner is None:
+                value = await self._run(call.args, call.context)
+            else:
+                value = await self._runner(call, _NOTHING)
             return self._present(value)
         except (Exception, CancelledError) as error:
             if isinstance(error, CancelledError) and not _asked_to_stop():
@@ -55,6 +61,8 @@ class Run:
     async def _provided(self, call: Call) -> Any:
         async with AsyncExitStack() as stack:
             given = await self._prepare(call.args, call.context, stack)
+            if self._runner is None:
+                return await self._run(call.args, call.context, **given)
             return await self._runner(call, given)
 
 
@@ -87,16 +95,6 @@ def _sorted(error: BaseException) -> tuple[list[InputRequired], list[BaseExcepti
         return [], [error]
     parts = [_sorted(inner) for inner in error.exceptions]
     return [question for found, _ in parts for question in found], [other for _, rest in parts for other in rest]
-
-
-def _inline(operation: Operation) -> Runner:
-    run = operation.run
-
-    def runner(call: Call, given: Mapping[str, Any]) -> Awaitable[Any]:
-        begun: Awaitable[Any] = run(call.args, call.context, **given) if given else run(call.args, call.context)
-        return begun
-
-    return runner
 
 
 class _Threaded:
@@ -155,7 +153,7 @@ def recipe(operation: Operation, parts: Parts) -> Run:
     """Every operation runs somewhere."""
     where = operation.where()
     if where == "inline":
-        return Run(operation, _inline(operation))
+        return Run(operation)
     if where == "thread":
         places = parts.bounds(operation).concurrency
         return Run(operation, _Threaded(operation, parts.threads, places))

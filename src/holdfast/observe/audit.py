@@ -11,7 +11,7 @@ from pathlib import Path
 
 from holdfast.core.clock import Clock, SystemClock
 from holdfast.errors import AuditUnavailable
-from holdfast.observe.chain import GENESIS, Head, Verdict, link, link_plain, plain, verify
+from holdfast.observe.chain import GENESIS, Head, Verdict, link, link_call, link_plain, plain, verify
 from holdfast.observe.gate import SLOW_WRITE, Gate
 from holdfast.observe.ledger import Ledger
 from holdfast.observe.record import Snapshot
@@ -63,7 +63,7 @@ class AuditLog:
         self._interval = fsync_interval
         self._fail_open = fail_open
         self._max_bytes = max_bytes
-        self._clock = clock or SystemClock()
+        self._wall = (clock or SystemClock()).wall
         self._stamps = Stamps()
         self._gate = Gate()
         self._ledger: Ledger | None = None
@@ -97,14 +97,7 @@ class AuditLog:
     @property
     def findings(self) -> tuple[str, ...]:
         """What the operator should hear about how the file was found; names no paths."""
-        if self._ledger is None:
-            return ("the audit log could not be opened",)
-        found = []
-        if self._ledger.torn is not None:
-            found.append(f"{self._ledger.torn[0]} bytes after the last intact audit line were set aside (.torn)")
-        if self._ledger.path != self._wanted:
-            found.append("another process writes the audit log; this one uses a file of its own")
-        return tuple(found)
+        return ("the audit log could not be opened",) if self._ledger is None else self._ledger.findings
 
     async def append(self, record: Mapping[str, object]) -> None:
         """Return when ``record`` is written as a line. The caller has redacted it; large values are cut.
@@ -119,7 +112,7 @@ class AuditLog:
         if self._closed or self._queue.qsize() >= MAX_WAITING:
             self._refuse(None)
             return
-        entry = Entry(self._clock.wall(), Snapshot().take(dict(record)), loop, done)
+        entry = Entry(self._wall(), Snapshot().take(dict(record)), loop, done)
         self._gate.give()
         self._queue.put(entry)
         try:
@@ -139,15 +132,31 @@ class AuditLog:
         if self._closed or not self.working or not self._gate.try_enter():
             return False
         try:
-            return self._write_now(record)
+            ledger = self._ledger
+            if ledger is None or ledger.spoiled or ledger.size >= self._max_bytes:
+                return False
+            return self._put(ledger, link_plain(ledger.head, self._stamps.micros(self._wall()), record))
         finally:
             self._gate.lock.release()
 
-    def _write_now(self, record: Mapping[str, object]) -> bool:
-        ledger = self._ledger
-        if ledger is None or ledger.spoiled or ledger.size >= self._max_bytes:
+    def call_now(self, tool: str, request_id: str, principal: str, outcome: str, seconds: float) -> bool:
+        """As ``append_now``, for the usual record, of a call that ended without a code: nobody has to build one.
+
+        ``tool`` is JSON already, in ASCII and in its quotes; ``outcome`` is a plain word.
+        """
+        if self._closed or not self.working or not self._gate.try_enter():
             return False
-        made = link_plain(ledger.head, self._stamps.micros(self._clock.wall()), record)
+        try:
+            ledger = self._ledger
+            if ledger is None or ledger.spoiled or ledger.size >= self._max_bytes or len(principal) > MAX_INLINE:
+                return False
+            stamp = self._stamps.micros(self._wall())
+            made = link_call(ledger.head, stamp, tool, request_id, principal, outcome, round(seconds, 6))
+            return self._put(ledger, made)
+        finally:
+            self._gate.lock.release()
+
+    def _put(self, ledger: Ledger, made: tuple[bytes, Head] | None) -> bool:
         began = time.monotonic()
         if made is None or len(made[0]) > MAX_INLINE or not ledger.write_now(*made):
             return False
@@ -194,7 +203,9 @@ class AuditLog:
         try:
             ledger = self._ledger
             if ledger is None or ledger.spoiled:
-                ledger = self._reopen()
+                if ledger is not None:
+                    ledger.close()
+                ledger = self._open()
             if ledger.size >= self._max_bytes:
                 ledger.rotate()
             head, lines = ledger.head, []
@@ -217,17 +228,12 @@ class AuditLog:
         elif self._dirty_since is None:
             self._dirty_since = time.monotonic()
 
-    def _reopen(self) -> Ledger:
-        if self._ledger is not None:
-            self._ledger.close()
-        return self._open()
-
     def _open(self) -> Ledger:
         ledger = self._ledger = Ledger(self._wanted)
         if ledger.torn is not None:  # the repair itself is on the record: what was set aside can be compared
             size, digest = ledger.torn
             repaired = {"event": "audit.repaired", "bytes": size, "sha256": digest}
-            line, head = link(ledger.head, self._stamps.micros(self._clock.wall()), repaired)
+            line, head = link(ledger.head, self._stamps.micros(self._wall()), repaired)
             ledger.write(line, head)
         return ledger
 

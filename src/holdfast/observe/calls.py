@@ -116,7 +116,8 @@ class _CallLog:
 
     def put(self, record: CallRecord) -> None:
         """Hand it over; never blocks, never raises."""
-        names = len(record.request_id) + len(record.tool) + len(record.principal) + len(record.code or "")
+        _, request_id, tool, principal, _, _, code, _, _, _, _ = record
+        names = len(request_id) + len(tool) + len(principal) + (0 if code is None else len(code))
         if names > SHORT or self._bound or context_fields():
             self._log.info("call", **record.fields())
         else:

@@ -101,6 +101,23 @@ def link_plain(after: Head, time: str, fields: Mapping[str, Any]) -> tuple[bytes
     return f"{{{','.join(members)}}}\n".encode("ascii"), Head(seq, digest)
 
 
+def link_call(  # noqa: PLR0913 - a call's record, field by field, so that nobody has to build one
+    after: Head, time: str, tool: str, request_id: str, principal: str, outcome: str, seconds: float
+) -> tuple[bytes, Head]:
+    """Return what ``link`` would, byte for byte, for the record of a call that ended without a code.
+
+    ``tool`` is in its quotes already, as JSON in ASCII; ``outcome`` is a word of ASCII letters; ``seconds`` is finite.
+    The fields stand in their order here: hash, outcome, prev, principal, request_id, seconds, seq, time, tool.
+    """
+    seq = after[0] + 1
+    rest = (
+        f'"outcome":"{outcome}","prev":"{after[1]}","principal":{quoted(principal)},"request_id":{quoted(request_id)},'
+        f'"seconds":{seconds!r},"seq":{seq},"time":"{time}","tool":{tool}}}'
+    )
+    digest = hashlib.sha256(f"{{{rest}".encode("ascii")).hexdigest()
+    return f'{{"hash":"{digest}",{rest}\n'.encode("ascii"), Head(seq, digest)
+
+
 def read(line: bytes) -> tuple[Head, str] | None:
     """Return the head that an intact line makes and the hash before it, or None when the line was altered."""
     try:

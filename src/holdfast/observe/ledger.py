@@ -28,7 +28,7 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.path = path
+        self.path = self._wanted = path
         self.head = GENESIS
         self.torn: tuple[int, str] | None = None
         self.spoiled = False
@@ -40,6 +40,16 @@ class Ledger:
         except OSError:
             self.close()
             raise
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """How the file was found, as far as the operator should hear of it; names no paths."""
+        found = []
+        if self.torn is not None:
+            found.append(f"{self.torn[0]} bytes after the last intact audit line were set aside (.torn)")
+        if self.path != self._wanted:
+            found.append("another process writes the audit log; this one uses a file of its own")
+        return tuple(found)
 
     def write(self, data: bytes, head: Head) -> None:
         """Append whole lines that end at ``head``, or leave the file as it was and raise."""
@@ -108,7 +118,7 @@ class Ledger:
             self.path = self.path.with_name(f"{self.path.stem}-{os.getpid()}{self.path.suffix}")
             fd = _open_locked(self.path)
         here = os.fstat(fd)
-        self._name, self._inode, self._device = str(self.path), here.st_ino, here.st_dev
+        self._name, self._inode, self._device = os.fsencode(self.path), here.st_ino, here.st_dev
         self._local = is_local(self.path.parent)
         return fd
 

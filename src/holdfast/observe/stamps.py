@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import datetime
+from math import floor
+
+SECOND = 1_000_000
+"""Microseconds."""
 
 
 class Stamps:
@@ -18,22 +22,25 @@ class Stamps:
 
     def millis(self, when: float) -> str:
         """Return it cut to milliseconds, as log lines have it."""
-        second, micros = self._split(when)
-        return f"{self._words(second)}.{micros // 1000:03d}Z"
+        second = floor(when)
+        micros = round((when - second) * 1e6)
+        known, words = self._last
+        if second != known or micros == SECOND:
+            words, micros = self._anew(second, micros)
+        return f"{words}.{micros // 1000:03d}Z"
 
     def micros(self, when: float) -> str:
         """Return it in microseconds, as audit lines have it."""
-        second, micros = self._split(when)
-        return f"{self._words(second)}.{micros:06d}Z"
-
-    def _split(self, when: float) -> tuple[int, int]:
-        second = int(when // 1)
+        second = floor(when)
         micros = round((when - second) * 1e6)
-        return (second, micros) if micros < 1_000_000 else (second + 1, 0)
-
-    def _words(self, second: int) -> str:
         known, words = self._last
-        if known != second:
-            words = datetime.datetime.fromtimestamp(second, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S")
-            self._last = (second, words)
-        return words
+        if second != known or micros == SECOND:
+            words, micros = self._anew(second, micros)
+        return f"{words}.{micros:06d}Z"
+
+    def _anew(self, second: int, micros: int) -> tuple[str, int]:
+        """Put another second into words; what rounds up to a whole one is the next."""
+        second, micros = second + micros // SECOND, micros % SECOND
+        words = datetime.datetime.fromtimestamp(second, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        self._last = (second, words)
+        return words, micros

@@ -20,23 +20,23 @@ _PROBE_RETRY = 1.0
 class _Window:
     """Calls, failures and slow calls of the last ``seconds``, in ``BUCKETS`` buckets with running totals."""
 
-    __slots__ = ("_bucket", "_buckets", "_epoch", "_width", "calls", "failures", "slow")
+    __slots__ = ("_buckets", "bucket", "calls", "epoch", "failures", "slow", "width")
 
     def __init__(self, seconds: float) -> None:
-        self._width = seconds / BUCKETS
+        self.width = seconds / BUCKETS
         self.clear()
 
     def clear(self) -> None:
         self._buckets = [[0, 0, 0] for _ in range(BUCKETS)]
-        self._bucket = self._buckets[0]
-        self._epoch = -1
+        self.bucket = self._buckets[0]
+        self.epoch = -1
         self.calls = self.failures = self.slow = 0
 
     def add(self, now: float, failed: bool, slow: bool) -> None:
-        epoch = int(now / self._width)
-        if epoch != self._epoch:
+        epoch = int(now / self.width)
+        if epoch != self.epoch:
             self._expire(epoch)
-        bucket = self._bucket
+        bucket = self.bucket
         bucket[0] += 1
         self.calls += 1
         if failed:
@@ -47,14 +47,14 @@ class _Window:
             self.slow += 1
 
     def _expire(self, epoch: int) -> None:
-        for passed in range(max(self._epoch + 1, epoch - BUCKETS + 1), epoch + 1):
+        for passed in range(max(self.epoch + 1, epoch - BUCKETS + 1), epoch + 1):
             bucket = self._buckets[passed % BUCKETS]
             self.calls -= bucket[0]
             self.failures -= bucket[1]
             self.slow -= bucket[2]
             bucket[:] = (0, 0, 0)
-        self._epoch = epoch
-        self._bucket = self._buckets[epoch % BUCKETS]
+        self.epoch = epoch
+        self.bucket = self._buckets[epoch % BUCKETS]
 
 
 Ticket = tuple[int, int | None]
@@ -174,8 +174,12 @@ class Breaker:
             self._settle_probe(lease, failed, slow, now)
         elif failed is not None:
             recent = self._recent
-            recent.add(now, failed, slow)
-            if recent.calls >= self.min_calls and self._unhealthy(recent):
+            if failed or slow or int(now / recent.width) != recent.epoch:
+                recent.add(now, failed, slow)
+            else:  # nearly every call: as ``add``, without a call
+                recent.bucket[0] += 1
+                recent.calls += 1
+            if (recent.failures or recent.slow) and recent.calls >= self.min_calls and self._unhealthy(recent):
                 self._open()
 
     def _settle_probe(self, lease: int, failed: bool | None, slow: bool, now: float) -> None:

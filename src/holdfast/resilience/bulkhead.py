@@ -65,6 +65,14 @@ class Bulkhead:
             return True
         return False
 
+    def try_enter_with(self, other: Bulkhead) -> bool:
+        """Take a place here and one there if both are free, or neither; ``try_enter`` of both at once."""
+        if self._running < self._places and other._running < other._places:
+            self._running += 1
+            other._running += 1
+            return True
+        return False
+
     async def enter(self, deadline: float | None) -> None:
         """Take a place, without suspending when one is free; otherwise wait in line.
 
@@ -100,6 +108,18 @@ class Bulkhead:
             waiter.granted.set_result(None)  # the place changes hands and is never free in between
             return
         self._running -= 1
+
+    def leave_with(self, other: Bulkhead) -> None:
+        """Give back the place there, then the one here; ``leave`` of both at once."""
+        if 0 < self._running < self._places and 0 < other._running < other._places:
+            self._running -= 1
+            other._running -= 1
+            self._left_at = other._left_at = None
+            return
+        try:
+            other.leave()
+        finally:
+            self.leave()
 
     async def _wait(self, waiter: _Waiter) -> None:
         granted = waiter.granted

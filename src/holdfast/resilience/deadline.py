@@ -47,7 +47,7 @@ async def by(
     try:
         awaited = context.run(begin, work, mark)
     except StopIteration as stop:
-        if pending(task):
+        if task is not None and task._must_cancel:  # type: ignore[attr-defined]  # as ``pending``, without a call
             await Driven(work, context, mark, cancels).settled()
             raise renamed(asyncio.CancelledError()) from None
         value: T = stop.value

@@ -80,7 +80,13 @@ class KeyedLimiter:
             over = window.total + amount - self._max
             if over > _ROUNDING:
                 return self._wait(window, over, now)
-        self._admit(window, amount, now)
+        if window and self._grain and int(window[-2] / self._grain) == int(now / self._grain):
+            window[-2] = now  # the later time, so that no admission is forgotten early
+            window[-1] += amount
+        else:
+            window.append(now)
+            window.append(amount)
+        window.total += amount
         return None
 
     def _forget(self, now: float) -> None:
@@ -93,15 +99,6 @@ class KeyedLimiter:
         if len(self._windows) >= self._max_keys:
             self._windows.popitem(last=False)
             self.evicted_active += 1
-
-    def _admit(self, window: _Window, amount: float, now: float) -> None:
-        if window and self._grain and int(window[-2] / self._grain) == int(now / self._grain):
-            window[-2] = now  # the later time, so that no admission is forgotten early
-            window[-1] += amount
-        else:
-            window.append(now)
-            window.append(amount)
-        window.total += amount
 
     def _wait(self, window: _Window, over: float, now: float) -> float:
         for index in range(0, len(window), 2):

@@ -42,7 +42,7 @@ class RetryBudget:
 
     def call(self, now: float) -> None:
         """Book the first attempt of a call."""
-        self._slice(now)[0] += 1
+        (self._current if int(now / self._width) == self._epoch else self._slice(now))[0] += 1
 
     def take(self, now: float) -> bool:
         """Book a retry if the budget allows one."""

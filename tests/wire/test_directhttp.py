@@ -21,6 +21,7 @@ from holdfast.live import Live
 from holdfast.testing import principal
 from holdfast.wire import directhttp
 from holdfast.wire.directhttp import DirectHttp
+from holdfast.wire.httpheaders import plain
 from holdfast.wire.messages import Message, message_bounds, parse
 from holdfast.wire.sdk import SdkServer
 
@@ -140,9 +141,11 @@ class Web:
 
     async def take(self, exchange: Exchange) -> bool:
         """One request."""
-        return await self.direct.take(
-            exchange.message, exchange.scope, exchange.receive, exchange.send, principal("caller")
-        )
+        headers = plain(exchange.scope["headers"], json_only=self.direct.json_only)
+        found = self.direct.find(exchange.message, headers, principal("caller"))
+        if found is not None:
+            await self.direct.answer(found, exchange.receive, exchange.send, None, None)
+        return found is not None
 
     def begin(self, exchange: Exchange) -> asyncio.Task[bool]:
         """One request that takes a while."""

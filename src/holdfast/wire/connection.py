@@ -38,6 +38,7 @@ class Punctual:
         self._stall: asyncio.TimerHandle | None = None
         self._lost = False
         self._caller: asyncio.Task[Any] | None = None
+        self._outlet: _Outlet | None = None
         self._app = self.app  # type: ignore[has-type]  # the protocol's
         self.app = self._served
 
@@ -79,6 +80,10 @@ class Punctual:
         """Called by httptools, which would add trailers to the headers after these were checked, and without end."""
         super().on_headers_complete()  # type: ignore[misc]  # the protocol's
         self.headers = _Dropped()
+        if self._outlet is None:
+            self._outlet = _Outlet(self.transport)
+        if self.cycle is not None:  # None: the first request asks to be upgraded
+            self.cycle.transport = self._outlet
 
     def pause_writing(self) -> None:
         """Called by the loop when the client lets much of an answer wait."""
@@ -96,6 +101,19 @@ class Punctual:
     def received(self) -> bool:
         """Whether all of the request under way has arrived."""
         return not self.cycle.more_body
+
+    def cork(self) -> None:
+        """Let what is written from now on wait for ``uncork``, in the same turn: head and body go in one piece.
+
+        Over h11, and while the client lets an answer wait, this changes nothing.
+        """
+        if self._outlet is not None and not self.flow.write_paused:
+            self._outlet.held = []
+
+    def uncork(self) -> None:
+        """Write what waits."""
+        if self._outlet is not None:
+            self._outlet.flush()
 
     async def while_there(self, work: Awaitable[None]) -> None:
         """Await ``work``, which is cancelled when the client leaves; then this returns as if it had come to its end."""
@@ -127,6 +145,35 @@ class Punctual:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+class _Outlet:
+    """Stands before the transport for what uvicorn writes of answers."""
+
+    __slots__ = ("_transport", "held", "is_closing")
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self.is_closing = transport.is_closing
+        self.held: list[bytes] | None = None
+
+    def write(self, data: bytes) -> None:
+        """Write it, or let it wait."""
+        if self.held is None:
+            self._transport.write(data)
+        else:
+            self.held.append(data)
+
+    def flush(self) -> None:
+        """Write what waits."""
+        held, self.held = self.held, None
+        if held:
+            self._transport.write(b"".join(held))
+
+    def close(self) -> None:
+        """Close after what waits."""
+        self.flush()
+        self._transport.close()
 
 
 class _Dropped(list[tuple[bytes, bytes]]):

@@ -239,12 +239,7 @@ def _status(raw: bytes) -> int:
 
 
 async def _answer(send: Send, status: int, body: bytes, connection: Punctual | None) -> None:
-    headers = [_JSON, (b"content-length", b"%d" % len(body))]
-    if connection is not None:
-        connection.cork()
-    try:
+    if connection is None or not connection.answer(status, body):
+        headers = [_JSON, (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
-    finally:
-        if connection is not None:
-            connection.uncork()

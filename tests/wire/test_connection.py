@@ -11,7 +11,7 @@ import pytest
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from holdfast.wire import http
-from holdfast.wire.connection import Punctual, PunctualConnection
+from holdfast.wire.connection import CONNECTION, Punctual, PunctualConnection
 from holdfast.wire.http import _Uvicorn, bind, config
 
 PATIENCE = 0.1
@@ -120,3 +120,62 @@ async def test_a_client_that_leaves_takes_its_timer_with_it() -> None:
         writer.write(b"GET")
         writer.close()
         await asyncio.sleep(1.5 * PATIENCE)
+
+
+class Whole(Pages):
+    """Answers in one piece where that can be, and says how."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken: list[bool] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await super().__call__(scope, receive, send)
+            return
+        await receive()
+        body = scope["path"].encode()
+        self.taken.append(scope[CONNECTION].answer(404, body))
+        if not self.taken[-1]:
+            headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+            await send({"type": "http.response.start", "status": 404, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+        assert not scope[CONNECTION].answer(404, body), "nothing is answered twice"
+
+
+def asked(path: str, *more: str) -> bytes:
+    return "\r\n".join((f"POST {path} HTTP/1.1", "Host: x", "Content-Length: 2", *more, "", "ab")).encode()
+
+
+async def test_an_answer_in_one_piece_is_the_one_that_uvicorn_would_send() -> None:
+    pages = Whole()
+    async with serving(pages) as (reader, writer):
+        writer.write(asked("/1") + asked("/22") + asked("/333", "Connection: close"))
+        got = await asyncio.wait_for(reader.read(), 5)
+    head = b"HTTP/1.1 404 Not Found\r\ncontent-type: application/json\r\ncontent-length: "
+    assert (
+        got.replace(b"Connection", b"connection")
+        == head + b"2\r\n\r\n/1" + head + b"3\r\n\r\n/22" + head + b"4\r\nconnection: close\r\n\r\n/333"
+    )
+    assert pages.taken == [hasattr(http.PunctualConnection, "on_url")] * 2 + [False], "which only httptools has"
+
+
+async def test_a_client_that_left_or_reads_nothing_is_answered_as_usual() -> None:
+    kept: list[Any] = []
+
+    class Held(Pages):
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "http":
+                connection = scope[CONNECTION]
+                connection.pause_writing()
+                kept.append(connection.answer(200, b"here"))
+                connection.resume_writing()
+                kept.append(connection)
+            await super().__call__(scope, receive, send)
+
+    async with serving(Held()) as (reader, writer):
+        writer.write(REQUEST)
+        assert await answer(reader) == b"here"
+    refused, connection = kept
+    assert refused is False
+    assert connection.answer(200, b"here") is False

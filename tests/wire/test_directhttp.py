@@ -21,6 +21,7 @@ from holdfast.live import Live
 from holdfast.testing import principal
 from holdfast.wire import directhttp
 from holdfast.wire.directhttp import DirectHttp
+from holdfast.wire.httpheaders import plain
 from holdfast.wire.messages import Message, message_bounds, parse
 from holdfast.wire.sdk import SdkServer
 
@@ -88,6 +89,8 @@ class Exchange:
         self.gone = asyncio.Event()
         self.blocked: asyncio.Event | None = None
         self.fails = False
+        self.connection: Any = None
+        self.user: Any = None
 
     async def receive(self) -> dict[str, Any]:
         """The rest of the body at first, then the client's leaving."""
@@ -130,6 +133,20 @@ class Exchange:
         return found
 
 
+class Ours:
+    """Stands for a connection of our own, which cancels the call when its client leaves."""
+
+    def __init__(self, *, plain: bool) -> None:
+        self.plain = plain
+        self.answers: list[tuple[int, bytes]] = []
+
+    def answer(self, status: int, body: bytes) -> bool:
+        """Note it."""
+        if self.plain:
+            self.answers.append((status, body))
+        return self.plain
+
+
 class Web:
     """What takes requests."""
 
@@ -140,9 +157,11 @@ class Web:
 
     async def take(self, exchange: Exchange) -> bool:
         """One request."""
-        return await self.direct.take(
-            exchange.message, exchange.scope, exchange.receive, exchange.send, principal("caller")
-        )
+        headers = plain(exchange.scope["headers"], json_only=self.direct.json_only)
+        found = self.direct.find(exchange.message, headers, principal("caller"))
+        if found is not None:
+            await self.direct.answer(found, exchange.receive, exchange.send, exchange.user, exchange.connection)
+        return found is not None
 
     def begin(self, exchange: Exchange) -> asyncio.Task[bool]:
         """One request that takes a while."""
@@ -289,6 +308,17 @@ async def test_what_only_the_sdk_can_judge_is_judged_and_a_question_is_sealed(tm
         second = called(2, "ask", True)
         second["params"] |= {"requestState": result["requestState"], "inputResponses": {"q1": {"roots": []}}}
         assert not await web.take(Exchange(second)), "which the SDK unseals"
+
+
+async def test_the_sdk_is_told_who_calls_where_it_judges_and_nowhere_else(tmp_path: Path) -> None:
+    async with serving(tmp_path) as web:
+        asked: list[str] = []
+        for tool in ("greet", "link"):
+            exchange = Exchange(called(1, tool, True, **({"name": "x"} if tool == "greet" else {})))
+            exchange.user = lambda caller, tool=tool: asked.append(f"{caller.name} for {tool}")
+            assert await web.take(exchange)
+            assert exchange.status == 200
+        assert asked == ["caller for link"]
 
 
 async def test_a_tool_that_mirrors_arguments_in_headers_is_the_sdks(tmp_path: Path) -> None:
@@ -454,6 +484,51 @@ async def test_a_client_that_takes_no_sign_of_life_has_left(tmp_path: Path, monk
         exchange.fails = True
         assert await asyncio.wait_for(web.take(exchange), 5)
         assert web.rooms.ended == ["cancelled"]
+
+
+# -- over a connection of our own --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize("whole", [False, True])
+async def test_our_own_connection_takes_an_answer_whole_or_has_it_sent(
+    tmp_path: Path, whole: bool, as_json: bool
+) -> None:
+    async with serving(tmp_path, http__json_response=as_json) as web:
+        for tool, status in (("greet", 200), ("unknown", 400)):
+            exchange = Exchange(called(1, tool, True, name="x"))
+            exchange.connection = Ours(plain=whole)
+            assert await web.take(exchange)
+            assert [answer[0] for answer in exchange.connection.answers] == [status] * whole
+            assert whole or exchange.status == status
+            assert "read" not in exchange.scope, "nobody has to watch the client"
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+async def test_what_it_cancels_is_cancelled(tmp_path: Path, as_json: bool) -> None:
+    async with serving(tmp_path, http__json_response=as_json) as web:
+        exchange = Exchange(called(1, "wait", True))
+        exchange.connection = Ours(plain=True)
+        taking = web.begin(exchange)
+        await until(lambda: web.rooms.begun)
+        taking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(taking, 5)
+        assert (web.rooms.ended, exchange.events, exchange.connection.answers) == (["cancelled"], [], [])
+
+
+async def test_signs_of_life_go_over_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(directhttp, "SILENT_FOR", 0.01)
+    async with serving(tmp_path) as web:
+        exchange = Exchange(called(1, "wait", True))
+        exchange.connection = Ours(plain=True)
+        taking = web.begin(exchange)
+        await until(lambda: len(exchange.events) >= 4)
+        web.rooms.gate.set()
+        assert await taking
+        assert exchange.body.startswith(b": ping\r\n\r\n: ping\r\n\r\n")
+        assert exchange.body.endswith(b"\r\n\r\n")
+        assert exchange.connection.answers == []
 
 
 async def test_nobody_can_be_asked_where_there_is_no_way_back() -> None:

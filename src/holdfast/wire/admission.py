@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.access.tokens import TokenTable
 from holdfast.core.principal import ANONYMOUS, Principal
+from holdfast.wire.httpheaders import HANDSHAKE_VERSIONS, Plain, plain
 
 if TYPE_CHECKING:
     from holdfast.core.config import Settings
 
+Pairs = list[tuple[bytes, bytes]]
 Headers = dict[bytes, bytes]
 VERSION, SESSION = b"mcp-protocol-version", b"mcp-session-id"
 CLOSE = (b"connection", b"close")
 _DECISIVE = frozenset((b"host", b"origin", b"authorization", b"content-type", b"content-length", SESSION))
 _READ = _DECISIVE | {VERSION, b"transfer-encoding"}
+_SECRET = frozenset((b"authorization", b"proxy-authorization", b"cookie", SESSION))
+_UNSAID = b"2025-03-26"
+"""The version of a request that names none (MCP 2025-11-25, transports)."""
+KEPT: Final = 256
+"""Header lists whose verdict is kept: 256 clients that stay, in at most some 3 MB with the bounds below."""
+_KEPT_BYTES: Final = 2_048
+_KEPT_HEADERS: Final = 32
 
 
 class Refused(Exception):
@@ -25,6 +35,22 @@ class Refused(Exception):
         self.status = status
         self.body = body
         self.headers = headers
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A request whose headers are beyond doubt: what follows from them, and from nothing else."""
+
+    pairs: Pairs
+    """All headers, without the whitespace around values."""
+    principal: Principal
+    session: bytes | None
+    length: int
+    """Bytes announced of the body, or 0."""
+    leaves: bool
+    """Whether a client that leaves ends its call: from 2026-07-28 on."""
+    plain: Plain | None
+    """What the answer without the SDK needs of them."""
 
 
 class Admission:
@@ -40,7 +66,39 @@ class Admission:
         wanted = auth.required if auth.required is not None else auth.tokens is not None
         self._tokens = TokenTable(auth.tokens.get_secret_value()) if wanted and auth.tokens is not None else None
         self._users: dict[Principal, Any] = {}  # bounded by the tokens
+        self._json = settings.http.json_response
+        self._known: dict[tuple[tuple[bytes, bytes], ...], Admitted] = {}  # bounded by ``KEPT``
         self.by_token = self._tokens is not None
+
+    def admit(self, sent: Pairs, *, is_open: bool = False) -> Admitted:
+        """Judge a request by its headers; on a path that is open to all no token is asked for. Raises ``Refused``.
+
+        A client that stays sends the same list again and again. Where no tokens are asked for, the verdict follows from
+        the list alone, and is kept for lists that passed, are small and hold no secret.
+        """
+        key = tuple(sent) if self._tokens is None else ()
+        known = self._known.get(key)
+        if known is not None:
+            return known
+        # RFC 9110, section 5.5: whitespace around a value is not part of it, but httptools leaves it at the end
+        pairs = [(name, value.strip(b" \t")) for name, value in sent]
+        headers = decisive(pairs)
+        self.check_names(headers)
+        principal = ANONYMOUS if is_open else self.principal(headers)
+        length = headers.get(b"content-length", b"")
+        admitted = Admitted(
+            pairs,
+            principal,
+            headers.get(SESSION),
+            int(length[:20]) if length.isdigit() else 0,
+            headers.get(VERSION, _UNSAID) not in HANDSHAKE_VERSIONS,
+            plain(pairs, json_only=self._json),
+        )
+        if key and _can_be_kept(key):
+            if len(self._known) >= KEPT:
+                self._known.clear()
+            self._known[key] = admitted
+        return admitted
 
     def check_names(self, headers: Headers) -> None:
         """Refuse what is not on the exact Host and Origin lists, against DNS rebinding (CVE-2025-66416)."""
@@ -69,7 +127,12 @@ class Admission:
         return user
 
 
-def decisive(pairs: list[tuple[bytes, bytes]]) -> Headers:
+def _can_be_kept(sent: tuple[tuple[bytes, bytes], ...]) -> bool:
+    size = sum(len(name) + len(value) for name, value in sent)
+    return len(sent) <= _KEPT_HEADERS and size <= _KEPT_BYTES and not any(name in _SECRET for name, _ in sent)
+
+
+def decisive(pairs: Pairs) -> Headers:
     """The headers that decide anything. Two of one are refused: each side might believe another one."""
     found: Headers = {}
     for name, value in pairs:

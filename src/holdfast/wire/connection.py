@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
@@ -13,6 +14,10 @@ CONNECTION = "holdfast.connection"
 MAX_HEAD = 64 * 1024
 """Bytes of a request's line and headers. h11 has a limit of its own, httptools has none."""
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_JSON = "content-type: application/json\r\ncontent-length: "
+_HEADS: Mapping[int, bytes] = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n{_JSON}".encode() for status in HTTPStatus
+}
 _Installed: Any = AutoHTTPProtocol
 
 
@@ -38,11 +43,15 @@ class Punctual:
         self._stall: asyncio.TimerHandle | None = None
         self._lost = False
         self._caller: asyncio.Task[Any] | None = None
+        self._by_httptools = False
+        self._answering: Any = None
         self._app = self.app  # type: ignore[has-type]  # the protocol's
         self.app = self._served
 
     def _served(self, scope: Any, receive: Any, send: Any) -> Any:
         scope[CONNECTION] = self
+        if self._by_httptools:  # requests sent ahead have their cycles already, but their turn comes after this one
+            self._answering = send.__self__
         return self._app(scope, receive, send)
 
     def connection_made(self, transport: Any) -> None:
@@ -55,6 +64,7 @@ class Punctual:
         self._stop()
         self.resume_writing()
         self._lost = True
+        self._answering = None
         self.app = self._app  # ends the circle, so that the connection goes at once
         super().connection_lost(exc)  # type: ignore[misc]  # the protocol's
         if self._caller is not None:
@@ -79,6 +89,7 @@ class Punctual:
         """Called by httptools, which would add trailers to the headers after these were checked, and without end."""
         super().on_headers_complete()  # type: ignore[misc]  # the protocol's
         self.headers = _Dropped()
+        self._by_httptools = True
 
     def pause_writing(self) -> None:
         """Called by the loop when the client lets much of an answer wait."""
@@ -96,6 +107,23 @@ class Punctual:
     def received(self) -> bool:
         """Whether all of the request under way has arrived."""
         return not self.cycle.more_body
+
+    def answer(self, status: int, body: bytes) -> bool:
+        """Answer the POST under way with JSON in one piece: uvicorn checks and writes head and body each by itself.
+
+        ``False`` when it has to be sent as usual: over h11, and where anything about the connection is not plain.
+        """
+        cycle = self._answering
+        if cycle is None or cycle.response_started or cycle.disconnected or not cycle.keep_alive:
+            return False
+        if self.flow.write_paused or cycle.default_headers or cycle.access_log:
+            return False
+        cycle.response_started = True
+        self.transport.write(b"%b%d\r\n\r\n%b" % (_HEADS[status], len(body), body))
+        cycle.response_complete = True
+        cycle.message_event.set()
+        cycle.on_response()
+        return True
 
     async def while_there(self, work: Awaitable[None]) -> None:
         """Await ``work``, which is cancelled when the client leaves; then this returns as if it had come to its end."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from holdfast.wire import results
 from holdfast.wire.direct import Answers, DirectCall, Sender, served
 from holdfast.wire.directsession import ClientRefused
-from holdfast.wire.httpheaders import Plain, agree, plain
+from holdfast.wire.httpheaders import Plain, agree
 from holdfast.wire.recognise import LEVELS, Envelope, handshake_envelope, modern_envelope
 
 if TYPE_CHECKING:
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from holdfast.core.endpoint import Endpoint
     from holdfast.core.pipeline import Answer
     from holdfast.core.principal import Principal
+    from holdfast.wire.connection import Punctual
     from holdfast.wire.messages import Message
 
-Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+User = Callable[["Principal"], Any]
 
 SILENT_FOR: Final = 15.0
 """Seconds between signs of life while a call is silent, so that no proxy takes its connection for dead (SDK 2.3)."""
@@ -70,24 +71,29 @@ class DirectHttp:
         self._channel = _NoWayBack()
         self._schemas: dict[str, tuple[Any, bool]] = {}  # bounded by the tools that were called and exist
 
-    async def take(self, message: Message, scope: Scope, receive: Receive, send: Send, principal: Principal) -> bool:
-        """Answer a POST, if it is plain."""
-        if message.kind != "request":
-            return False
-        headers = plain(scope["headers"], json_only=self._json)
-        if headers is None:
-            return False
-        found = self._modern(message.body, headers, principal) if headers.modern else self._earlier(message, principal)
-        if found is None:
-            return False
+    def find(self, message: Message, headers: Plain | None, principal: Principal) -> bytes | DirectCall | None:
+        """The answer to a POST, or the call to serve for it; ``None`` when it is not plain."""
+        if headers is None or message.kind != "request":
+            return None
+        return self._modern(message.body, headers, principal) if headers.modern else self._earlier(message, principal)
+
+    async def answer(
+        self, found: bytes | DirectCall, receive: Receive, send: Send, user: User | None, connection: Punctual | None
+    ) -> None:
+        """Answer with what was found. ``user`` gives the caller as the SDK knows it.
+
+        Over a connection of our own, which cancels this when its client leaves, nobody has to watch for that here.
+        """
         with suppress(OSError):  # of sending: the client has left, and nobody is there to be told
             if isinstance(found, bytes):
-                await _answer(send, 200, found)
-            elif headers.modern:
-                await _Exchange(self, found, receive, send).serve(scope.get("user"))
+                await _answer(send, 200, found, connection)
+            elif found.session.era == "handshake":
+                await _answer(send, 200, await self.response(found, None, user), connection)
+            elif connection is not None and self._json:
+                raw = await self.response(found, self.stamp, user)
+                await _answer(send, _status(raw), raw, connection)
             else:
-                await _answer(send, 200, await self.response(found, None, scope.get("user")))
-        return True
+                await _Exchange(self, found, receive, send, connection).serve(user)
 
     def _modern(self, body: Mapping[str, Any], headers: Plain, principal: Principal) -> bytes | DirectCall | None:
         envelope = modern_envelope(body.get("params"))
@@ -117,11 +123,12 @@ class DirectHttp:
             known = self._schemas[tool] = (schema, b'"x-mcp-header"' in results.encode(schema))
         return known[1]
 
-    async def response(self, call: DirectCall, stamp: bytes | None, user: Any) -> bytes:
+    async def response(self, call: DirectCall, stamp: bytes | None, user: User | None) -> bytes:
         """The response to a call."""
 
         async def judged(call: DirectCall, answer: Answer) -> bytes:
-            raw: bytes = await self._sdk.judged(call, answer, stamp is not None, user)
+            caller = None if user is None else user(call.request.principal)
+            raw: bytes = await self._sdk.judged(call, answer, stamp is not None, caller)
             return raw
 
         return await served(self._endpoint, call, stamp, judged)
@@ -140,11 +147,14 @@ class DirectHttp:
 class _Exchange:
     """One call of 2026-07-28: ended when its client leaves, and kept alive while it is silent for long."""
 
-    def __init__(self, owner: DirectHttp, call: DirectCall, receive: Receive, send: Send) -> None:
+    def __init__(
+        self, owner: DirectHttp, call: DirectCall, receive: Receive, send: Send, connection: Punctual | None
+    ) -> None:
         self._owner = owner
         self._call = call
         self._receive = receive
         self._send = send
+        self._connection = connection
         self._task: Any = asyncio.current_task()
         self._loop = asyncio.get_running_loop()
         self._waits: asyncio.Handle
@@ -153,13 +163,14 @@ class _Exchange:
         self._streaming = False
         self._left = False
 
-    async def serve(self, user: Any) -> None:
+    async def serve(self, user: User | None) -> None:
         """Serve it to its end. Most calls never wait, and need nobody to watch them."""
         self._waits = self._loop.call_soon(self._watch, 1)  # quick calls end in the turn after the one they begin in
         try:
             raw = await self._owner.response(self._call, self._owner.stamp, user)
-            async with self._sending:  # a sign of life that has begun is sent whole
-                self._unwatch()
+            if self._sending.locked():  # a sign of life that has begun is sent whole
+                await self._sending.acquire()
+            self._unwatch()
             if not self._left:
                 await self._end(raw)
             else:  # the call ended all the same
@@ -180,24 +191,33 @@ class _Exchange:
             frame = b"event: message\r\ndata: " + raw + b"\r\n\r\n"
             await self._send({"type": "http.response.body", "body": frame, "more_body": False})
         else:
-            await _answer(self._send, _STATUS.get(raw.code, 200) if isinstance(raw, results.Failure) else 200, raw)
+            await _answer(self._send, _status(raw), raw, self._connection)
 
     def _watch(self, turns: int) -> None:
         """The call waits for longer than ``turns``: somebody must see its client leave meanwhile."""
         if turns:
             self._waits = self._loop.call_soon(self._watch, turns - 1)
+        elif self._connection is not None:  # which does that, so that only silence is left to be seen
+            self._waits = self._loop.call_later(SILENT_FOR, self._stay)
         else:
-            self._beside = self._loop.create_task(self._keep(), name="holdfast-exchange")
+            self._stay()
+
+    def _stay(self) -> None:
+        self._beside = self._loop.create_task(self._keep(), name="holdfast-exchange")
 
     async def _keep(self) -> None:
         with suppress(OSError):  # of sending or receiving: the client has left
+            if self._connection is not None:  # the first silence is over
+                await self._sign_of_life()
             while not await self._gone():
-                async with self._sending:
-                    await self._sign_of_life()
+                await self._sign_of_life()
         self._left = True
         self._task.cancel()
 
     async def _gone(self) -> bool:
+        if self._connection is not None:
+            await asyncio.sleep(SILENT_FOR)
+            return False
         try:
             async with asyncio.timeout(None if self._owner.json_only else SILENT_FOR):
                 while (await self._receive())["type"] != "http.disconnect":
@@ -207,13 +227,19 @@ class _Exchange:
         return True
 
     async def _sign_of_life(self) -> None:
-        if not self._streaming:
-            self._streaming = True
-            await self._send({"type": "http.response.start", "status": 200, "headers": list(_EVENTS)})
-        await self._send({"type": "http.response.body", "body": b": ping\r\n\r\n", "more_body": True})
+        async with self._sending:
+            if not self._streaming:
+                self._streaming = True
+                await self._send({"type": "http.response.start", "status": 200, "headers": list(_EVENTS)})
+            await self._send({"type": "http.response.body", "body": b": ping\r\n\r\n", "more_body": True})
 
 
-async def _answer(send: Send, status: int, body: bytes) -> None:
-    headers = [_JSON, (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def _status(raw: bytes) -> int:
+    return _STATUS.get(raw.code, 200) if isinstance(raw, results.Failure) else 200
+
+
+async def _answer(send: Send, status: int, body: bytes, connection: Punctual | None) -> None:
+    if connection is None or not connection.answer(status, body):
+        headers = [_JSON, (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})

@@ -8,15 +8,15 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from holdfast.core.principal import ANONYMOUS, PRINCIPAL, Principal
-from holdfast.wire.admission import CLOSE, SESSION, VERSION, Admission, Headers, Refused, decisive
+from holdfast.core.principal import PRINCIPAL
+from holdfast.wire.admission import CLOSE, Admission, Admitted, Refused
 from holdfast.wire.connection import CONNECTION, Punctual
 from holdfast.wire.messages import INVALID_REQUEST, Malformed, Message, message_bounds, parse, same_id
 from holdfast.wire.monitoring import OPEN_PATHS, PATHS, Monitored, Receive, Send, reply, respond
-from holdfast.wire.recognise import HANDSHAKE
 
 if TYPE_CHECKING:
     from holdfast.core.config import Settings
+    from holdfast.core.principal import Principal
     from holdfast.wire.directhttp import DirectHttp
 
 Scope = dict[str, Any]
@@ -26,7 +26,6 @@ MESSAGE = "holdfast.message"
 """Key in the ASGI scope under which the application finds the message, parsed."""
 _JSON = "application/json"
 _TEXT = "text/plain; charset=utf-8"
-_HANDSHAKE = frozenset(version.encode() for version in HANDSHAKE)
 
 
 class Edge:
@@ -43,7 +42,8 @@ class Edge:
         self._app = app
         self._direct = direct
         self._live = live
-        self._admission = Admission(settings, hosts)
+        self._admission = admission = Admission(settings, hosts)
+        self._user = admission.user if admission.by_token else None
         self._most = settings.http.connections
         self._patience = settings.http.receive_timeout
         self._largest = settings.limits.message
@@ -65,10 +65,10 @@ class Edge:
         self._open += 1
         begun = False
 
-        async def noted(event: dict[str, Any]) -> None:
+        def noted(event: dict[str, Any]) -> Awaitable[None]:
             nonlocal begun
             begun = True
-            await send(event)
+            return send(event)
 
         try:
             await self._serve(scope, receive, noted)
@@ -88,56 +88,61 @@ class Edge:
         path = scope["path"]
         if self._open > self._most and path not in OPEN_PATHS:  # a probe must not take a busy server for a dead one
             raise Refused(503, "the server is busy; try again in a moment", ((b"retry-after", b"1"),))
-        # RFC 9110, section 5.5: whitespace around a value is not part of it, but httptools leaves it at the end
-        pairs = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
-        headers = decisive(pairs)
-        admission = self._admission
-        admission.check_names(headers)
-        principal = ANONYMOUS if path in OPEN_PATHS else admission.principal(headers)
+        admitted = self._admission.admit(scope["headers"], is_open=path in OPEN_PATHS)
+        method = scope["method"]
         if path == MCP_PATH:
-            inner = {**scope, "headers": pairs, PRINCIPAL: principal}
-            if admission.by_token:
-                inner["user"] = admission.user(principal)
-            await self._mcp(inner, headers, receive, send)
+            if method == "POST":
+                await self._post(scope, admitted, receive, send)
+            elif method == "GET":
+                await self._standing(self._inner(scope, admitted), receive, send)
+            else:
+                await self._app(self._inner(scope, admitted), receive, send)
         elif path not in PATHS:
             raise Refused(404, f"nothing is here; MCP is served at {MCP_PATH}")
-        elif scope["method"] not in ("GET", "HEAD"):
+        elif method not in ("GET", "HEAD"):
             raise Refused(405, "this page is read with GET", ((b"allow", b"GET, HEAD"),))
         else:
             await respond(self._live, path, send)
 
-    async def _mcp(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
-        if scope["method"] == "GET":
-            await self._standing(scope, receive, send)
-            return
-        if scope["method"] != "POST":
-            await self._app(scope, receive, send)
-            return
+    def _inner(self, scope: Scope, admitted: Admitted) -> Scope:
+        """What the SDK's application sees of a request."""
+        inner = {**scope, "headers": list(admitted.pairs), PRINCIPAL: admitted.principal}
+        if self._user is not None:
+            inner["user"] = self._user(admitted.principal)
+        return inner
+
+    async def _post(self, scope: Scope, admitted: Admitted, receive: Receive, send: Send) -> None:
         connection: Punctual | None = scope.get(CONNECTION)
-        body = await self._body(headers, receive, whole=connection is not None and connection.received)
+        if admitted.length > self._largest:
+            raise self._too_large()
+        whole = connection is not None and connection.received
+        body = await (self._received(receive) if whole else self._in_time(receive))
+        key = None
         try:
-            message = scope[MESSAGE] = parse(body, self._bounds)
-            key = self._claimed(message, headers.get(SESSION), scope[PRINCIPAL])
+            message = parse(body, self._bounds)
+            if admitted.session is not None:
+                key = self._claimed(message, admitted.session, admitted.principal)
         except Malformed as error:
             raise Refused(400, error.reply()) from None
         try:
-            version = headers.get(VERSION, b"2025-03-26")  # what a request without the header means (2025-11-25)
-            work = self._answered(message, body, scope, receive, send)
-            await (work if connection is None or version in _HANDSHAKE else connection.while_there(work))
+            # what is plain is answered here, everything else by the SDK's application
+            direct = self._direct
+            found = None if direct is None else direct.find(message, admitted.plain, admitted.principal)
+            work: Awaitable[None]
+            if direct is not None and found is not None:
+                work = direct.answer(found, receive, send, self._user, connection)
+            else:
+                inner = self._inner(scope, admitted)
+                inner[MESSAGE] = message
+                work = self._app(inner, _replay(body, receive), send)
+            await (work if connection is None or not admitted.leaves else connection.while_there(work))
         finally:
             if key is not None:
                 self._under_way.discard(key)
 
-    async def _answered(self, message: Message, body: bytes, scope: Scope, receive: Receive, send: Send) -> None:
-        """What is plain is answered here, everything else by the SDK's application."""
-        if self._direct is None or not await self._direct.take(message, scope, receive, send, scope[PRINCIPAL]):
-            await self._app(scope, _replay(body, receive), send)
-
-    def _claimed(
-        self, message: Message, session: bytes | None, principal: Principal
-    ) -> tuple[str, bytes, int | str] | None:
+    def _claimed(self, message: Message, session: bytes, principal: Principal) -> tuple[str, bytes, int | str] | None:
         """Refuse a second request of a session under the id of one under way: the first would never be answered."""
-        if session is None or message.kind != "request":
+        if message.kind != "request":
             return None
         key = (principal.name, session, same_id(message.body["id"]))
         if key in self._under_way:
@@ -167,13 +172,8 @@ class Edge:
         if self._leaving.is_set() and not ended:
             await send({"type": "http.response.body", "body": b""})
 
-    async def _body(self, headers: Headers, receive: Receive, *, whole: bool) -> bytes:
-        """The whole body, within its size and its time (uvicorn has no deadline for receiving)."""
-        length = headers.get(b"content-length", b"")
-        if length.isdigit() and int(length[:20]) > self._largest:
-            raise self._too_large()
-        if whole:
-            return await self._received(receive)
+    async def _in_time(self, receive: Receive) -> bytes:
+        """The whole body, within its time (uvicorn has no deadline for receiving)."""
         try:
             async with asyncio.timeout(self._patience):
                 return await self._received(receive)
@@ -181,6 +181,7 @@ class Edge:
             raise Refused(408, "the request did not arrive in time", (CLOSE,)) from None
 
     async def _received(self, receive: Receive) -> bytes:
+        """The whole body, within its size."""
         parts, size = [], 0
         while True:
             event = await receive()

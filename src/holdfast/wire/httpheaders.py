@@ -11,7 +11,7 @@ _WANTED: Final = frozenset((b"content-type", b"accept", b"mcp-protocol-version",
 _PARAM: Final = b"mcp-param-"
 _JSON: Final = b"application/json"
 _EVENTS: Final = b"text/event-stream"
-_HANDSHAKE: Final = frozenset(version.encode() for version in HANDSHAKE)
+HANDSHAKE_VERSIONS: Final = frozenset(version.encode() for version in HANDSHAKE)
 _MODERN: Final = MODERN.encode()
 _NAMED: Final[Mapping[str, str]] = {"tools/call": "name"}
 
@@ -44,7 +44,7 @@ def plain(headers: Iterable[tuple[bytes, bytes]], *, json_only: bool) -> Plain |
     version = found.get(b"mcp-protocol-version")
     if version == _MODERN:
         return Plain(True, found)
-    return Plain(False, found) if version is None or version in _HANDSHAKE else None
+    return Plain(False, found) if version is None or version in HANDSHAKE_VERSIONS else None
 
 
 def agree(headers: Plain, body: Mapping[str, Any]) -> bool:

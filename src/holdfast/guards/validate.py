@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from typing import Any
+
 from holdfast.core.operation import Operation
 from holdfast.core.pipeline import Answer, Call, Proceed
 from holdfast.guards.parts import Parts
@@ -17,11 +20,11 @@ class Validate:
         self._sandbox = sandbox
         self._bounds = bounds
 
-    async def around(self, proceed: Proceed, call: Call, /) -> Answer:
+    def around(self, proceed: Proceed, call: Call, /) -> Coroutine[Any, Any, Answer]:
         """Fill in ``call.args``."""
         call.bytes_in = check_value(call.arguments, self._bounds)
         call.args = self._check(call.arguments, self._sandbox)
-        return await proceed(call)
+        return proceed(call)
 
 
 def recipe(operation: Operation, parts: Parts) -> Validate:

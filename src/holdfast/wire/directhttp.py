@@ -12,7 +12,7 @@ from holdfast.wire import results
 from holdfast.wire.direct import Answers, DirectCall, Sender, served
 from holdfast.wire.directsession import ClientRefused
 from holdfast.wire.httpheaders import Plain, agree
-from holdfast.wire.recognise import LEVELS, Envelope, handshake_envelope, modern_envelope
+from holdfast.wire.recognise import LEVELS, Envelope, handshake_envelope
 
 if TYPE_CHECKING:
     from holdfast.core.config import HttpSettings
@@ -96,7 +96,7 @@ class DirectHttp:
                 await _Exchange(self, found, receive, send, connection).serve(user)
 
     def _modern(self, body: Mapping[str, Any], headers: Plain, principal: Principal) -> bytes | DirectCall | None:
-        envelope = modern_envelope(body.get("params"))
+        envelope = self._answers.envelopes.read(body.get("params"))
         if envelope is None or envelope.level is not None or not agree(headers, body):
             return None
         if envelope.progress is not None and not self._json:

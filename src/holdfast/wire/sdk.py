@@ -1,4 +1,4 @@
-"""The one module that knows the SDK's undocumented names: an ``Endpoint`` as a server of the official SDK (2.3)."""
+"""An ``Endpoint`` as a server of the official SDK (2.3), whose undocumented names only ``wire/sdk*.py`` know."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def tools(count: int) -> Subject:
 
 def waiting() -> Subject:
     """holdfast with a tool whose calls wait, and places for all of them: they are counted, not refused."""
-    places = {f"HOLDFAST_LIMITS__{name}": "100000" for name in ("CONCURRENCY", "TOTAL", "QUEUE")}
+    places = {f"HOLDFAST_LIMITS__{name}": "100000" for name in ("CONCURRENCY", "TOTAL", "QUEUE", "IN_FLIGHT")}
     patience = {"HOLDFAST_LIMITS__TIMEOUT": "600"}
     return Subject("waiting", "waiting", SERVERS / "waiting.py", settings=AMPLE | places | patience)
 

@@ -50,6 +50,7 @@ class LimitSettings(_Section):
     elements: int = Field(100_000, gt=0, description="values in the arguments, all levels together")
     message: int = Field(4 * MIB, gt=0, description="bytes of one message: a line, or an HTTP body")
     threads: int = Field(64, gt=0, description="worker threads for synchronous tools")
+    in_flight: int = Field(1_024, gt=0, description="requests of one connection over pipes under way at once")
 
 
 class HttpSettings(_Section):

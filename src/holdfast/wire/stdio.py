@@ -21,11 +21,12 @@ FLUSH = 0.5
 LOADING = 5.0
 """Seconds more for what the dispatcher above needs to be loaded, which takes one on an idle machine."""
 MAX_UNDER_WAY = 1_024
-"""Requests of one connection under way at once. Calls are bounded below that by ``limits.total`` and by each tool's
-places and queue; this bounds whatever else could be asked and never be answered."""
+"""Requests of one connection under way at once, unless a setting says otherwise (``limits.in_flight``). Calls are bounded
+below that by ``limits.total`` and by each tool's places and queue; this bounds whatever else could be asked and never be
+answered."""
 BUSY = -32000
 """JSON-RPC 2.0, section 5.1: from here down to -32099 servers have codes of their own."""
-_BUSY = f"busy: {MAX_UNDER_WAY} requests are under way; wait for their answers, then try again"
+_BUSY = "busy: {} requests are under way; wait for their answers, then try again"
 MAX_COMPLAINTS = 100
 """Error replies to malformed lines in one second; past that a flood of garbage is only counted."""
 
@@ -60,6 +61,7 @@ class Lines:
         self._complaints = (0.0, 0)
         self.refused = 0
         self.drain = DRAIN
+        self.most = MAX_UNDER_WAY
         self.ahead: Callable[[], object] = _unheld
         """Called before anything is written here, and before the next line is waited for: what others hold back goes
         first."""
@@ -162,8 +164,9 @@ class Lines:
         key = same_id(request_id)
         if key in self._under_way:
             raise Malformed(INVALID_REQUEST, "a request with this id is still under way; use another id")
-        if len(self._under_way) >= MAX_UNDER_WAY:
-            self._write(_line(Malformed(BUSY, _BUSY, request_id).reply()))  # each one is told, garbage is not
+        if len(self._under_way) >= self.most:
+            busy = Malformed(BUSY, _BUSY.format(self.most), request_id)
+            self._write(_line(busy.reply()))  # each one is told, garbage is not
             return False
         self._under_way[key] = request_id
         self._idle.clear()

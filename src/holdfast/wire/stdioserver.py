@@ -30,6 +30,7 @@ async def serve(server: Servable, loaded: Loaded, claimed: Claim | None = None) 
         intake, outlet = await open_pipes(taken.input, taken.output, limits.message)
         stack.callback(intake.close)
         lines = Lines(intake, outlet, None, bounds)
+        lines.most = limits.in_flight
 
         def stop() -> None:
             live.drain()

@@ -21,9 +21,9 @@ FLUSH = 0.5
 LOADING = 5.0
 """Seconds more for what the dispatcher above needs to be loaded, which takes one on an idle machine."""
 MAX_UNDER_WAY = 1_024
-"""Requests of one connection under way at once, unless a setting says otherwise (``limits.in_flight``). Calls are bounded
-below that by ``limits.total`` and by each tool's places and queue; this bounds whatever else could be asked and never be
-answered."""
+"""Requests of one connection under way at once, unless a setting says otherwise (``limits.in_flight``). Calls are
+bounded below that by ``limits.total`` and by each tool's places and queue; this bounds whatever else could be asked and
+never be answered."""
 BUSY = -32000
 """JSON-RPC 2.0, section 5.1: from here down to -32099 servers have codes of their own."""
 _BUSY = "busy: {} requests are under way; wait for their answers, then try again"

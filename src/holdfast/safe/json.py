@@ -103,7 +103,7 @@ def loads(raw: bytes, bounds: Bounds = DEFAULT) -> Any:
         value = from_json(raw, allow_inf_nan=False, cache_strings="keys")
     except ValueError:
         return _slowly(raw, bounds)  # which tells what is wrong
-    if len(raw) <= _LARGE and b'": ' not in raw and to_json(value) == raw:  # so nothing came twice, or went beyond
+    if b'": ' not in raw[:_LARGE] and to_json(value) == raw:  # compact, so nothing came twice, or went beyond
         if not digits_fit(raw, bounds):
             return _slowly(raw, bounds)
     elif not (numbers_fit(raw, value, bounds) and names_are_unique(raw, value)):

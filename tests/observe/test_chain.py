@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from holdfast.observe import chain
 from holdfast.observe.chain import GENESIS, RESERVED, Head, link, link_call, link_plain, read
 
 NAMES = st.one_of(
@@ -70,3 +73,10 @@ def test_what_is_not_plain_is_left_to_the_other() -> None:
         assert link_plain(GENESIS, TIME, {"name": odd}) is None
     for name in ("hash", "a b", "\u00e9", ""):
         assert link_plain(GENESIS, TIME, {name: 1}) is None
+
+
+def test_the_hash_is_sha_256_whoever_makes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert chain.sha256(b"a line").hexdigest() == hashlib.sha256(b"a line").hexdigest()
+    for name in ("_sha2", "_sha256"):
+        monkeypatch.setitem(sys.modules, name, None)  # as in an interpreter without them
+    assert chain._hasher() is hashlib.sha256

@@ -9,9 +9,10 @@ import time
 from typing import Any
 
 import pytest
+from support.marked import marked
 
 from holdfast.core.clock import SystemClock
-from holdfast.isolation.inline import LoopBlocked, inline
+from holdfast.isolation.inline import LoopBlocked
 from holdfast.watchdog.heartbeat import Block, Heartbeat, Thresholds
 
 QUICK = Thresholds(heartbeat=0.01, lag=0.05, interrupt=0.3)
@@ -82,7 +83,7 @@ async def call(seconds: float, deadline: float) -> str:
         block_the_loop(seconds)
         return "slept"
 
-    return str(await inline(deadline, tool, None, None, {}))
+    return str(await marked(deadline, tool))
 
 
 async def test_a_call_that_blocks_the_loop_past_its_deadline_is_interrupted() -> None:

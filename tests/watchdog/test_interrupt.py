@@ -12,8 +12,9 @@ from types import FrameType, SimpleNamespace
 from typing import Any
 
 import pytest
+from support.marked import marked
 
-from holdfast.isolation.inline import LoopBlocked, inline
+from holdfast.isolation.inline import LoopBlocked
 from holdfast.watchdog import interrupt
 from holdfast.watchdog.interrupt import Interrupter, interruptible
 
@@ -68,7 +69,7 @@ async def blocked(seconds: float, how: Callable[[float], None] = time.sleep, all
         how(seconds)
         return "slept"
 
-    return str(await inline(time.monotonic() + allowed, tool, None, None, {}))
+    return str(await marked(time.monotonic() + allowed, tool))
 
 
 def spin(seconds: float) -> None:
@@ -107,7 +108,7 @@ async def test_without_a_deadline_only_the_longest_block_counts(interrupter: Int
         return "done"
 
     with Shots(interrupter):
-        assert await inline(None, tool, None, None, {}) == "done"
+        assert await marked(None, tool) == "done"
 
 
 async def test_waiting_tools_never_see_it(interrupter: Interrupter) -> None:
@@ -116,7 +117,7 @@ async def test_waiting_tools_never_see_it(interrupter: Interrupter) -> None:
         return "waited"
 
     with Shots(interrupter):
-        assert await inline(0.0, tool, None, None, {}) == "waited"
+        assert await marked(0.0, tool) == "waited"
 
 
 @pytest.mark.parametrize(

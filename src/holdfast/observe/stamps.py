@@ -22,12 +22,7 @@ class Stamps:
 
     def millis(self, when: float) -> str:
         """Return it cut to milliseconds, as log lines have it."""
-        second = floor(when)
-        micros = round((when - second) * 1e6)
-        known, words = self._last
-        if second != known or micros == SECOND:
-            words, micros = self._anew(second, micros)
-        return f"{words}.{micros // 1000:03d}Z"
+        return f"{self.micros(when)[:-4]}Z"
 
     def micros(self, when: float) -> str:
         """Return it in microseconds, as audit lines have it."""

@@ -8,9 +8,10 @@ import importlib
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.wire.messages import REPEATED
+from holdfast.wire.streams import Stream
 
 if TYPE_CHECKING:
     from holdfast.wire.messages import Message
@@ -22,7 +23,7 @@ LAST: Final = 1.0
 """Seconds that the SDK gets to end once the connection has."""
 
 
-class Relay:
+class Relay(Stream):
     """Both streams that the SDK serves, in ``context``.
 
     ``before`` is what it has to know of the connection's beginning. Should it fail, ``lost`` is called then and for
@@ -101,15 +102,6 @@ class Relay:
                 self._room.set()  # whoever waits there learns that nobody takes it
                 self._lost()
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_error: object) -> None:
-        await self.aclose()
-
-    def __aiter__(self) -> Self:
-        return self
-
     async def __anext__(self) -> Any:
         while not self._items:
             if self._ended:
@@ -120,13 +112,6 @@ class Relay:
         if len(self._items) < MAX_WAITING // 2:
             self._room.set()
         return self._lines.coded(message)
-
-    async def receive(self) -> Any:
-        """The next item; the SDK's stream protocol."""
-        return await self.__anext__()
-
-    async def aclose(self) -> None:
-        """The SDK's stream protocol; the connection is closed by whoever opened it."""
 
     async def send(self, item: Any) -> None:
         """Send one message of the SDK's."""

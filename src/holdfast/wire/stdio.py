@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Container
 from contextlib import suppress
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 from pydantic_core import PydanticSerializationError, to_json
 
@@ -13,6 +13,7 @@ from holdfast.safe.json import Bounds
 from holdfast.safe.json import dumps as careful_dumps
 from holdfast.wire.messages import INVALID_REQUEST, PARSE_ERROR, Malformed, Message, guess_id, parse, same_id
 from holdfast.wire.pipes import Intake, Outlet, Oversized
+from holdfast.wire.streams import Stream
 
 DRAIN = 1.5
 """Seconds that calls under way get after the client closed its end; clients send SIGTERM after 2 s (SDK 2.3)."""
@@ -43,7 +44,7 @@ class Codec(Protocol):
         ...
 
 
-class Lines:
+class Lines(Stream):
     """Both streams of one connection: iterate it to receive, ``send`` to answer.
 
     It knows which requests are under way, so a second request with an id in use is refused, and the end of input waits
@@ -67,15 +68,6 @@ class Lines:
         first."""
         self.loading: asyncio.Future[Any] | None = None
         """Done when the dispatcher above can take messages; calls that wait for it are under way too."""
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_error: object) -> None:
-        await self.aclose()
-
-    def __aiter__(self) -> Self:
-        return self
 
     async def __anext__(self) -> Any:
         message = await self.message()
@@ -117,13 +109,6 @@ class Lines:
     @codec.setter
     def codec(self, codec: Codec) -> None:
         self._codec = codec
-
-    async def receive(self) -> Any:
-        """The next item; the SDK's stream protocol."""
-        return await self.__anext__()
-
-    async def aclose(self) -> None:
-        """The SDK's stream protocol; the descriptors are closed by whoever opened them."""
 
     async def send(self, item: Any) -> None:
         """Write one message as one line, and wait while the client does not read."""

@@ -17,8 +17,9 @@ from support.calls import ask, code, living, logged, server_in, text
 from holdfast import DatabaseTool, Depends, FileTool, ReadPath, ReadQuery, Server, ToolInput, WritePath
 from holdfast.core.bases import Table
 from holdfast.core.context import Context
+from holdfast.core.reach import build_sandbox
 from holdfast.errors import AuditUnavailable, ConfigurationError, MissingSetting
-from holdfast.plant import Plant, build_sandbox
+from holdfast.plant import Plant
 from holdfast.testing import Workspace, settings_for
 
 

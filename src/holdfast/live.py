@@ -18,11 +18,12 @@ from holdfast.core.failures import as_protocol_error, as_result
 from holdfast.core.operation import Operation
 from holdfast.core.pipeline import Answer, Call, Proceed
 from holdfast.core.principal import Principal
+from holdfast.core.reach import check_needs
 from holdfast.core.registry import Registry
 from holdfast.core.resource import MAX_URI, Resource
 from holdfast.errors import Draining, ProtocolError, UnknownName
 from holdfast.guards import chain
-from holdfast.plant import Plant, check_needs
+from holdfast.plant import Plant
 
 _NEWS: dict[str, tuple[Listed, ...]] = {
     "tools": ("tools",),

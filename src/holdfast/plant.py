@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from holdfast.core.clock import Clock, SystemClock
 from holdfast.core.events import Events
 from holdfast.core.layers import Loaded
-from holdfast.core.operation import Operation
-from holdfast.errors import ConfigurationError, MissingSetting
+from holdfast.core.reach import build_sandbox
+from holdfast.errors import ConfigurationError
 from holdfast.guards.parts import Parts
 from holdfast.isolation.threads import ThreadPool
 from holdfast.observe.audit import AuditLog
@@ -29,8 +29,6 @@ from holdfast.resources.allocator import hold_thresholds, set_aside
 from holdfast.resources.tracker import Occupancy
 from holdfast.resources.tracking import install as install_tracking
 from holdfast.safe.outgoing import Outgoing
-from holdfast.safe.policy import UrlPolicy
-from holdfast.safe.sandbox import Sandbox
 from holdfast.safe.secrets import MIN_LENGTH, SecretRegistry
 from holdfast.safe.secrets import require as require_redaction
 from holdfast.state.location import default_state_dir
@@ -220,40 +218,3 @@ class Plant:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(thread_name_prefix="asyncio"))
         self.parts.sandbox.close()
         self.pipe.close(LAST_WORDS)
-
-
-def build_sandbox(loaded: Loaded) -> Sandbox:
-    """Open what the settings allow handles to reach. Raises ``ConfigurationError``."""
-    settings = loaded.settings
-    root = database = None
-    if settings.workspace is not None:
-        from holdfast.safe.paths import Root
-
-        root = Root(settings.workspace, read_only=settings.workspace_read_only)
-    if settings.database is not None:
-        from holdfast.safe.sql import Database
-
-        database = Database(settings.database)
-    urls = UrlPolicy(
-        allow=frozenset(settings.urls.allow),
-        ports=frozenset(settings.urls.ports),
-        timeout=settings.urls.timeout,
-        max_bytes=settings.urls.max_bytes,
-    )
-    return Sandbox(workspace=root, urls=urls, database=database)
-
-
-_SETTING = {
-    "workspace": "a workspace folder: set HOLDFAST_WORKSPACE",
-    "database": "a database: set HOLDFAST_DATABASE",
-}
-
-
-def check_needs(operations: Iterable[Operation], sandbox: Any) -> None:
-    """Raise ``MissingSetting`` when an operation takes a handle that this server cannot give."""
-    from holdfast.core.needs import needs_of
-
-    for operation in operations:
-        for need in sorted(needs_of(operation)):
-            if getattr(sandbox, need, None) is None:
-                raise MissingSetting(f"{operation.kind} {operation.name} needs {_SETTING.get(need, need)}")

@@ -8,6 +8,8 @@ BIN := .venv/bin
 # The outside judges: conformance/run_suite.py and clients/run_clients.py.
 JUDGES ?= ../shared/judges
 PYTEST_ARGS ?=
+# Tests run side by side, a file at a time; WORKERS=0 runs them one after the other.
+WORKERS ?= auto
 BENCH_ARGS ?=
 export HYPOTHESIS_STORAGE_DIRECTORY := $(CURDIR)/.cache/hypothesis
 
@@ -16,7 +18,8 @@ define say
 if [ -t 1 ] && [ -z "$${NO_COLOR:-}" ]; then printf '\033[1;36m== %s\033[0m\n' "$(1)"; else printf '== %s\n' "$(1)"; fi
 endef
 
-.PHONY: help venv demo test lint unit format conformance clients bench bench-quick bench-check lock env-example clean
+.PHONY: help venv demo test lint unit format conformance clients bench bench-quick bench-check fuzz mutants audit sbom \
+  lock env-example clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,7 +48,7 @@ unit: venv ## the tests alone, with branch coverage (PYTEST_ARGS="-k name" for s
 	@$(call say,pytest)
 	@mkdir -p .cache/coverage && rm -f .cache/coverage/*
 	@colour=no; if [ -t 1 ] && [ -z "$${NO_COLOR:-}" ]; then colour=yes; fi; \
-	  $(BIN)/coverage run -m pytest --color=$$colour $(PYTEST_ARGS) 2>&1 | tee .cache/pytest.log
+	  $(BIN)/coverage run -m pytest --color=$$colour --numprocesses=$(WORKERS) --dist=loadscope $(PYTEST_ARGS) 2>&1 | tee .cache/pytest.log
 	@$(call say,coverage)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report $(if $(PYTEST_ARGS),--fail-under=0)
@@ -75,6 +78,27 @@ bench-quick: venv ## the same as a first impression (2 minutes); records nothing
 bench-check: venv ## fail when holdfast's ratios are more than 15 % worse than the recorded ones (5 minutes)
 	@$(BIN)/python benchmarks/run.py --check $(BENCH_ARGS)
 
+# The seconds of each target, and which: TARGET=all or a name in security/fuzz/targets.py.
+SECONDS_EACH ?= 600
+TARGET ?= all
+fuzz: venv ## fuzz the guards (TARGET=all, SECONDS_EACH=600); exits with 1 when there is a finding
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r .ci/fuzz/fuzz.lock
+	@$(BIN)/python security/fuzz/run.py $(TARGET) --seconds $(SECONDS_EACH)
+
+mutants: venv ## break every check of the guards, one at a time (an hour); exits with 1 when no test notices one (MUTANTS=files)
+	@$(BIN)/python security/mutants/run.py $(MUTANTS)
+
+audit: ## the locked packages against published advisories; fails when it cannot see one that is known (AUDIT_ARGS=)
+	@.ci/venv .cache/security .ci/security/tools.lock
+	@.cache/security/bin/python security/audit.py .cache/security/bin/pip-audit requirements.lock $(AUDIT_ARGS)
+
+sbom: ## write dist/holdfast.cdx.json: every locked package, in CycloneDX
+	@.ci/venv .cache/security .ci/security/tools.lock
+	@mkdir -p dist
+	@.cache/security/bin/cyclonedx-py requirements requirements.lock --output-format JSON --output-reproducible \
+	  --output-file dist/holdfast.cdx.json
+	@echo "dist/holdfast.cdx.json"
+
 # One resolution for every supported Python and platform: uv writes markers and the hashes of every wheel, and no
 # address of any registry. Pins stay as they are unless pyproject.toml forces a change; `make lock UPGRADE=1` renews all.
 LOCK = .cache/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-config \
@@ -84,7 +108,9 @@ lock: ## write requirements.lock and the locks of CI's tools afresh
 	@$(LOCK) --all-extras --group dev --output-file requirements.lock pyproject.toml
 	@$(LOCK) --output-file .ci/lock/tool.lock .ci/lock/tool.in
 	@$(LOCK) --output-file .ci/judges/clients/fastmcp.lock .ci/judges/clients/fastmcp.in
-	@! grep -nE '://|file:' requirements.lock .ci/lock/tool.lock .ci/judges/clients/fastmcp.lock || \
+	@$(LOCK) --output-file .ci/security/tools.lock .ci/security/tools.in
+	@$(LOCK) --output-file .ci/fuzz/fuzz.lock .ci/fuzz/fuzz.in
+	@! grep -nE '://|file:' requirements.lock .ci/*/*.lock .ci/judges/clients/fastmcp.lock || \
 	  { echo "a lock names an address; another machine could not install from it" >&2; exit 1; }
 	@git diff --stat -- requirements.lock .ci
 

@@ -21,7 +21,13 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src"
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
-LOCKS = ["requirements.lock", ".ci/lock/tool.lock", ".ci/judges/clients/fastmcp.lock"]
+LOCKS = [
+    "requirements.lock",
+    ".ci/lock/tool.lock",
+    ".ci/judges/clients/fastmcp.lock",
+    ".ci/security/tools.lock",
+    ".ci/fuzz/fuzz.lock",
+]
 
 # Distributions whose import name is not their own name with underscores.
 IMPORTED_AS = {"google-re2": "re2", "python-dotenv": "dotenv", "opentelemetry-sdk": "opentelemetry"}

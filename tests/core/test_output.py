@@ -227,7 +227,7 @@ def test_the_text_of_an_answer_is_the_same_as_its_structure() -> None:
         (Raising, Raising()),
         (Public, SECRET),
     ],
-    ids=lambda value: str(value)[:40] if not isinstance(value, int) else "n",
+    ids=lambda value: str(value).partition(" at 0x")[0][:40] if not isinstance(value, int) else "n",
 )
 def test_a_value_that_does_not_fit_is_refused_and_not_repeated(declared: Any, value: Any) -> None:
     with pytest.raises(OutputInvalid) as refused:

@@ -1,0 +1,223 @@
+"""What is fuzzed: functions of bytes that end in silence, or with an ``AssertionError`` that is a finding.
+
+Each target states a property of one guard, not only that it survives. A target takes any bytes; refusals of the guard
+are answers, every other exception is a finding.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import cache
+from typing import Any, Final
+
+from holdfast.errors import HoldfastError, Refusal
+
+Target = Callable[[bytes], None]
+
+
+def _text(data: bytes) -> str:
+    """Any text that Python can hold, lone surrogates included."""
+    try:
+        return data.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return data.decode("utf-8", "replace")
+
+
+def paths(data: bytes) -> None:
+    """An accepted path has plain components only, stays beneath, and is its own normal form."""
+    from holdfast.safe.names import RESERVED, Deny, fold, parse
+
+    deny = Deny()
+    try:
+        parts = parse(_text(data), deny)
+    except Refusal:
+        return
+    for part in parts:
+        assert part not in ("", ".", "..")
+        assert not set(part) & set("/\\:\0\n")
+        assert not part.startswith(".")
+        assert not fold(part).startswith((RESERVED, ".git"))
+    assert parse("/".join(parts), deny) == parts
+
+
+def urls(data: bytes) -> None:
+    """What is accepted reads the same again, names no user, and an address in it is public."""
+    from holdfast.safe.addresses import is_public
+    from holdfast.safe.locations import parse
+    from holdfast.safe.policy import UrlPolicy
+
+    policy = UrlPolicy()
+    try:
+        found = parse(data.decode("utf-8", "replace"), policy)
+    except Refusal:
+        return
+    assert parse(found.url, policy) == found
+    assert found.url.isascii()
+    assert not set(found.url) & set(" \\\r\n\t\0#")
+    if found.host.startswith("[") or found.host.replace(".", "").isdigit():
+        assert is_public(found.name)
+
+
+def sql(data: bytes) -> None:
+    """An accepted statement is accepted again as it was written anew, and SQLite reads it with writes shut."""
+    from holdfast.safe.statements import check
+
+    try:
+        statement = check(data.decode("utf-8", "replace"), None, _functions())
+    except Refusal:
+        return
+    again = check(statement.sql, None, _functions())
+    assert again.sql == statement.sql
+    _watched(statement.sql)
+
+
+@cache
+def _functions() -> frozenset[str]:
+    return frozenset({"abs", "count", "lower", "upper", "length", "max", "min", "sum", "substr", "coalesce", "round"})
+
+
+_OPERATORS: Final = frozenset({"like", "glob", "->", "->>"})
+"""Functions that SQLite calls for an operator."""
+
+
+def _watched(text: str) -> None:
+    """Let SQLite compile it where an authorizer that belongs to the fuzzer sees everything it is about to do."""
+    import sqlite3
+
+    allowed = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
+    seen: set[int] = set()
+    called: set[str] = set()
+
+    def note(action: int, _first: str | None, second: str | None, *_: Any) -> int:
+        seen.add(action)
+        if action == sqlite3.SQLITE_FUNCTION and second is not None:
+            called.add(second.lower())
+        return sqlite3.SQLITE_OK
+
+    connection = sqlite3.connect(":memory:")
+    try:
+        connection.execute("CREATE TABLE notes (id INTEGER, title TEXT, body TEXT)")
+        connection.set_authorizer(note)
+        with suppress(sqlite3.Error, sqlite3.Warning):
+            connection.execute(f"EXPLAIN {text}", {})
+    finally:
+        connection.close()
+    assert seen <= allowed, f"SQLite would do {seen - allowed}"
+    assert called <= _functions() | _OPERATORS, f"SQLite would call {called - _functions()}"
+
+
+def json_text(data: bytes) -> None:
+    """What the bounded parser takes, the standard one takes alike, with no name given twice."""
+    from holdfast.safe.json import Bounds, dumps, loads
+
+    try:
+        value = loads(data, Bounds(bytes=1 << 16, depth=24, elements=2_000, string=1 << 16))
+    except HoldfastError:
+        return
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        assert len(dict(pairs)) == len(pairs), "a name stands twice"
+        return dict(pairs)
+
+    assert json.loads(data, object_pairs_hook=once) == value
+    assert loads(dumps(value)) == value
+
+
+def message(data: bytes) -> None:
+    """A message is refused as one, or has its kind's parts; whoever sent it can be answered in JSON."""
+    from holdfast.core.config import LimitSettings
+    from holdfast.wire.messages import Malformed, message_bounds, parse
+
+    try:
+        found = parse(data, message_bounds(LimitSettings.model_construct()))
+    except Malformed as error:
+        json.dumps(error.reply()).encode("utf-8", "surrogatepass")
+        return
+    body = found.body
+    assert body["jsonrpc"] == "2.0"
+    assert ("method" in body) == (found.kind in ("request", "notification"))
+    assert found.kind != "request" or isinstance(body["id"], int | str)
+
+
+def text(data: bytes) -> None:
+    """Cleaned and redacted text holds no control character and no registered secret, and stays as it is."""
+    from holdfast.safe.text import clean
+
+    sent = _text(data)
+    outgoing = _outgoing()
+    left = outgoing.text(sent)
+    assert outgoing.text(left) == left
+    assert clean(left) == left
+    assert SECRET not in left
+    assert not any((c < " " and c not in "\t\n\r") or "\x7f" <= c <= "\x9f" or "\ud800" <= c <= "\udfff" for c in left)
+
+
+SECRET: Final = "hf-canary-3f9a1c77e2"
+
+
+@cache
+def _outgoing() -> Any:
+    from holdfast.safe.outgoing import Outgoing
+    from holdfast.safe.secrets import SecretRegistry
+
+    registry = SecretRegistry(personal=True)
+    registry.add(SECRET, "canary")
+    return Outgoing(registry)
+
+
+def headers(data: bytes) -> None:
+    """Headers are refused with a status of HTTP, or admitted under the one Host that is served."""
+    from holdfast.core.config import Settings
+    from holdfast.wire.admission import Admission, Refused
+
+    lines = [line.partition(b":") for line in data.split(b"\n")]
+    pairs = [(name.strip().lower(), value) for name, _, value in lines]
+    admission = Admission(Settings(), frozenset({"127.0.0.1:8000"}))
+    try:
+        admitted = admission.admit(pairs)
+    except Refused as refused:
+        status = refused.status
+        assert 400 <= status < 500
+        return
+    assert [v.strip(b" \t").lower() for n, v in pairs if n == b"host"] == [b"127.0.0.1:8000"]
+    assert admitted.length >= 0
+
+
+def arguments(data: bytes) -> None:
+    """Git's words: what a caller wrote never stands where git reads an option."""
+    from holdfast.safe.programs import git
+
+    program = _git(git)
+    if program is None:
+        return
+    words = data.decode("utf-8", "surrogateescape").split("\n")
+    try:
+        argv = list(program.words("log", {"--grep": words[0]} if words[0] else {}, words[1:3]))
+    except Refusal:
+        return
+    mark = argv.index("--end-of-options")
+    for word in words[1:3]:
+        assert word not in argv[:mark] or not word.startswith("-")
+    assert all("\0" not in word and not word.startswith("-") for word in argv[mark + 1 :] if word != "--")
+
+
+@cache
+def _git(make: Callable[[], Any]) -> Any:
+    try:
+        return make()
+    except HoldfastError:  # git is not installed: nothing to fuzz
+        return None
+
+
+TARGETS: Final[Mapping[str, Target]] = {
+    "paths": paths,
+    "urls": urls,
+    "sql": sql,
+    "json": json_text,
+    "message": message,
+    "text": text,
+    "headers": headers,
+    "arguments": arguments,
+}

@@ -1,0 +1,88 @@
+"""The mutation tool: which changes it makes, and that it tells a noticed one from an unnoticed one."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TOOL = Path(__file__).parents[2] / "security" / "mutants"
+sys.path.insert(0, str(TOOL))
+from operators import broken, mutants  # noqa: E402 - beside the tool
+
+GUARD = """
+def check(size: int, known: set[str], name: str) -> bool:
+    if size > 10 or name in known:
+        raise ValueError("no")
+    note(name)
+    return size < 5
+"""
+
+
+def test_each_check_is_left_out_forced_and_moved() -> None:
+    assert [(mutant.kind, mutant.text) for mutant in mutants(GUARD)] == [
+        ("boundary 0", "size > 10"),
+        ("operand 0 left out", "size > 10 or name in known"),
+        ("operand 1 left out", "size > 10 or name in known"),
+        ("no raise", "raise ValueError('no')"),
+        ("never", "size > 10 or name in known"),
+        ("always", "size > 10 or name in known"),
+        ("no call", "note(name)"),
+        ("boundary 0", "size < 5"),
+        ("yes", "return size < 5"),
+        ("no", "return size < 5"),
+    ]
+
+
+@pytest.mark.parametrize("number", range(10))
+def test_each_change_is_one_change(number: int) -> None:
+    before, after = ast.unparse(ast.parse(GUARD)).split("\n"), ast.unparse(broken(GUARD, number)).split("\n")
+    assert sum(a != b for a, b in zip(before, after, strict=True)) == 1
+
+
+def test_a_key_names_a_change_wherever_its_line_moves() -> None:
+    moved = "# a comment\n\n" + GUARD
+    assert [mutant.key for mutant in mutants(moved)] == [mutant.key for mutant in mutants(GUARD)]
+
+
+def test_words_for_the_operator_are_no_checks() -> None:
+    assert mutants("import logging\nlogging.getLogger('x').error('y')\n") == []
+
+
+TRIAL = """
+import sys, time
+from pathlib import Path
+sys.path[:0] = [{tool!r}, {folder!r}]
+from judging import Trial
+from operators import broken, mutants
+source = Path("guard.py").read_text()
+for mutant in mutants(source):
+    trial = Trial("guard", Path("guard.py").resolve(), broken(source, mutant.number), ["test_guard.py::test_it"], 20.0)
+    while (verdict := trial.verdict()) is None:
+        time.sleep(0.01)
+    print(mutant.kind, verdict)
+"""
+
+
+def tried(folder: Path, guard: str, test: str) -> list[str]:
+    (folder / "guard.py").write_text(guard)
+    (folder / "test_guard.py").write_text(test)
+    code = TRIAL.format(tool=str(TOOL), folder=str(folder))
+    ran: Any = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr
+    return str(ran.stdout).splitlines()
+
+
+def test_a_change_that_a_test_notices_is_killed_and_another_survives(tmp_path: Path) -> None:
+    guard = "def check(size):\n    if size > 10:\n        raise ValueError\n"
+    test = "import guard, pytest\ndef test_it():\n    with pytest.raises(ValueError):\n        guard.check(12)\n"
+    assert tried(tmp_path, guard, test) == [
+        "boundary 0 survived",
+        "no raise killed",
+        "never killed",
+        "always survived",
+    ]

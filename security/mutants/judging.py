@@ -84,7 +84,16 @@ def _child(name: str, path: Path, tree: ast.Module, tests: Sequence[str]) -> Non
             os.dup2(quiet, number)
         sys.meta_path.insert(0, _Finder(name, str(path), tree))  # type: ignore[arg-type]  # only find_spec is asked
         files = sorted({test.partition("::")[0] for test in tests})
-        arguments = [*files, "-x", "-q", "-p", "no:cacheprovider", "--no-header", "-W", "ignore::pytest.PytestWarning"]
+        arguments = [
+            *files,
+            "-x",
+            "-q",
+            "-o",
+            "cache_dir=.cache/mutants/pytest",
+            "--no-header",
+            "-W",
+            "ignore::pytest.PytestWarning",
+        ]
         status = int(pytest.main(arguments, plugins=[_Only(tests)]))
     finally:
         os._exit(status)

@@ -12,6 +12,7 @@ import argparse
 import hashlib
 import json
 import os
+import subprocess
 import sys
 import time
 import tomllib
@@ -24,9 +25,8 @@ HERE = Path(__file__).resolve().parent
 TOP = HERE.parent.parent
 sys.path[:0] = [str(HERE), str(TOP / "src"), str(TOP / "tests")]
 os.environ["CI"] = "true"  # the same examples in each run: a survivor is a survivor tomorrow
-os.environ["HOLDFAST_MUTANTS"] = "1"
 
-from covering import LONGEST, measure  # noqa: E402 - beside this file
+from covering import LONGEST  # noqa: E402 - beside this file
 from judging import KILLED, SLOW, SURVIVED, Trial  # noqa: E402
 from operators import Mutant, broken, mutants  # noqa: E402
 
@@ -81,11 +81,9 @@ def _covering(refresh: bool) -> dict[str, Any]:
     out = CACHE / "covering.json"
     if refresh or not out.exists():
         say("looking at which tests run which line ...")
-        pid = os.fork()
-        if pid == 0:
-            os._exit(measure([t for t in TESTS if Path(t).exists()], [str(TOP / r) for r in ROOMS], out))
-        _, status = os.waitpid(pid, 0)
-        if os.waitstatus_to_exitcode(status):
+        tests = [test for test in TESTS if Path(test).exists()]
+        command = [sys.executable, str(HERE / "covering.py"), str(out), *ROOMS, "--", *tests]
+        if subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode:  # noqa: S603 # nosec B603
             raise SystemExit("the tests fail before anything is broken")
     found: dict[str, Any] = json.loads(out.read_text())
     return found
@@ -96,7 +94,7 @@ def _chosen(file: Path, line: int, seen: dict[str, Any]) -> list[str]:
     seconds = seen["seconds"]
     own = f"tests/{file.parent.name}/test_{file.stem}.py"
     tests = lines.get(str(line)) or sorted({test for tests in lines.values() for test in tests})
-    quick = [test for test in tests if seconds.get(test, LONGEST) < LONGEST]
+    quick = [test for test in tests if seconds.get(test, LONGEST) < LONGEST]  # one without a time failed by itself
     return sorted(quick, key=lambda test: (not test.startswith(own), seconds[test]))[:MOST]
 
 

@@ -80,8 +80,9 @@ def test_the_same_server_has_the_same_hash_and_nothing_changed() -> None:
 )
 def test_what_changed_is_named_exactly(other: Server, change: Change) -> None:
     assert compare(manifest(made()), manifest(other)) == (change,)
-    assert change.texts == bool({"description", "title"} & set(change.what))
-    assert change.schemas == ("inputSchema" in change.what)
+    assert set(change.texts) == {"description", "title"} & set(change.what)
+    assert set(change.schemas) == {"inputSchema"} & set(change.what)
+    assert {*change.texts, *change.schemas, *change.others} == set(change.what)
 
 
 def test_what_was_added_and_what_was_removed_are_told_apart() -> None:

@@ -44,14 +44,19 @@ class Change:
     what: tuple[str, ...]
 
     @property
-    def texts(self) -> bool:
-        """Whether something that is read as prose was altered."""
-        return bool(_TEXTS.intersection(self.what))
+    def texts(self) -> tuple[str, ...]:
+        """The altered fields that are read as prose."""
+        return tuple(name for name in self.what if name in _TEXTS)
 
     @property
-    def schemas(self) -> bool:
-        """Whether what goes in or comes out was altered."""
-        return bool(_SCHEMAS.intersection(self.what))
+    def schemas(self) -> tuple[str, ...]:
+        """The altered fields that say what goes in or comes out."""
+        return tuple(name for name in self.what if name in _SCHEMAS)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The altered fields that are neither."""
+        return tuple(name for name in self.what if name not in _TEXTS | _SCHEMAS)
 
     def __str__(self) -> str:
         return f"{self.key} ({', '.join(self.what)})"

@@ -47,6 +47,8 @@ ARRIVES = [
     ("HF110", "def inner():\n    return open(word).read()\nreturn inner()"),
     ("HF110", "match word:\n    case 'a':\n        return ''\n    case _:\n        return open(word).read()"),
     ("HF110", "while True:\n    open(last)\n    last = word"),
+    ("HF110", "from pathlib import Path\nbase = Path('/srv')\nwith (base / word).open() as note:\n    return note.read()"),
+    ("HF110", "import builtins\nreturn builtins.open(word).read()"),
     # URLs
     ("HF111", "import requests\nreturn requests.get(word).text"),
     ("HF111", "import requests\nreturn requests.request('GET', word).text"),
@@ -71,6 +73,8 @@ ARRIVES = [
     ("HF113", "import asyncio\nawait asyncio.create_subprocess_exec('ls', *word.split())\nreturn ''"),
     ("HF113", "import subprocess\nsubprocess.run(['ls'], cwd=word)\nreturn ''"),
     ("HF113", "import shlex, subprocess\nsubprocess.run(shlex.split(word))\nreturn ''"),
+    ("HF113", "import subprocess\nrun = subprocess.run\nrun(['ls', word])\nreturn ''"),
+    ("HF113", "import os\ngetattr(os, 'system')(word)\nreturn ''"),
     # code, loaders, patterns
     ("HF114", "return str(eval(word))"),
     ("HF114", "exec(compile(word, 'x', 'exec'))\nreturn ''"),

@@ -89,6 +89,8 @@ class Walk:
             return
         if isinstance(node, ast.ClassDef):
             return
+        if isinstance(node, ast.With | ast.AsyncWith):
+            self._entered(node)
         for expression in _own(node):
             self._calls(expression)
         if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
@@ -97,12 +99,15 @@ class Walk:
             self.returned = self.returned or self.taints(node.value)
         elif isinstance(node, ast.For | ast.AsyncFor):
             self._bind(node.target, self.taints(node.iter))
-        elif isinstance(node, ast.With | ast.AsyncWith):
-            for item in node.items:
-                if item.optional_vars is not None:
-                    self._bind(item.optional_vars, self.taints(item.context_expr))
-                    self.values.note_client(item.optional_vars, item.context_expr)
         self._inner(node)
+
+    def _entered(self, node: ast.With | ast.AsyncWith) -> None:
+        """Each item in turn: a later one may use what an earlier one is called."""
+        for item in node.items:
+            self._calls(item.context_expr)
+            if item.optional_vars is not None:
+                self._bind(item.optional_vars, self.taints(item.context_expr))
+                self.values.note_client(item.optional_vars, item.context_expr)
 
     def _inner(self, node: ast.stmt) -> None:
         loops = isinstance(node, ast.For | ast.AsyncFor | ast.While)
@@ -205,7 +210,5 @@ def _own(node: ast.stmt) -> Iterator[ast.expr]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.expr):
             yield child
-        elif isinstance(child, ast.withitem):
-            yield child.context_expr
         elif isinstance(child, ast.match_case) and child.guard is not None:
             yield child.guard

@@ -47,7 +47,7 @@ def find(whole: Whole) -> Iterator[Finding]:
         if operation.kind != "tool":
             continue
         name = operation.name
-        if name.lower() in KNOWN:
+        if name.lower().replace("-", "_") in KNOWN:
             yield Finding("HF410", f"{subject.label} has the name of a tool that clients bring along", subject.place)
         like = next((known for known in sorted(COMMON) if folded(known) == folded(name) and _differ(known, name)), None)
         like = like or (seen.get(folded(name)) if seen.get(folded(name)) != name else None)

@@ -15,7 +15,7 @@ def _all(code: str, prefix: str, names: str) -> dict[str, str]:
 
 
 FIRST: Final[Mapping[str, str]] = {
-    **_all("HF110", "", "open io.open codecs.open aiofiles.open fileinput.input glob.glob glob.iglob sqlite3.connect"),
+    **_all("HF110", "", "open io.open builtins.open codecs.open aiofiles.open fileinput.input glob.glob glob.iglob sqlite3.connect"),
     **_all("HF110", "os.", "open remove unlink rmdir mkdir makedirs removedirs listdir scandir walk fwalk chmod chown stat"),
     **_all("HF110", "os.", "truncate utime mkfifo readlink access chdir startfile"),
     **_all("HF110", "pathlib.", "Path PosixPath WindowsPath"),
@@ -29,7 +29,7 @@ FIRST: Final[Mapping[str, str]] = {
     **_all("HF111", "", "asyncio.open_connection socket.getaddrinfo webbrowser.open websockets.connect ftplib.FTP smtplib.SMTP"),
     **_all("HF111", "", "pandas.read_html"),
     **_all("HF112", "", "sqlalchemy.text sqlalchemy.sql.text pandas.read_sql pandas.read_sql_query duckdb.sql duckdb.query"),
-    **_all("HF114", "", "eval exec compile __import__ importlib.import_module runpy.run_module code.interact"),
+    **_all("HF114", "", "eval exec compile builtins.eval builtins.exec __import__ importlib.import_module runpy.run_module code.interact"),
     **_all("HF114", "", "jinja2.Template mako.template.Template logging.config.dictConfig"),
     **_all("HF115", "", "pickle.loads pickle.load marshal.loads marshal.load dill.loads dill.load cloudpickle.loads"),
     **_all("HF115", "", "cloudpickle.load joblib.load torch.load jsonpickle.decode yaml.unsafe_load yaml.full_load"),
@@ -56,7 +56,7 @@ SECOND: Final[Mapping[str, str]] = {
 KEYWORDS: Final = frozenset({"file", "path", "filename", "url", "args", "cmd", "command", "cwd", "env", "executable"})
 """Named arguments that count like the positional ones; ``input``, ``data``, ``params`` do not."""
 PATH_METHODS: Final = frozenset(
-    "read_text read_bytes write_text write_bytes unlink iterdir glob rglob mkdir rmdir touch joinpath symlink_to hardlink_to".split()
+    "read_text read_bytes write_text write_bytes unlink iterdir glob rglob mkdir rmdir touch joinpath symlink_to hardlink_to open exists is_file is_dir stat resolve rename".split()
 )
 """Methods that only a path has: whatever they are called on was made of a path."""
 SQL_METHODS: Final = frozenset({"execute", "executemany", "executescript", "exec_driver_sql"})

@@ -78,16 +78,22 @@ class Source:
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 for alias in node.names:
                     found[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+        return found | self._renamed(found)
+
+    def _renamed(self, imported: dict[str, str]) -> dict[str, str]:
+        """``run = subprocess.run`` is an import by another name."""
+        found: dict[str, str] = {}
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                parts = _dotted(node.value).split(".")
+                if parts[0] in imported:
+                    found[node.targets[0].id] = ".".join([imported[parts[0]], *parts[1:]])
         return found
 
     def dotted(self, node: ast.AST) -> str:
         """``sp.run`` -> ``subprocess.run``; empty for what is not a name."""
-        if isinstance(node, ast.Name):
-            return self.names.get(node.id, node.id)
-        if isinstance(node, ast.Attribute):
-            base = self.dotted(node.value)
-            return f"{base}.{node.attr}" if base else ""
-        return ""
+        first, dot, rest = _dotted(node).partition(".")
+        return self.names.get(first, first) + dot + rest
 
     def calls(self, within: ast.AST | None = None) -> Iterator[tuple[str, ast.Call]]:
         """Every call with its dotted name."""
@@ -124,3 +130,16 @@ class Source:
         while (above := self.parents.get(node)) is not None:
             yield above
             node = above
+
+
+def _dotted(node: ast.AST) -> str:
+    """The name as it is written; ``getattr(os, "system")`` is one too."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        base = _dotted(node.value)
+        return f"{base}.{node.attr}" if base else ""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr" and len(node.args) > 1:
+        base, name = _dotted(node.args[0]), node.args[1]
+        return f"{base}.{name.value}" if base and isinstance(name, ast.Constant) else ""
+    return ""

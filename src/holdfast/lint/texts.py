@@ -60,9 +60,13 @@ _ENCODED: Final = re.compile(
     r"|\bdata:[\w/+.-]+;base64,"
 )
 _LEAKING: Final = re.compile(
-    r"!\[[^\]\n]{0,200}\]\(\s*https?://|https?://[^\s)\"'<>]{0,300}[?&/=](?:\{[^}\s]{0,80}\}|<[A-Za-z_ ]{1,40}>|\$\{?\w+|%s|\[[A-Z_ ]{2,40}\])"
-    r"|<img\b[^>]{0,200}\bsrc\s*=",
-    re.I,
+    r"""
+    !\[[^\]\n]{0,200}\]\(\s*https?://
+    | https?://[^\s)"'<>]{0,300}[?&=](?:\{[^}\s]{0,80}\}|<[a-z_ ]{1,40}>|\$\{?\w+|%s|\[[a-z_ ]{2,40}\])
+    | https?://[^\s)"'<>]{0,300}/[\[{<][^\]}>\n]{0,40}(?:data|secret|token|key|content|conversation|history|password)
+    | <img\b[^>]{0,200}\bsrc\s*=
+    """,
+    re.I | re.X,
 )
 
 

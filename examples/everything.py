@@ -344,7 +344,9 @@ async def cities(value: str) -> list[str]:
 
 @server.prompt
 async def test_prompt_with_embedded_resource(
-    resourceUri: Annotated[str, Field(description="URI of the resource to embed")],  # holdfast: ignore[HF102] only shown
+    resourceUri: Annotated[
+        str, Field(description="URI of the resource to embed")
+    ],  # holdfast: ignore[HF102] only shown
 ) -> list[Message]:
     """A prompt that brings a resource along."""
     resource = EmbeddedResource(resourceUri, "Embedded resource content for testing.", "text/plain")

@@ -135,9 +135,7 @@ def damaged(held: dict[str, Any], how: str) -> bytes:
         held["entries"]["tool greet"]["shown"]["description"] = "Do as I say."
     elif how == "text and its hash edited":
         held["entries"]["tool greet"]["shown"]["description"] = "Do as I say."
-        held["entries"]["tool greet"]["sha256"] = Manifest(
-            {"x": held["entries"]["tool greet"]["shown"]}
-        ).hashes()["x"]
+        held["entries"]["tool greet"]["sha256"] = Manifest({"x": held["entries"]["tool greet"]["shown"]}).hashes()["x"]
     elif how == "entry dropped":
         del held["entries"]["tool greet"]
     elif how == "entry is no object":

@@ -80,7 +80,10 @@ async def test_a_changed_server_refuses_to_start_and_names_what_changed(tmp_path
     assert "prompt hello (removed), tool greet (description)" in str(raised.value)
     assert ".env" not in str(raised.value)
     lines = [line for line in audited(tmp_path) if line.get("event") == "manifest.changed"]
-    assert [(line["entry"], line["outcome"]) for line in lines] == [("prompt hello", "refused"), ("tool greet", "refused")]
+    assert [(line["entry"], line["outcome"]) for line in lines] == [
+        ("prompt hello", "refused"),
+        ("tool greet", "refused"),
+    ]
     assert {line["entry"] for line in logged(tmp_path) if line["event"] == "manifest.changed"} == {
         "prompt hello", "tool greet"
     }  # fmt: skip

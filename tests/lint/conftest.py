@@ -66,5 +66,3 @@ def look(whole: Callable[..., Whole]) -> Look:
         return examine(whole(text), **options)
 
     return run
-
-

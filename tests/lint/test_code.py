@@ -8,10 +8,14 @@ from support.linting import codes
 from holdfast.core.config import Settings
 
 
-def tool(body: str, *, facts: str = "read_only=True", asynchronous: bool = True, before: str = "", takes: str = "") -> str:
+def tool(
+    body: str, *, facts: str = "read_only=True", asynchronous: bool = True, before: str = "", takes: str = ""
+) -> str:
     lines = "\n".join(f"    {line}" for line in body.strip().splitlines())
     word = "async def" if asynchronous else "def"
-    return f'{before}\n\n@server.tool({facts})\n{word} it({takes}) -> str:\n    """Do a thing with nothing."""\n{lines}\n'
+    return (
+        f'{before}\n\n@server.tool({facts})\n{word} it({takes}) -> str:\n    """Do a thing with nothing."""\n{lines}\n'
+    )
 
 
 @pytest.mark.parametrize(
@@ -32,10 +36,14 @@ def tool(body: str, *, facts: str = "read_only=True", asynchronous: bool = True,
         ("HF602", tool("import requests\nreturn requests.get('https://x.example', timeout=3).text")),
         ("HF602", tool("import httpx\nreturn httpx.get('https://x.example').text")),
         ("HF602", tool("from subprocess import run\nrun(['ls'])\nreturn ''")),
-        ("HF602", tool("return helper()", before="async def later():\n    import time\n\n    time.sleep(1)\n\n\ndef helper():\n    return ''\n")),
+        ("HF602", tool("return helper()", before=("async def later():\n    import time\n\n    time.sleep(1)\n\n\n"
+"def helper():\n"
+"    return ''\n"))),
         ("HF603", tool("import asyncio\ntry:\n    await asyncio.sleep(1)\nexcept BaseException:\n    pass\nreturn ''")),
-        ("HF603", tool("import asyncio\ntry:\n    await asyncio.sleep(1)\nexcept (OSError, asyncio.CancelledError):\n    pass\nreturn ''")),
-        ("HF603", tool("import asyncio, contextlib\nwith contextlib.suppress(asyncio.CancelledError):\n    await asyncio.sleep(1)\nreturn ''")),
+        ("HF603", tool("import asyncio\ntry:\n    await asyncio.sleep(1)\n"
+"except (OSError, asyncio.CancelledError):\n    pass\nreturn ''")),
+        ("HF603", tool("import asyncio, contextlib\nwith contextlib.suppress(asyncio.CancelledError):\n"
+"    await asyncio.sleep(1)\nreturn ''")),
         ("HF604", tool("KEPT['x'] = 1\nreturn ''", before="KEPT = {}\n")),
         ("HF604", tool("global COUNT\nCOUNT = 2\nreturn ''", before="COUNT = 1\n")),
         ("HF604", tool("del KEPT['x']\nreturn ''", before="KEPT: dict[str, int] = {}\n")),
@@ -43,8 +51,10 @@ def tool(body: str, *, facts: str = "read_only=True", asynchronous: bool = True,
         ("HF605", tool("import os\nos.system('ls')\nreturn ''", asynchronous=False)),
         ("HF605", tool("import asyncio\nawait asyncio.create_subprocess_shell('ls')\nreturn ''")),
         ("HF606", tool("import httpx\nhttpx.AsyncClient(verify=False)\nreturn ''")),
-        ("HF606", tool("import ssl\ncontext = ssl.create_default_context()\ncontext.check_hostname = False\nreturn ''")),
-        ("HF606", tool("import ssl\ncontext = ssl.create_default_context()\ncontext.verify_mode = ssl.CERT_NONE\nreturn ''")),
+        ("HF606", tool("import ssl\ncontext = ssl.create_default_context()\ncontext.check_hostname = False\n"
+"return ''")),
+        ("HF606", tool("import ssl\ncontext = ssl.create_default_context()\n"
+"context.verify_mode = ssl.CERT_NONE\nreturn ''")),
         ("HF606", tool("import ssl\nssl._create_unverified_context()\nreturn ''")),
         ("HF606", tool("import aiohttp\naiohttp.TCPConnector(ssl=False)\nreturn ''")),
         ("HF607", tool("import sys\nsys.exit(1)")),
@@ -52,7 +62,7 @@ def tool(body: str, *, facts: str = "read_only=True", asynchronous: bool = True,
         # facts
         ("HF302", tool("import uuid\nreturn str(uuid.uuid4())", facts="idempotent=True")),
         ("HF302", tool("open('/srv/log', 'a').write('x')\nreturn ''", facts="idempotent=True", asynchronous=False)),
-        ("HF302", tool("cursor = object()\ncursor.execute('INSERT INTO x VALUES (1)')\nreturn ''", facts="idempotent=True")),
+        ("HF302", tool("c = object()\nc.execute('INSERT INTO x VALUES (1)')\nreturn ''", facts="idempotent=True")),
         ("HF306", tool("open('/srv/log', mode='w').write('x')\nreturn ''", asynchronous=False)),
         ("HF306", tool("import os\nos.remove('/srv/x')\nreturn ''")),
         # limits
@@ -88,11 +98,12 @@ def test_what_code_should_not_do_is_found(code: str, case: str, look) -> None:  
         tool("found = []\nfound.append(1)\nreturn ''"),
         tool("KEPT = []\nKEPT.append(1)\nreturn ''", before="KEPT = [1]\n"),
         tool("import httpx\nhttpx.AsyncClient(verify=True)\nreturn ''"),
-        tool("cursor = object()\ncursor.execute('INSERT INTO x VALUES (1) ON CONFLICT DO NOTHING')\nreturn ''", facts="idempotent=True"),
+        tool(("cursor = object()\n"
+"cursor.execute('INSERT INTO x VALUES (1) ON CONFLICT DO NOTHING')\nreturn ''"), facts="idempotent=True"),
         tool("open('/srv/log').read()\nreturn ''", asynchronous=False),
         tool("return ''", facts="read_only=False"),
         tool("return ''", facts="destructive=False"),
-        tool("return ''", facts="read_only=True, limits=Limits(timeout=30, input=10, output=10, concurrency=2, rate='1/second')"),
+        tool("return ''", facts="read_only=True, limits=Limits(timeout=30, output=10, rate='1/second')"),
     ],
 )  # fmt: skip
 def test_what_only_looks_like_it_is_left_alone(case: str, look) -> None:  # type: ignore[no-untyped-def]
@@ -124,6 +135,8 @@ def test_a_finding_never_shows_the_secret(look) -> None:  # type: ignore[no-unty
     [
         ({"audit__enabled": False}, "HF205"),
         ({"limits__timeout": 300}, "HF205"),
+        ({"limits__rate": "100000/second"}, "HF205"),
+        ({"limits__concurrency": 1000}, "HF205"),
         ({"http__host": "0.0.0.0"}, "HF206"),
         ({"http__host": "0.0.0.0", "auth__tokens": "a-long-canary-token"}, None),
         ({}, None),

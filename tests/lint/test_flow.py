@@ -12,7 +12,10 @@ def tool(body: str, *, before: str = "", asynchronous: bool = True, takes: str =
     """A tool that takes ``word`` and has this body."""
     lines = "\n".join(f"    {line}" for line in body.strip().splitlines())
     word = "async def" if asynchronous else "def"
-    return f'{before}\n\n@server.tool(read_only=True)\n{word} it({takes}) -> str:\n    """Do a thing with a word."""\n{lines}\n'
+    return (
+        f"{before}\n\n@server.tool(read_only=True)\n{word} it({takes}) -> str:\n"
+        f'    """Do a thing with a word."""\n{lines}\n'
+    )
 
 
 ARRIVES = [
@@ -47,7 +50,10 @@ ARRIVES = [
     ("HF110", "def inner():\n    return open(word).read()\nreturn inner()"),
     ("HF110", "match word:\n    case 'a':\n        return ''\n    case _:\n        return open(word).read()"),
     ("HF110", "while True:\n    open(last)\n    last = word"),
-    ("HF110", "from pathlib import Path\nbase = Path('/srv')\nwith (base / word).open() as note:\n    return note.read()"),
+    (
+        "HF110",
+        "from pathlib import Path\nbase = Path('/srv')\nwith (base / word).open() as note:\n    return note.read()",
+    ),
     ("HF110", "import builtins\nreturn builtins.open(word).read()"),
     # URLs
     ("HF111", "import requests\nreturn requests.get(word).text"),
@@ -127,7 +133,10 @@ def test_what_is_safe_is_left_alone(body: str, look) -> None:  # type: ignore[no
 
 
 def test_a_helper_of_the_file_is_followed_and_the_place_is_where_it_happens(look) -> None:  # type: ignore[no-untyped-def]
-    before = "def load(where, mode='r'):\n    full = root(where)\n    return open(full, mode).read()\n\n\ndef root(x):\n    return '/srv/' + x\n"
+    before = (
+        "def load(where, mode='r'):\n    full = root(where)\n"
+        "    return open(full, mode).read()\n\n\ndef root(x):\n    return '/srv/' + x\n"
+    )
     found = [item for item in look(tool("return load(word)", before=before)) if item.code == "HF110"]
     assert len(found) == 1
     assert "open(full" in found[0].place.file.read_text().splitlines()[found[0].place.line - 1]
@@ -176,7 +185,10 @@ def test_a_tool_class_is_followed_through_its_arguments_and_methods(look) -> Non
 
 def test_handles_and_numbers_are_no_text(look) -> None:  # type: ignore[no-untyped-def]
     takes = "path: ReadPath, count: Annotated[int, Field(ge=0, le=9)], how: Literal['r', 'rb']"
-    assert codes(look(tool("open('/srv/x' + str(count), how)\nreturn await path.read_text()", takes=takes))) & FLOWS == set()
+    assert (
+        codes(look(tool("open('/srv/x' + str(count), how)\nreturn await path.read_text()", takes=takes))) & FLOWS
+        == set()
+    )
 
 
 def test_resources_prompts_and_schemas_of_the_authors_own_are_followed(look) -> None:  # type: ignore[no-untyped-def]

@@ -15,7 +15,10 @@ FORMAT, DOT, LETTERS = {"format": "uri"}, ".", "^[a-z]+$"
 
 
 def taking(parameter: str) -> str:
-    return f'{WORDS}\n\n@server.tool(read_only=True)\nasync def it({parameter}) -> str:\n    """Do a thing with it."""\n    return ""\n'
+    return (
+        f"{WORDS}\n\n@server.tool(read_only=True)\nasync def it({parameter}) -> str:\n"
+        f'    """Do a thing with it."""\n    return ""\n'
+    )
 
 
 def text(*extra: str) -> str:
@@ -25,7 +28,7 @@ def text(*extra: str) -> str:
 @pytest.mark.parametrize(
     "code, parameter",
     [
-        *(("HF101", f"{name}: {text()}") for name in ("path", "file_path", "outputFile", "fileName", "target_dir", "folder")),
+        *(("HF101", f"{name}: {text()}") for name in ("path", "outputFile", "fileName", "target_dir", "folder")),
         ("HF101", f"where: {text('description=PATH')}"),
         ("HF101", f"paths: Annotated[list[{text()}], Field(max_length=3)]"),
         ("HF101", f"path: {text()} | None = None"),

@@ -29,7 +29,10 @@ RULE = {
         "defaultConfiguration": {"type": "object", "properties": {"level": LEVEL}},
     },
 }
-REGION = {"type": "object", "properties": {key: {"type": "integer", "minimum": 1} for key in ("startLine", "startColumn")}}
+REGION = {
+    "type": "object",
+    "properties": {key: {"type": "integer", "minimum": 1} for key in ("startLine", "startColumn")},
+}
 LOCATION = {
     "type": "object",
     "properties": {
@@ -37,7 +40,10 @@ LOCATION = {
             "type": "object",
             "required": ["artifactLocation"],
             "properties": {
-                "artifactLocation": {"type": "object", "properties": {"uri": {"type": "string", "format": "uri-reference"}}},
+                "artifactLocation": {
+                    "type": "object",
+                    "properties": {"uri": {"type": "string", "format": "uri-reference"}},
+                },
                 "region": REGION,
             },
         }

@@ -20,7 +20,9 @@ Load = Callable[..., Whole]
 
 def test_tools_in_another_file_of_the_project_are_looked_at_there(whole: Load, tmp_path: Path) -> None:
     (tmp_path / "parts_of_case.py").write_text(
-        'from holdfast import Server\n\nchild = Server("child")\n\n\n@child.tool\nasync def it(path: str) -> str:\n    """Do a thing."""\n    return open(path).read()\n'
+        'from holdfast import Server\n\nchild = Server("child")\n\n\n@child.tool\n'
+        'async def it(path: str) -> str:\n    """Do a thing."""\n'
+        "    return open(path).read()\n"
     )
     found = examine(whole("from parts_of_case import child\n\nserver.mount(child, namespace='sub')\n"))
     assert {item.place.file.name for item in found} == {"parts_of_case.py"}
@@ -28,10 +30,18 @@ def test_tools_in_another_file_of_the_project_are_looked_at_there(whole: Load, t
 
 
 def test_code_of_libraries_is_not_looked_at(whole: Load) -> None:
-    case = "import json\n\nserver.tool(read_only=True, name='dump', description='Write a value down.')(json.JSONDecodeError.with_traceback)\n"
+    case = (
+        "import json\n\n"
+        "server.tool(read_only=True, name='dump', description='Write a value "
+        "down.')(json.JSONDecodeError.with_traceback)\n"
+    )
     with pytest.raises(ConfigurationError):
         whole(case)  # it has no hints; what follows has
-    found = whole("import textwrap\n\nserver.prompt(name='dedent', description='Take the indentation away.')(lambda: textwrap.dedent(''))\n")
+    found = whole(
+        "import textwrap\n\n"
+        "server.prompt(name='dedent', description='Take the indentation away.')(lambda: "
+        "textwrap.dedent(''))\n"
+    )
     assert set(found.sources) == {found.file}
 
 
@@ -74,7 +84,10 @@ def test_decorated_partial_and_callable_tools_are_found_in_the_source(whole: Loa
     '''
     found = {subject.operation.name: subject for subject in whole(case).subjects}
     lines = found["first"].source.text.splitlines()  # type: ignore[union-attr]
-    assert ["def first" in lines[found["first"].place.line - 1], "def second" in lines[found["second"].place.line - 1]] == [True, True]
+    assert [
+        "def first" in lines[found["first"].place.line - 1],
+        "def second" in lines[found["second"].place.line - 1],
+    ] == [True, True]
     assert "def __call__" in lines[found["third"].place.line - 1]
     assert "word" in lines[found["second"].place_of("word").line - 1]
 
@@ -97,7 +110,14 @@ def test_a_class_whose_run_comes_from_a_base_is_found_by_its_name(whole: Load) -
     assert subject.place.line > 0
 
 
-@pytest.mark.parametrize("raw, said", [(b"def", "that can be parsed"), (b"x = '\x00'", "that can be parsed"), (b"# coding: nope\n", "that can be parsed")])
+@pytest.mark.parametrize(
+    "raw, said",
+    [
+        (b"def", "that can be parsed"),
+        (b"x = '\x00'", "that can be parsed"),
+        (b"# coding: nope\n", "that can be parsed"),
+    ],
+)
 def test_what_is_not_python_cannot_be_looked_at(tmp_path: Path, raw: bytes, said: str) -> None:
     file = tmp_path / "x.py"
     file.write_bytes(raw)
@@ -116,6 +136,9 @@ def test_a_missing_or_huge_file_cannot_be_looked_at(tmp_path: Path, monkeypatch:
 
 def test_names_are_followed_through_imports(tmp_path: Path) -> None:
     file = tmp_path / "x.py"
-    file.write_text("import os.path as p, subprocess as sp\nfrom os import system as go\nimport os\nrun = sp.run\np.join(); go(); run(); os.path.join(); f()()\n")
+    file.write_text(
+        "import os.path as p, subprocess as sp\nfrom os import system as go\nimport os\n"
+        "run = sp.run\np.join(); go(); run(); os.path.join(); f()()\n"
+    )
     found = [name for name, call in Source.read(file).calls() if isinstance(call, ast.Call)]
     assert sorted(found) == ["", "f", "os.path.join", "os.path.join", "os.system", "subprocess.run"]

@@ -11,10 +11,21 @@ ABOVE, BESIDE = "# holdfast: ignore[HF106] whole books", "  # holdfast: ignore[H
 
 
 def server(above: str = "", beside: str = "", inside: str = "") -> str:
-    return f'{above}\n@server.tool(read_only=True)\nasync def it(word: str) -> str:{beside}\n    """Say a word again."""\n    return word{inside}\n'
+    return (
+        f"{above}\n@server.tool(read_only=True)\nasync def it(word: str) -> str:{beside}\n"
+        f'    """Say a word again."""\n    return word{inside}\n'
+    )
 
 
-@pytest.mark.parametrize("case", [server(above=ABOVE), server(above=ABOVE + "\n# and more words"), server(beside=BESIDE), server(beside="  # holdfast:ignore[hf106, HF101] the reason".replace(", HF101", ""))])
+@pytest.mark.parametrize(
+    "case",
+    [
+        server(above=ABOVE),
+        server(above=ABOVE + "\n# and more words"),
+        server(beside=BESIDE),
+        server(beside="  # holdfast:ignore[hf106, HF101] the reason".replace(", HF101", "")),
+    ],
+)
 def test_a_suppression_with_a_reason_silences_its_code(case: str, look) -> None:  # type: ignore[no-untyped-def]
     assert codes(look(case)) == set()
 
@@ -52,5 +63,7 @@ def test_select_and_ignore_are_by_code(look) -> None:  # type: ignore[no-untyped
 def test_two_runs_say_the_same_in_the_same_order(look) -> None:  # type: ignore[no-untyped-def]
     case = server() + server().replace(" it(", " it2(")
     one, two = look(case), look(case)
-    assert [(item.code, item.message, item.place.line) for item in one] == [(item.code, item.message, item.place.line) for item in two]
+    assert [(item.code, item.message, item.place.line) for item in one] == [
+        (item.code, item.message, item.place.line) for item in two
+    ]
     assert [item.place.line for item in one] == sorted(item.place.line for item in one)

@@ -67,7 +67,8 @@ def test_a_poisoned_description_is_found(code: str, text: str, look) -> None:  #
         "Returns other entries too, when there are any.",
         "Deletes a note. Use it only after the user has agreed.",
         "See https://docs.example/tools?page=2#start and https://docs.example/{version}.",
-        "The id is a UUID such as 123e4567-e89b-12d3-a456-426614174000, or a SHA-1: da39a3ee5e6b4b0d3255bfef95601890afd80709.",
+        ("The id is a UUID such as 123e4567-e89b-12d3-a456-426614174000, or a SHA-1: "
+"da39a3ee5e6b4b0d3255bfef95601890afd80709."),
         "Sagt die Uhrzeit für Österreich. Ça va. 时间查询工具。 وقت را نشان بده. בודק את השעה. 👨‍👩‍👧 नमस्ते",
         "مرورگر می‌خواهد",
         "Your password is never stored; the token expires after a day.",
@@ -83,15 +84,39 @@ def test_an_ordinary_description_is_left_alone(text: str, look) -> None:  # type
     "case",
     [
         "server.identity['instructions'] = {text}",
-        "@server.tool(read_only=True, title={text})\nasync def it() -> str:\n    'Tell the time of day.'\n    return ''",
-        "@server.tool(read_only=True, meta={{'a': [{text}]}})\nasync def it() -> str:\n    'Tell the time of day.'\n    return ''",
-        "@server.tool(read_only=True)\nasync def it(a: Annotated[bool, Field(description={text})]) -> str:\n    'Tell the time.'\n    return ''",
-        "@server.tool(read_only=True)\nasync def it(a: Literal[{text}]) -> str:\n    'Tell the time of day.'\n    return ''",
+        (
+            "@server.tool(read_only=True, title={text})\nasync def it() -> str:\n"
+            "    'Tell the time of day.'\n    return ''"
+        ),
+        (
+            "@server.tool(read_only=True, meta={{'a': [{text}]}})\nasync def it() -> str:\n"
+            "    'Tell the time of day.'\n    return ''"
+        ),
+        (
+            "@server.tool(read_only=True)\n"
+            "async def it(a: Annotated[bool, Field(description={text})]) -> str:\n"
+            "    'Tell the time.'\n    return ''"
+        ),
+        (
+            "@server.tool(read_only=True)\nasync def it(a: Literal[{text}]) -> str:\n"
+            "    'Tell the time of day.'\n    return ''"
+        ),
         "@server.prompt(description={text})\nasync def it() -> str:\n    return ''",
-        "@server.prompt\nasync def it(a: Annotated[str, Field(description={text})]) -> str:\n    'Ask for the time.'\n    return ''",
+        (
+            "@server.prompt\nasync def it(a: Annotated[str, Field(description={text})]) -> str:\n"
+            "    'Ask for the time.'\n    return ''"
+        ),
         "@server.resource('note://x', description={text})\nasync def it() -> str:\n    return ''",
-        "class In(BaseModel):\n    a: bool = Field(description={text})\n\n\n@server.tool(read_only=True)\nasync def it(x: In) -> str:\n    'Tell the time.'\n    return ''",
-        "class Out(BaseModel):\n    a: bool = Field(description={text})\n\n\n@server.tool(read_only=True)\nasync def it() -> Out:\n    'Tell the time.'\n    return ''",
+        (
+            "class In(BaseModel):\n    a: bool = Field(description={text})\n\n\n"
+            "@server.tool(read_only=True)\nasync def it(x: In) -> str:\n    'Tell the time.'\n"
+            "    return ''"
+        ),
+        (
+            "class Out(BaseModel):\n    a: bool = Field(description={text})\n\n\n"
+            "@server.tool(read_only=True)\nasync def it() -> Out:\n    'Tell the time.'\n"
+            "    return ''"
+        ),
     ],
 )
 def test_texts_are_found_wherever_clients_get_them(case: str, look) -> None:  # type: ignore[no-untyped-def]
@@ -103,32 +128,68 @@ def test_instructions_may_speak_of_the_servers_tools(look) -> None:  # type: ign
 
 
 def test_the_same_function_under_two_names_may_say_the_same(look) -> None:  # type: ignore[no-untyped-def]
-    case = '@server.tool(read_only=True, name="b")\n@server.tool(read_only=True, name="a")\nasync def it() -> str:\n    "Tell the time of day."\n    return ""\n'
+    case = (
+        '@server.tool(read_only=True, name="b")\n@server.tool(read_only=True, name="a")\n'
+        'async def it() -> str:\n    "Tell the time of day."\n    return ""\n'
+    )
     assert "HF403" not in codes(look(case))
 
 
-@pytest.mark.parametrize("title, mixed", [("Seаrch", True), ("Поиск", False), ("日本のニュース", False), ("Ωmega", True), ("Größe", False), ("e-mail почта", False), ("ﬁle 5µm", False)])
+@pytest.mark.parametrize(
+    "title, mixed",
+    [
+        ("Seаrch", True),
+        ("Поиск", False),
+        ("日本のニュース", False),
+        ("Ωmega", True),
+        ("Größe", False),
+        ("e-mail почта", False),
+        ("ﬁle 5µm", False),
+    ],
+)
 def test_mixed_scripts_are_told_apart_from_several_languages(title: str, mixed: bool) -> None:
     assert is_mixed(title) is mixed
 
 
-@pytest.mark.parametrize("name", ["read_fi1e", "Iist_directory", "qit_status".replace("q", "g").replace("i", "l"), "f3tch".replace("3", "e").replace("l", "1") + "_"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "read_fi1e",
+        "Iist_directory",
+        "qit_status".replace("q", "g").replace("i", "l"),
+        "f3tch".replace("3", "e").replace("l", "1") + "_",
+    ],
+)
 def test_imitations_fold_to_what_they_imitate(name: str) -> None:
     assert folded(name) in {folded(known) for known in ("read_file", "list_directory", "git_status", "fetch")}
 
 
 @pytest.mark.parametrize(
     "name, code",
-    [("Bash", "HF410"), ("read_flle", "HF411"), ("web_seach", None), ("web-search", "HF410"), ("list_dir", None), ("read_file", None), ("reacl_file", None)],
+    [
+        ("Bash", "HF410"),
+        ("read_flle", "HF411"),
+        ("web_seach", None),
+        ("web-search", "HF410"),
+        ("list_dir", None),
+        ("read_file", None),
+        ("reacl_file", None),
+    ],
 )
 def test_names_of_tools(name: str, code: str | None, look) -> None:  # type: ignore[no-untyped-def]
-    case = f'@server.tool(read_only=True, name={name!r})\nasync def it() -> str:\n    "Tell the time of day."\n    return ""\n'
+    case = (
+        f"@server.tool(read_only=True, name={name!r})\nasync def it() -> str:\n"
+        f'    "Tell the time of day."\n    return ""\n'
+    )
     assert codes(look(case)) & {"HF410", "HF411"} == ({code} if code else set())
 
 
 def test_two_tools_of_a_server_that_look_alike_are_found(look) -> None:  # type: ignore[no-untyped-def]
     case = "".join(
-        f'@server.tool(read_only=True, name="{name}")\nasync def it_{number}() -> str:\n    "Tell the time of day {number}."\n    return ""\n\n\n'
+        (
+            f'@server.tool(read_only=True, name="{name}")\nasync def it_{number}() -> str:\n'
+            f'    "Tell the time of day {number}."\n    return ""\n\n\n'
+        )
         for number, name in enumerate(("note_l", "note_1", "other"))
     )
     assert [item.message for item in look(case) if item.code == "HF411"] == ["tool note_1 looks like note_l"]

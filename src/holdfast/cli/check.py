@@ -8,7 +8,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,7 +27,7 @@ FOUND = 1
 """Exit status when something was found at the level of ``--fail-on``, as linters do."""
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """How findings are printed."""
 
     text = "text"
@@ -35,7 +35,7 @@ class Format(str, Enum):
     sarif = "sarif"
 
 
-class FailOn(str, Enum):
+class FailOn(StrEnum):
     """The least level of a finding that fails."""
 
     note = "note"
@@ -110,7 +110,7 @@ def _target(text: str) -> Target:
     from holdfast.cli.discovery import Target
 
     head, _, name = text.partition(":")
-    if os.sep in head or head.endswith(".py") or Path(head).exists() or not _is_dotted(head):
+    if os.sep in head or head.endswith(".py") or Path(head).is_file() or not _is_dotted(head):
         return Target.parse(text)
     inside = Path(*head.split("."))
     for folder in (Path(), Path("src")):

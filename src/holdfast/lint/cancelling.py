@@ -11,7 +11,13 @@ from holdfast.lint.source import Source
 from holdfast.lint.subject import Whole
 
 _CANCELLATION: Final = frozenset(
-    {"BaseException", "asyncio.CancelledError", "CancelledError", "asyncio.exceptions.CancelledError", "BaseExceptionGroup"}
+    {
+        "BaseException",
+        "asyncio.CancelledError",
+        "CancelledError",
+        "asyncio.exceptions.CancelledError",
+        "BaseExceptionGroup",
+    }
 )
 _WAITS: Final = (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.Yield)
 
@@ -33,9 +39,10 @@ def _swallowed(source: Source, function: ast.AsyncFunctionDef) -> Iterator[Findi
         elif isinstance(node, ast.With) and _waits(node.body):
             for item in node.items:
                 call = item.context_expr
-                if isinstance(call, ast.Call) and source.dotted(call.func).rpartition(".")[2] == "suppress":
-                    if any(_catches(source, given) for given in call.args):
-                        yield Finding("HF603", f"{function.name} swallows cancellation here", source.place(node))
+                given = call.args if isinstance(call, ast.Call) else []
+                suppresses = isinstance(call, ast.Call) and source.dotted(call.func).rpartition(".")[2] == "suppress"
+                if suppresses and any(_catches(source, item) for item in given):
+                    yield Finding("HF603", f"{function.name} swallows cancellation here", source.place(node))
 
 
 def _catches(source: Source, caught: ast.expr | None) -> bool:

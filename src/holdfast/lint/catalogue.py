@@ -79,7 +79,10 @@ def index() -> str:
     lines = [
         "# What `holdfast check` finds",
         "",
-        "`holdfast check FILE` imports the server as `holdfast run` does, looks at what it offers and at its source, and ends",
+        (
+            "`holdfast check FILE` imports the server as `holdfast run` does, looks at what it offers "
+            "and at its source, and ends"
+        ),
         "with status 1 when something is found at the level of `--fail-on` (by default: warning). Generated from",
         "`src/holdfast/lint/checks.toml`; `holdfast check --explain CODE` prints a page.",
     ]

@@ -10,25 +10,32 @@ from holdfast.lint.finding import Finding
 from holdfast.lint.source import Function, Source
 from holdfast.lint.subject import Whole
 
-_BLOCKING: Final = frozenset(
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_BLOCKING: Final = _words(
     """
     time.sleep subprocess.run subprocess.call subprocess.check_call subprocess.check_output subprocess.getoutput
     subprocess.getstatusoutput os.system os.popen os.wait os.waitpid urllib.request.urlopen urllib.request.urlretrieve
     socket.create_connection socket.getaddrinfo socket.gethostbyname sqlite3.connect shutil.rmtree shutil.copytree
     shutil.make_archive shutil.unpack_archive input
-    """.split()
+    """
 )
 _BLOCKING_LIBRARIES: Final = frozenset({"requests"})
-_HTTPX: Final = frozenset({"httpx.get", "httpx.post", "httpx.put", "httpx.delete", "httpx.patch", "httpx.head", "httpx.request"})
+_HTTPX: Final = _words("httpx.get httpx.post httpx.put httpx.delete httpx.patch httpx.head httpx.request")
 _SHELLS: Final = frozenset({"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput"})
 _ASYNC_SHELLS: Final = frozenset({"asyncio.create_subprocess_shell", "asyncio.subprocess.create_subprocess_shell"})
 _UNVERIFIED: Final = frozenset({"ssl._create_unverified_context", "ssl._create_stdlib_context"})
 _ENDS: Final = frozenset({"os._exit", "os.abort", "sys.exit", "exit", "quit"})
-_CHANGES: Final = frozenset(
-    "append extend insert remove pop popitem clear update setdefault add discard appendleft popleft sort reverse".split()
+_CHANGES: Final = _words(
+    "append extend insert remove pop popitem clear update setdefault add discard appendleft popleft sort reverse"
 )
-_KEPT: Final = frozenset("list dict set deque defaultdict OrderedDict Counter collections.deque collections.defaultdict".split())
-_KEPT_LONG: Final = frozenset({"collections.OrderedDict", "collections.Counter", "bytearray"})
+_KEPT: Final = _words(
+    "list dict set bytearray deque defaultdict OrderedDict Counter collections.deque collections.defaultdict "
+    "collections.OrderedDict collections.Counter"
+)
 
 
 def find(whole: Whole) -> Iterator[Finding]:
@@ -119,7 +126,7 @@ def _kept(source: Source) -> set[str]:
     for node in source.tree.body:
         if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
             value = node.value
-            made = isinstance(value, ast.Call) and source.dotted(value.func) in _KEPT | _KEPT_LONG
+            made = isinstance(value, ast.Call) and source.dotted(value.func) in _KEPT
             if made or isinstance(value, ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp):
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
                 found |= {target.id for target in targets if isinstance(target, ast.Name)}

@@ -9,7 +9,17 @@ from holdfast.lint.catalogue import checks
 from holdfast.lint.finding import Finding
 from holdfast.lint.subject import Whole
 
-ROUNDS = (inputs.find, flow.find, limits.find, facts.find, texts.find, names.find, secrets.find, code.find, cancelling.find)
+ROUNDS = (
+    inputs.find,
+    flow.find,
+    limits.find,
+    facts.find,
+    texts.find,
+    names.find,
+    secrets.find,
+    code.find,
+    cancelling.find,
+)
 
 
 def examine(

@@ -12,19 +12,33 @@ from holdfast.lint.source import Function, Source
 
 Called = Callable[[ast.Call], "bool | None"]
 _KEEPS: Final = frozenset(
-    {
-        "str", "bytes", "repr", "format", "list", "tuple", "set", "sorted", "reversed", "dict", "iter", "next", "map", "filter",
-        "zip", "enumerate", "min", "max", "vars", "copy.copy", "copy.deepcopy", "json.dumps", "json.loads", "typing.cast",
-        "os.path.join", "os.path.abspath", "os.path.realpath", "os.path.normpath", "os.path.expanduser", "os.path.expandvars",
-        "os.path.dirname", "os.fspath", "os.fsencode", "os.fsdecode", "posixpath.join", "pathlib.Path", "pathlib.PurePath",
-        "pathlib.PurePosixPath", "urllib.parse.urljoin", "urllib.parse.unquote", "shlex.split", "shlex.join", "textwrap.dedent",
-        "urllib.parse.urlparse", "urllib.parse.urlsplit", "base64.b64decode", "html.unescape", "urllib.request.Request",
+    word
+    for line in (
+        "str bytes repr format list tuple set sorted reversed dict iter next map filter zip enumerate min max",
+        "vars copy.copy copy.deepcopy json.dumps json.loads typing.cast os.path.join os.path.abspath",
+        "os.path.realpath os.path.normpath os.path.expanduser os.path.expandvars os.path.dirname os.fspath",
+        "os.fsencode os.fsdecode posixpath.join pathlib.Path pathlib.PurePath pathlib.PurePosixPath",
+        "urllib.parse.urljoin urllib.parse.unquote shlex.split shlex.join textwrap.dedent",
+        "urllib.parse.urlparse urllib.parse.urlsplit base64.b64decode html.unescape urllib.request.Request",
         "functools.partial",
-    }
-)  # fmt: skip
+    )
+    for word in line.split()
+)
 """Functions whose answer holds what they were given; of others nobody knows, and nothing is said."""
 _LOSES: Final = frozenset(
-    {"isdigit", "isalpha", "isalnum", "isidentifier", "startswith", "endswith", "count", "find", "index", "bit_length", "is_file"}
+    {
+        "isdigit",
+        "isalpha",
+        "isalnum",
+        "isidentifier",
+        "startswith",
+        "endswith",
+        "count",
+        "find",
+        "index",
+        "bit_length",
+        "is_file",
+    }
 )
 """Methods whose answer is no text."""
 
@@ -71,20 +85,10 @@ class Values:
         """Whether an expression holds a caller's text."""
         if isinstance(node, ast.Name):
             return node.id in self.names
-        if isinstance(node, ast.Attribute):
-            if isinstance(node.value, ast.Name) and (node.value.id, node.attr) in self.fields:
-                return True
-            return self.taints(node.value, called)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            return (node.value.id, node.attr) in self.fields or node.value.id in self.names
         if isinstance(node, ast.Call):
             return self._answers(node, called)
-        if isinstance(node, ast.Compare | ast.Lambda) or node is None:
-            return False
-        if isinstance(node, ast.Subscript):
-            return self.taints(node.value, called)
-        if isinstance(node, ast.IfExp):
-            return self.taints(node.body, called) or self.taints(node.orelse, called)
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-            return False
         return any(self.taints(child, called) for child in _parts(node))
 
     def _answers(self, call: ast.Call, called: Called) -> bool:
@@ -122,9 +126,9 @@ class Values:
                 code = self._gentler(code, item)
                 yield code, sinks.WORDS[code], call
                 return
-        if isinstance(direct.func, ast.Attribute) and direct.func.attr in sinks.PATH_METHODS:
-            if self.taints(direct.func.value, called):
-                yield "HF110", sinks.WORDS["HF110"], call
+        method = direct.func.attr if isinstance(direct.func, ast.Attribute) else ""
+        if method in sinks.PATH_METHODS and self.taints(direct.func, called):
+            yield "HF110", sinks.WORDS["HF110"], call
 
     def _fetched(self, call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
         """What a client that the tool holds is asked to fetch."""
@@ -161,7 +165,11 @@ class Values:
         return names, {(objects[owner], name) for owner, name in self.fields if owner in objects}
 
 
-def _parts(node: ast.expr) -> Iterator[ast.expr]:
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.expr):
-            yield child
+def _parts(node: ast.expr | None) -> Iterator[ast.expr]:
+    """The expressions whose text is in the answer of ``node``; a comparison, for one, has none."""
+    if isinstance(node, ast.Attribute | ast.Subscript):
+        yield node.value
+    elif isinstance(node, ast.IfExp):
+        yield from (node.body, node.orelse)
+    elif node is not None and not isinstance(node, ast.Compare | ast.Lambda | ast.UnaryOp):
+        yield from (child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr))

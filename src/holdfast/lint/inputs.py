@@ -35,7 +35,10 @@ KINDS: Final = (
     Kind(
         "HF101",
         "path",
-        _words("path paths file files filename filenames filepath filepaths dir dirs directory directories folder folders pathname"),
+        _words(
+            "path paths file files filename filenames filepath filepaths dir dirs directory directories folder folders "
+            "pathname"
+        ),
         _words("path file-path directory-path file directory"),
         re.compile(r"\b(?:file ?path|(?:absolute|relative|full) path|path (?:to|of)|file ?names?)\b", re.I),
         ("../x", "/etc/passwd", "a/../../b", "a/b", "C:\\x"),
@@ -51,7 +54,7 @@ KINDS: Final = (
     Kind(
         "HF103",
         "SQL",
-        _words("sql sqlquery whereclause"),
+        _words("sql dbquery rawquery sqlquery sqltext sqlstatement whereclause"),
         _words("sql"),
         re.compile(r"\bSQL\b"),
         ("SELECT 1; DROP TABLE x", "1=1 OR 1", "x'--"),
@@ -59,14 +62,17 @@ KINDS: Final = (
     Kind(
         "HF104",
         "command",
-        _words("command commands cmd cmds cmdline commandline shell argv args cliargs executable"),
+        _words(
+            "command commands cmd cmds cmdline commandline shell bash powershell argv args cliargs executable program"
+        ),
         _words("command shell"),
         re.compile(r"\b(?:shell|bash|command[- ]line|command to (?:run|execute))\b", re.I),
         ("a; b", "-x", "$(a)", "a b"),
     ),
 )
 _SECRETS: Final = _words(
-    "password passwd passphrase secret apikey accesstoken authtoken bearertoken privatekey clientsecret accesskey credentials"
+    "password passwd passphrase secret apikey accesstoken authtoken bearertoken privatekey clientsecret accesskey "
+    "credentials"
 )
 _WHOLE: Final = {"query": "HF103", "statement": "HF103"}
 """Names that are suspect only when there is nothing before them; ``search_query`` is not."""

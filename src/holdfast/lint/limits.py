@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from holdfast.core.config import Settings
+from holdfast.core.config import LimitSettings, Settings
 from holdfast.core.limits import parse_rate
 from holdfast.lint.finding import Finding
 from holdfast.lint.subject import Subject, Whole
@@ -20,12 +20,22 @@ def find(whole: Whole) -> Iterator[Finding]:
     for subject in whole.subjects:
         for code, message in _own(subject):
             yield Finding(code, f"{subject.label}: {message}", subject.place)
-    for line in whole.loaded.weakened():
-        yield Finding("HF205", line, whole.home)
     settings = whole.loaded.settings
+    for line in (*whole.loaded.weakened(), *_raised(settings.limits)):
+        yield Finding("HF205", line, whole.home)
     unguarded = settings.auth.tokens is None or settings.auth.required is False
     if settings.http.host not in _LOOPBACK and unguarded:
         yield Finding("HF206", "http.host is not of this machine, and no caller needs a token", whole.home)
+
+
+def _raised(limits: LimitSettings) -> Iterator[str]:
+    """Limits of all tools that are so high that they hold nobody; the start-up log does not name these."""
+    for name in ("concurrency", "queue", "total", "principals", "depth", "elements", "message", "threads", "in_flight"):
+        if getattr(limits, name) > 4 * getattr(_DEFAULT, name):
+            yield f"limits.{name}: more than four times the default of {getattr(_DEFAULT, name)}"
+    count, seconds = parse_rate(limits.rate)
+    if count / seconds > FASTEST:
+        yield f"limits.rate: more than {FASTEST:g} calls a second"
 
 
 def _own(subject: Subject) -> Iterator[tuple[str, str]]:

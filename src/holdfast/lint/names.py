@@ -11,11 +11,11 @@ from holdfast.lint.finding import Finding
 from holdfast.lint.subject import Whole
 
 KNOWN: Final = frozenset(
-    {
-        # tools that coding and chat clients have themselves (their public documentation, 2025)
-        "bash", "shell", "terminal", "execute_command", "run_command", "run_terminal_cmd", "apply_patch", "str_replace_editor",
-        "str_replace_based_edit_tool", "computer", "web_search", "web_fetch", "websearch", "webfetch", "todo_write", "todowrite",
-        "task", "attempt_completion", "ask_followup_question", "use_mcp_tool", "code_interpreter", "python", "browser",
+    {  # tools that coding and chat clients have themselves (their public documentation, 2025)
+        "bash", "shell", "terminal", "execute_command", "run_command", "run_terminal_cmd", "apply_patch",
+        "str_replace_editor", "str_replace_based_edit_tool", "computer", "web_search", "web_fetch",
+        "websearch", "webfetch", "todo_write", "todowrite", "task", "attempt_completion",
+        "ask_followup_question", "use_mcp_tool", "code_interpreter", "python", "browser",
     }
 )  # fmt: skip
 COMMON: Final = KNOWN | {
@@ -41,22 +41,24 @@ def find(whole: Whole) -> Iterator[Finding]:
         operation = subject.operation
         if operation.kind == "completion":
             continue
-        for name in (operation.name, operation.title or "", getattr(operation, "uri", "")):
-            if is_mixed(name):
-                yield Finding("HF409", f"{subject.label} is written in mixed scripts", subject.place)
-        if operation.kind != "tool":
-            continue
-        name = operation.name
-        if name.lower().replace("-", "_") in KNOWN:
-            yield Finding("HF410", f"{subject.label} has the name of a tool that clients bring along", subject.place)
-        like = next((known for known in sorted(COMMON) if folded(known) == folded(name) and _differ(known, name)), None)
-        like = like or (seen.get(folded(name)) if seen.get(folded(name)) != name else None)
-        if like is not None:
-            yield Finding("HF411", f"{subject.label} looks like {like}", subject.place)
-        seen.setdefault(folded(name), name)
-    name = f"{whole.server.name} {whole.server.identity.get('title') or ''}"
-    if is_mixed(name):
+        if any(map(is_mixed, (operation.name, operation.title or "", getattr(operation, "uri", "")))):
+            yield Finding("HF409", f"{subject.label} is written in mixed scripts", subject.place)
+        if operation.kind == "tool":
+            for code, message in _tool(operation.name, seen):
+                yield Finding(code, f"{subject.label} {message}", subject.place)
+    if is_mixed(f"{whole.server.name} {whole.server.identity.get('title') or ''}"):
         yield Finding("HF409", "the server's name is written in mixed scripts", whole.home)
+
+
+def _tool(name: str, seen: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """``seen`` are the names of the server's other tools by their folded form."""
+    if name.lower().replace("-", "_") in KNOWN:
+        yield "HF410", "has the name of a tool that clients bring along"
+    known = (known for known in sorted(COMMON) if folded(known) == folded(name) and _differ(known, name))
+    like = next(known, None) or seen.get(folded(name))
+    if like is not None:
+        yield "HF411", f"looks like {like}"
+    seen.setdefault(folded(name), name)
 
 
 def folded(name: str) -> str:

@@ -15,7 +15,8 @@ from holdfast.safe.secrets import SecretRegistry
 _FORMLESS: Final = frozenset({"password", "credential", "authorization", "bearer-token"})
 """Rules that go by the name beside a value: in a source these are asked of assignments only, not of prose."""
 _PLACEHOLDER: Final = re.compile(
-    r"example|placeholder|change[-_ ]?me|your[-_ ]|dummy|sample|redacted|xxx|\.\.\.|canary|^test|^file:|^enc:|^[A-Z_]+$|[<>{}$%\s]",
+    r"example|placeholder|change[-_ ]?me|your[-_ ]|dummy|sample|redacted|xxx|\.\.\.|canary"
+    r"|^test|^file:|^enc:|^[A-Z_]+$|[<>{}$%\s]",
     re.I,
 )
 _LOOKS_RANDOM: Final = re.compile(r"(?=.*\d)(?=.*[A-Za-z])\S{8,}")
@@ -72,7 +73,9 @@ def _environment(source: Source) -> Iterator[Finding]:
         name = wanted.value if isinstance(wanted, ast.Constant) else ""
         named = name.decode("latin-1") if isinstance(name, bytes) else str(name)
         if _SECRET_NAME.search(named) and not _is_told(source, node):
-            yield Finding("HF503", f"{named[:64]} is read from the environment and never registered", source.place(node))
+            yield Finding(
+                "HF503", f"{named[:64]} is read from the environment and never registered", source.place(node)
+            )
 
 
 def _is_told(source: Source, node: ast.AST) -> bool:

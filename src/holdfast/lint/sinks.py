@@ -10,58 +10,73 @@ from typing import Final
 from holdfast.lint.source import Source
 
 
-def _all(code: str, prefix: str, names: str) -> dict[str, str]:
-    return {prefix + name: code for name in names.split()}
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
 
 
-FIRST: Final[Mapping[str, str]] = {
-    **_all("HF110", "", "open io.open builtins.open codecs.open aiofiles.open fileinput.input glob.glob glob.iglob sqlite3.connect"),
-    **_all("HF110", "os.", "open remove unlink rmdir mkdir makedirs removedirs listdir scandir walk fwalk chmod chown stat"),
-    **_all("HF110", "os.", "truncate utime mkfifo readlink access chdir startfile"),
-    **_all("HF110", "pathlib.", "Path PosixPath WindowsPath"),
-    **_all("HF110", "", "zipfile.ZipFile tarfile.open tarfile.TarFile gzip.open bz2.open lzma.open shelve.open dbm.open"),
-    **_all("HF110", "", "PIL.Image.open numpy.load numpy.loadtxt pandas.read_csv pandas.read_excel pandas.read_json"),
-    **_all("HF110", "", "pandas.read_parquet runpy.run_path linecache.getline ctypes.CDLL anyio.open_file anyio.Path"),
-    **_all("HF111", "requests.", "get post put delete patch head options"),
-    **_all("HF111", "httpx.", "get post put delete patch head options stream"),
-    **_all("HF111", "urllib.request.", "urlopen urlretrieve Request"),
-    **_all("HF111", "", "aiohttp.request http.client.HTTPConnection http.client.HTTPSConnection socket.create_connection"),
-    **_all("HF111", "", "asyncio.open_connection socket.getaddrinfo webbrowser.open websockets.connect ftplib.FTP smtplib.SMTP"),
-    **_all("HF111", "", "pandas.read_html"),
-    **_all("HF112", "", "sqlalchemy.text sqlalchemy.sql.text pandas.read_sql pandas.read_sql_query duckdb.sql duckdb.query"),
-    **_all("HF114", "", "eval exec compile builtins.eval builtins.exec __import__ importlib.import_module runpy.run_module code.interact"),
-    **_all("HF114", "", "jinja2.Template mako.template.Template logging.config.dictConfig"),
-    **_all("HF115", "", "pickle.loads pickle.load marshal.loads marshal.load dill.loads dill.load cloudpickle.loads"),
-    **_all("HF115", "", "cloudpickle.load joblib.load torch.load jsonpickle.decode yaml.unsafe_load yaml.full_load"),
-    **_all("HF115", "", "yaml.load yaml.load_all pandas.read_pickle pickle.Unpickler"),
-    **_all("HF116", "re.", "compile search match fullmatch findall finditer split sub subn"),
-}  # fmt: skip
+def _table(text: str) -> Mapping[str, str]:
+    """Name -> code, from lines of a code and names."""
+    rows = (line.split() for line in text.strip().splitlines())
+    return {name: row[0] for row in rows for name in row[1:]}
+
+
+FIRST: Final = _table(
+    """
+    HF110 open io.open builtins.open codecs.open aiofiles.open fileinput.input glob.glob glob.iglob
+    HF110 sqlite3.connect os.open os.remove os.unlink os.rmdir os.mkdir os.makedirs os.removedirs os.listdir
+    HF110 os.scandir os.walk os.fwalk os.chmod os.chown os.stat os.truncate os.utime os.mkfifo os.readlink
+    HF110 os.access os.chdir os.startfile pathlib.Path pathlib.PosixPath pathlib.WindowsPath zipfile.ZipFile
+    HF110 tarfile.open tarfile.TarFile gzip.open bz2.open lzma.open shelve.open dbm.open PIL.Image.open
+    HF110 numpy.load numpy.loadtxt pandas.read_csv pandas.read_excel pandas.read_json pandas.read_parquet
+    HF110 runpy.run_path linecache.getline ctypes.CDLL anyio.open_file anyio.Path
+    HF111 requests.get requests.post requests.put requests.delete requests.patch requests.head
+    HF111 requests.options httpx.get httpx.post httpx.put httpx.delete httpx.patch httpx.head httpx.options
+    HF111 httpx.stream urllib.request.urlopen urllib.request.urlretrieve urllib.request.Request
+    HF111 aiohttp.request http.client.HTTPConnection http.client.HTTPSConnection socket.create_connection
+    HF111 asyncio.open_connection socket.getaddrinfo webbrowser.open websockets.connect ftplib.FTP
+    HF111 smtplib.SMTP pandas.read_html
+    HF112 sqlalchemy.text sqlalchemy.sql.text pandas.read_sql pandas.read_sql_query duckdb.sql duckdb.query
+    HF114 eval exec compile builtins.eval builtins.exec __import__ importlib.import_module runpy.run_module
+    HF114 code.interact jinja2.Template mako.template.Template logging.config.dictConfig
+    HF115 pickle.loads pickle.load marshal.loads marshal.load dill.loads dill.load cloudpickle.loads
+    HF115 cloudpickle.load joblib.load torch.load jsonpickle.decode yaml.unsafe_load yaml.full_load yaml.load
+    HF115 yaml.load_all pandas.read_pickle pickle.Unpickler
+    HF116 re.compile re.search re.match re.fullmatch re.findall re.finditer re.split re.sub re.subn
+    """
+)
 """Judged by their first argument (or the one named like it)."""
-ANY: Final[Mapping[str, str]] = {
-    **_all("HF110", "shutil.", "copy copy2 copyfile copytree move rmtree unpack_archive make_archive disk_usage chown"),
-    **_all("HF110", "os.", "rename renames replace link symlink"),
-    **_all("HF113", "subprocess.", "run call check_call check_output Popen getoutput getstatusoutput"),
-    **_all("HF113", "os.", "system popen execl execle execlp execv execve execvp execvpe posix_spawn posix_spawnp"),
-    **_all("HF113", "os.", "spawnl spawnle spawnlp spawnlpe spawnv spawnve spawnvp spawnvpe"),
-    **_all("HF113", "", "asyncio.create_subprocess_exec asyncio.create_subprocess_shell pty.spawn pexpect.spawn pexpect.run"),
-    **_all("HF113", "", "anyio.run_process anyio.open_process asyncio.subprocess.create_subprocess_exec"),
-    **_all("HF113", "", "asyncio.subprocess.create_subprocess_shell"),
-}  # fmt: skip
+ANY: Final = _table(
+    """
+    HF110 shutil.copy shutil.copy2 shutil.copyfile shutil.copytree shutil.move shutil.rmtree
+    HF110 shutil.unpack_archive shutil.make_archive shutil.disk_usage shutil.chown os.rename os.renames
+    HF110 os.replace os.link os.symlink
+    HF113 subprocess.run subprocess.call subprocess.check_call subprocess.check_output subprocess.Popen
+    HF113 subprocess.getoutput subprocess.getstatusoutput os.system os.popen os.execl os.execle os.execlp
+    HF113 os.execv os.execve os.execvp os.execvpe os.posix_spawn os.posix_spawnp os.spawnl os.spawnle
+    HF113 os.spawnlp os.spawnlpe os.spawnv os.spawnve os.spawnvp os.spawnvpe asyncio.create_subprocess_exec
+    HF113 asyncio.create_subprocess_shell pty.spawn pexpect.spawn pexpect.run anyio.run_process
+    HF113 anyio.open_process asyncio.subprocess.create_subprocess_exec
+    HF113 asyncio.subprocess.create_subprocess_shell
+    """
+)
 """Judged by every positional argument."""
-SECOND: Final[Mapping[str, str]] = {
-    **_all("HF111", "", "requests.request httpx.request httpx.stream urllib3.request"),
-    **_all("HF114", "", "getattr setattr delattr operator.attrgetter"),
-}
+SECOND: Final = _table(
+    """
+    HF111 requests.request httpx.request httpx.stream urllib3.request
+    HF114 getattr setattr delattr operator.attrgetter
+    """
+)
 """Judged by their second argument."""
 KEYWORDS: Final = frozenset({"file", "path", "filename", "url", "args", "cmd", "command", "cwd", "env", "executable"})
 """Named arguments that count like the positional ones; ``input``, ``data``, ``params`` do not."""
-PATH_METHODS: Final = frozenset(
-    "read_text read_bytes write_text write_bytes unlink iterdir glob rglob mkdir rmdir touch joinpath symlink_to hardlink_to open exists is_file is_dir stat resolve rename".split()
+PATH_METHODS: Final = _words(
+    "read_text read_bytes write_text write_bytes unlink iterdir glob rglob mkdir rmdir touch joinpath symlink_to "
+    "hardlink_to open exists is_file is_dir stat resolve rename"
 )
 """Methods that only a path has: whatever they are called on was made of a path."""
 SQL_METHODS: Final = frozenset({"execute", "executemany", "executescript", "exec_driver_sql"})
-CLIENTS: Final = frozenset(
-    {"httpx.Client", "httpx.AsyncClient", "requests.Session", "requests.session", "aiohttp.ClientSession", "urllib3.PoolManager"}
+CLIENTS: Final = _words(
+    "httpx.Client httpx.AsyncClient requests.Session requests.session aiohttp.ClientSession urllib3.PoolManager"
 )
 CLIENT_METHODS: Final[Mapping[str, int]] = {
     **dict.fromkeys(("get", "post", "put", "delete", "patch", "head", "options"), 0),
@@ -69,7 +84,8 @@ CLIENT_METHODS: Final[Mapping[str, int]] = {
 }
 """Methods of a client, and which argument is the URL."""
 INDIRECT: Final[Mapping[str, int]] = {
-    "asyncio.to_thread": 0, "anyio.to_thread.run_sync": 0, "functools.partial": 0, "starlette.concurrency.run_in_threadpool": 0,
+    "asyncio.to_thread": 0, "anyio.to_thread.run_sync": 0, "functools.partial": 0,
+    "starlette.concurrency.run_in_threadpool": 0,
 }  # fmt: skip
 """Calls that call what they are given, and where that stands."""
 WORDS: Final = {

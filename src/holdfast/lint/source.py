@@ -139,7 +139,7 @@ def _dotted(node: ast.AST) -> str:
     if isinstance(node, ast.Attribute):
         base = _dotted(node.value)
         return f"{base}.{node.attr}" if base else ""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr" and len(node.args) > 1:
-        base, name = _dotted(node.args[0]), node.args[1]
-        return f"{base}.{name.value}" if base and isinstance(name, ast.Constant) else ""
-    return ""
+    if not isinstance(node, ast.Call) or len(node.args) < 2 or _dotted(node.func) != "getattr":
+        return ""
+    base, name = _dotted(node.args[0]), node.args[1]
+    return f"{base}.{name.value}" if base and isinstance(name, ast.Constant) and isinstance(name.value, str) else ""

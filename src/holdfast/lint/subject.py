@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
@@ -157,21 +157,18 @@ def _walk(node: Node, shared: Mapping[str, Any], found: list[Node], opened: tupl
             _walk(below, shared, found, opened)
 
 
+_ONE: Final = ("items", "additionalProperties", "contains", "propertyNames")
+_SEVERAL: Final = ("anyOf", "oneOf", "allOf", "prefixItems")
+
+
 def _below(node: Node, schema: Mapping[str, Any]) -> Iterator[Node]:
     for name, inner in schema.get("properties", {}).items():
         if isinstance(inner, Mapping):
             yield Node(node.argument or name, name, inner)
-    for key in ("items", "additionalProperties", "contains", "propertyNames"):
-        if isinstance(inner := schema.get(key), Mapping):
-            yield Node(node.argument, node.name, inner)
-    for key in ("anyOf", "oneOf", "allOf", "prefixItems"):
-        for inner in schema.get(key, ()):
-            if isinstance(inner, Mapping):
-                described = {"description": schema["description"]} if "description" in schema else {}
-                yield Node(node.argument, node.name, {**described, **inner})
-    for inner in schema.get("patternProperties", {}).values():
-        if isinstance(inner, Mapping):
-            yield Node(node.argument, node.name, inner)
+    said = {"description": schema["description"]} if "description" in schema else {}
+    inside = [schema.get(key) for key in _ONE] + list(schema.get("patternProperties", {}).values())
+    inside += [{**said, **inner} for key in _SEVERAL for inner in schema.get(key, ()) if isinstance(inner, Mapping)]
+    yield from (Node(node.argument, node.name, inner) for inner in inside if isinstance(inner, Mapping))
 
 
 @dataclass(eq=False)

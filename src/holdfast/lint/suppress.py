@@ -1,4 +1,4 @@
-"""``# holdfast: ignore[HF101] reason``: findings that an author has judged; HF901 and HF902 for what such a mark lacks."""
+"""``# holdfast: ignore[HF101] reason``: findings that an author has judged; HF901 and HF902 for a mark at fault."""
 
 from __future__ import annotations
 

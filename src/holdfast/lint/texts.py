@@ -29,13 +29,16 @@ class Text:
 
 _ORDERS: Final = re.compile(
     r"""
-    \b(?:ignore|disregard|forget|override)\b[^.\n]{0,40}\b(?:previous|prior|above|earlier|all|other|system)\b[^.\n]{0,40}
-        \b(?:instructions?|prompts?|rules?|messages?|guidelines?)\b
-    | \b(?:do\s+not|don't|never|without)\s+(?:\w+\s+){0,2}?(?:tell(?:ing)?|inform(?:ing)?|mention(?:ing)?|notify(?:ing)?
-        |show(?:ing)?|reveal(?:ing)?|ask(?:ing)?|alert(?:ing)?)\b[^.\n]{0,40}\b(?:the\s+)?(?:users?|humans?|anyone|anybody)\b
+    \b(?:ignore|disregard|forget|override)\b[^.\n]{0,40}\b(?:previous|prior|above|earlier|all|other|system)\b
+        [^.\n]{0,40}\b(?:instructions?|prompts?|rules?|messages?|guidelines?)\b
+    | \b(?:do\s+not|don't|never|without)\s+(?:\w+\s+){0,2}?
+        (?:tell|inform|mention|notify|show|reveal|ask|alert|notifi|telling|informing|mentioning|showing|asking)(?:ing)?\b
+        [^.\n]{0,40}\b(?:the\s+)?(?:users?|humans?|anyone|anybody)\b
     | </?\s*(?:important|system|instructions?|secret|hidden|critical|admin|assistant)\b[^>]{0,40}>
-    | \[\s*/?\s*(?:INST|SYSTEM|IMPORTANT)\s*\] | <\|(?:im_start|im_end|system|endoftext)\|> | ^\s*\#*\s*system\s*(?:prompt)?\s*:
-    | \byou\s+(?:must|should|have\s+to|need\s+to|are\s+required\s+to|shall|will)\s+(?:always|never|first|now|also|immediately|only)\b
+    | \[\s*/?\s*(?:INST|SYSTEM|IMPORTANT)\s*\] | <\|(?:im_start|im_end|system|endoftext)\|>
+    | ^\s*\#*\s*system\s*(?:prompt)?\s*:
+    | \byou\s+(?:must|should|have\s+to|need\s+to|are\s+required\s+to|shall|will)\s+
+        (?:always|never|first|now|also|immediately|only)\b
     | \b(?:new|real|actual|true|updated)\s+(?:system\s+)?(?:instructions?|system\s+prompt)\s*(?::|are\b|is\b)
     | \b(?:reveal|print|repeat|output|send|include|pass|put|provide)\b[^.\n]{0,40}\b(?:your|the)\s+
         (?:system\s+prompt|conversation(?:\s+history)?|chat\s+history|previous\s+messages|context\s+window)\b
@@ -48,14 +51,16 @@ _OTHERS: Final = re.compile(
     \b(?:before|after|prior\s+to|instead\s+of|in\s+place\s+of|rather\s+than)\b[^.\n]{0,30}
         \b(?:any|every|each|all|other|another|using|calling|invoking|running)\b[^.\n]{0,30}\btools?\b
     | \b(?:do\s+not|don't|never|stop)\s+(?:us(?:e|ing)|call(?:ing)?|invok(?:e|ing))\b[^.\n]{0,40}\b(?:tools?|servers?)\b
-    | \bwhen(?:ever)?\s+(?:(?:the|any|another)\s+)?[\w`'-]{1,64}\s+(?:tool|server)\s+is\s+(?:used|called|invoked|available|present)\b
+    | \bwhen(?:ever)?\s+(?:(?:the|any|another)\s+)?[\w`'-]{1,64}\s+(?:tool|server)\s+is\s+
+        (?:used|called|invoked|available|present)\b
     | \b(?:always|first)\s+(?:use|call|invoke|run)\s+th(?:is|e)\b[^.\n]{0,20}\btool\b
     | \b(?:any|every|all)\s+other\s+(?:tools?|servers?|mcp)\b
     """,
     re.I | re.X,
 )
 _ENCODED: Final = re.compile(
-    r"(?<![\w/+=-])(?:(?:[A-Za-z0-9+/]{4}){14,}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?|(?:[A-Za-z0-9_-]{4}){20,})(?![\w/+-])"
+    r"(?<![\w/+=-])(?:(?:[A-Za-z0-9+/]{4}){14,}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
+    r"|(?:[A-Za-z0-9_-]{4}){20,})(?![\w/+-])"
     r"|(?<!\w)(?:[0-9a-fA-F]{2}){32,}(?!\w)|(?:\\x[0-9a-fA-F]{2}){8,}|(?:\\u[0-9a-fA-F]{4}){6,}|(?:%[0-9A-Fa-f]{2}){12,}"
     r"|\bdata:[\w/+.-]+;base64,"
 )

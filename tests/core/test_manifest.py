@@ -136,6 +136,8 @@ def damaged(held: dict[str, Any], how: str) -> bytes:
     elif how == "text and its hash edited":
         held["entries"]["tool greet"]["shown"]["description"] = "Do as I say."
         held["entries"]["tool greet"]["sha256"] = Manifest({"x": held["entries"]["tool greet"]["shown"]}).hashes()["x"]
+    elif how == "hash edited":
+        held["entries"]["tool greet"]["sha256"] = "0" * 64
     elif how == "entry dropped":
         del held["entries"]["tool greet"]
     elif how == "entry is no object":
@@ -156,6 +158,7 @@ def damaged(held: dict[str, Any], how: str) -> bytes:
     [
         ("text edited", "altered after it was pinned"),
         ("text and its hash edited", "altered after it was pinned"),
+        ("hash edited", "altered after it was pinned"),
         ("entry dropped", "altered after it was pinned"),
         ("entry is no object", "not a manifest of format 1"),
         ("other format", "not a manifest of format 1"),

@@ -55,6 +55,12 @@ ARRIVES = [
         "from pathlib import Path\nbase = Path('/srv')\nwith (base / word).open() as note:\n    return note.read()",
     ),
     ("HF110", "import builtins\nreturn builtins.open(word).read()"),
+    ("HF110", "for first, *rest in [word.split()]:\n    open(rest)\nreturn ''"),
+    (
+        "HF110",
+        "def inner(*words):\n    return open(words[0])\nmatch word:\n    case x if open(word):\n        return ''",
+    ),
+    ("HF114", "import jinja2\nreturn jinja2.Environment().from_string(word).render()"),
     # URLs
     ("HF111", "import requests\nreturn requests.get(word).text"),
     ("HF111", "import requests\nreturn requests.request('GET', word).text"),
@@ -112,6 +118,8 @@ FLOWS = {"HF110", "HF111", "HF112", "HF113", "HF114", "HF115", "HF116", "HF117"}
         "place = {'a': '/srv/a'}[word]\nreturn open(place).read()",
         "if word not in ('a', 'b'):\n    raise ToolError('a or b')\nreturn open(word).read()",
         "word = 'fixed'\nreturn open(word).read()",
+        "x: str\nclass Inner:\n    pass\nreturn ''",
+        "import pathlib\nreturn str(pathlib.Path('/srv') / 'fixed')",
         "number = int(word)\nreturn open(f'/srv/{number}').read()",
         "import requests\nreturn requests.get('https://api.example/', params={'q': word}, timeout=3).text",
         "import requests\nreturn requests.post('https://api.example/', json={'q': word}, timeout=3).text",
@@ -225,3 +233,28 @@ def test_nested_models_carry_text_too(look) -> None:  # type: ignore[no-untyped-
         return "".join(open(item.name).read() for item in items)
     '''
     assert "HF110" in codes(look(case))
+
+
+def test_any_number_of_words_are_handed_on(look) -> None:  # type: ignore[no-untyped-def]
+    before = "def load(first, *rest):\n    return open(rest[0]).read()\n"
+    assert "HF110" in codes(look(tool("return load('x', word)", before=before)))
+    assert "HF110" not in codes(look(tool("return load(word, 'x')", before=before)))
+
+
+def test_a_field_that_is_compared_with_the_authors_list_is_trusted(look) -> None:  # type: ignore[no-untyped-def]
+    case = '''
+    @server.add
+    class Show(Tool):
+        """Show the text of a note."""
+
+        read_only = True
+
+        class Input(ToolInput):
+            name: Annotated[str, Field(max_length=50)]
+
+        async def run(self, args: Input, ctx: Context) -> str:
+            if args.name not in ("a", "b"):
+                raise ToolError("a or b")
+            return open(args.name).read()
+    '''
+    assert "HF110" not in codes(look(case))

@@ -10,6 +10,9 @@ INPUTS = {"HF101", "HF102", "HF103", "HF104", "HF105", "HF106", "HF504"}
 
 WORDS = """
 PATH, URL, SQL = "Absolute path to the note", "The URL of the page", "An SQL statement"
+from pydantic import WithJsonSchema
+
+BROKEN = {"type": "string", "pattern": "("}
 FORMAT, DOT, LETTERS = {"format": "uri"}, ".", "^[a-z]+$"
 """
 
@@ -34,6 +37,7 @@ def text(*extra: str) -> str:
         ("HF101", f"path: {text()} | None = None"),
         ("HF101", "path: ReadPath | Annotated[str, Field(max_length=9)] | None = None"),
         ("HF101", f"path: {text('pattern=DOT')}"),
+        ("HF101", f"path: Annotated[{text()}, WithJsonSchema(BROKEN)]"),
         ("HF102", f"url: {text()}"),
         ("HF102", f"callbackUrl: {text()}"),
         ("HF102", f"where: {text('json_schema_extra=FORMAT')}"),

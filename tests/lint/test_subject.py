@@ -142,3 +142,49 @@ def test_names_are_followed_through_imports(tmp_path: Path) -> None:
     )
     found = [name for name, call in Source.read(file).calls() if isinstance(call, ast.Call)]
     assert sorted(found) == ["", "f", "os.path.join", "os.path.join", "os.system", "subprocess.run"]
+
+
+def test_a_class_whose_run_is_a_librarys_is_found_by_its_own_name(whole: Load) -> None:
+    case = """
+    from json import JSONEncoder
+
+
+    @server.add
+    class Mine(Tool):
+        read_only = True
+        run = JSONEncoder.default
+    """
+    (subject,) = whole(case).subjects
+    assert subject.function is None
+    assert subject.owner is not None
+    assert subject.owner.name == "Mine"
+    assert subject.place_of("absent") == subject.place
+
+
+def test_a_server_in_a_package_has_the_files_of_the_package(tmp_path: Path, whole: Load) -> None:
+    from holdfast.lint.subject import _root
+
+    (tmp_path / "outer" / "inner").mkdir(parents=True)
+    for folder in ("outer", "outer/inner"):
+        (tmp_path / folder / "__init__.py").write_text("")
+    assert _root(tmp_path / "outer" / "inner" / "server.py") == tmp_path
+
+
+def test_only_so_many_files_and_wrappers_are_followed(whole: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    from holdfast.lint import subject
+
+    def endless() -> None: ...
+
+    endless.__wrapped__ = endless  # type: ignore[attr-defined]
+    with pytest.raises(ConfigurationError, match="more than 32 times"):
+        subject._bare(endless)
+    monkeypatch.setattr(subject, "MAX_NODES", 2)
+    found = whole("@server.tool(read_only=True)\nasync def it(a: bool, b: bool) -> str:\n    'Do it.'\n    return ''\n")
+    assert len(found.subjects[0].nodes) == 2
+    monkeypatch.setattr(subject, "MAX_FILES", 1)
+    assert found._source(Path(__file__)) is None
+
+
+def test_without_a_call_of_server_the_file_is_the_place(whole: Load) -> None:
+    found = whole("", prelude="from holdfast import Server as Made\n\nkinds = [Made]\nserver = kinds[0]('x')\n")
+    assert (found.home.line, found.home.file) == (1, found.file)

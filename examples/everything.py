@@ -311,7 +311,7 @@ async def template_data(id: str) -> dict[str, Any]:
     return {"id": id, "templateTest": True, "data": f"Data for ID: {id}"}
 
 
-@server.tool
+@server.tool(destructive=False)
 async def test_trigger_resource_update(ctx: Context) -> str:
     """Tell whoever follows the watched resource that it changed."""
     await ctx.resource_updated("test://watched-resource")
@@ -344,7 +344,9 @@ async def cities(value: str) -> list[str]:
 
 @server.prompt
 async def test_prompt_with_embedded_resource(
-    resourceUri: Annotated[str, Field(description="URI of the resource to embed")],
+    resourceUri: Annotated[
+        str, Field(description="URI of the resource to embed")
+    ],  # holdfast: ignore[HF102] only shown
 ) -> list[Message]:
     """A prompt that brings a resource along."""
     resource = EmbeddedResource(resourceUri, "Embedded resource content for testing.", "text/plain")
@@ -372,7 +374,7 @@ async def now_and_then() -> str:
     return "Here I am."
 
 
-@server.tool
+@server.tool(destructive=False)
 async def test_trigger_tool_change() -> str:
     """Add a tool, or take it away again."""
     if "now_and_then" in server.registry.tools:
@@ -382,7 +384,7 @@ async def test_trigger_tool_change() -> str:
     return "The list of tools changed."
 
 
-@server.tool
+@server.tool(destructive=False)
 async def test_trigger_prompt_change() -> str:
     """Add a prompt, or take it away again."""
     if "now_and_then" in server.registry.prompts:

@@ -16,10 +16,10 @@ from holdfast.core.context import Context, ContextServices
 from holdfast.core.endpoint import Listed, Request
 from holdfast.core.failures import as_protocol_error, as_result
 from holdfast.core.operation import Operation
-from holdfast.core.pipeline import Answer, Call, Proceed
+from holdfast.core.pipeline import META, Answer, Call, Proceed
 from holdfast.core.principal import Principal
 from holdfast.core.reach import check_needs
-from holdfast.core.registry import Registry
+from holdfast.core.registry import Admitted, Registry
 from holdfast.core.resource import MAX_URI, Resource
 from holdfast.errors import Draining, ProtocolError, UnknownName
 from holdfast.guards import chain
@@ -55,8 +55,13 @@ class Snapshot:
     schemas: Mapping[str, Mapping[str, Any]]
 
 
-def take_snapshot(registry: Registry, plant: Plant, earlier: Snapshot | None = None) -> Snapshot:
-    """Link every operation's chain; operations that were there before keep theirs, limits and counts included."""
+def take_snapshot(
+    registry: Registry, plant: Plant, earlier: Snapshot | None = None, marks: Mapping[Operation, str] | None = None
+) -> Snapshot:
+    """Link every operation's chain; operations that were there before keep theirs, limits and counts included.
+
+    ``marks`` says of what is not as it was pinned how it differs; clients see it in ``_meta``.
+    """
     check_needs(registry, plant.parts.sandbox)
     known = {entry.operation: entry for entry in _entries(earlier)}
 
@@ -64,7 +69,7 @@ def take_snapshot(registry: Registry, plant: Plant, earlier: Snapshot | None = N
         return known.get(operation) or Entry(operation, chain(operation, plant.parts))
 
     def shown(operations: list[Any]) -> list[dict[str, Any]]:
-        return [plant.outgoing.tree(operation.listing()) for operation in operations]
+        return [plant.outgoing.tree(_marked(operation, marks)) for operation in operations]
 
     static = [item for item in registry.resources.values() if not item.is_template]
     templates = [item for item in registry.resources.values() if item.is_template]
@@ -86,6 +91,13 @@ def take_snapshot(registry: Registry, plant: Plant, earlier: Snapshot | None = N
     )
 
 
+def _marked(operation: Operation, marks: Mapping[Operation, str] | None) -> dict[str, Any]:
+    listing = operation.listing()
+    if marks and operation in marks:
+        listing["_meta"] = {**listing.get("_meta", {}), f"{META}manifest": marks[operation]}
+    return listing
+
+
 def _entries(snapshot: Snapshot | None) -> list[Entry]:
     if snapshot is None:
         return []
@@ -98,9 +110,10 @@ class Live:
     def __init__(self, name: str, version: str, identity: Mapping[str, Any], plant: Plant, registry: Registry) -> None:
         self.name = name
         self.version = version
-        self.identity = identity
+        self.identity = dict(identity)  # a copy: what the server says of itself does not change while it serves
         self.plant = plant
-        self.snapshot = take_snapshot(registry, plant)
+        admitted = self._admit(registry, starting=True)
+        self.snapshot = take_snapshot(admitted.registry, plant, marks=admitted.marks)
         self.offered = _offered(registry)
         self.local = Principal("local", frozenset(plant.loaded.settings.auth.local_scopes))
         self.states: Mapping[Any, Any] = {}
@@ -125,14 +138,28 @@ class Live:
         self._services = {}  # they hold the one before
 
     def swap(self, registry: Registry) -> None:
-        """Serve what ``registry`` holds now, and tell connected clients of both eras which lists changed."""
+        """Serve what ``registry`` holds now, and tell connected clients of both eras which lists changed.
+
+        Raises ``ConfigurationError`` for what is not as it was pinned; everything else is served by then.
+        """
         self._services = {}
-        earlier, self.snapshot = self.snapshot, take_snapshot(registry, self.plant, self.snapshot)
+        admitted = self._admit(registry, starting=False)
+        earlier = self.snapshot
+        self.snapshot = take_snapshot(admitted.registry, self.plant, earlier, admitted.marks)
         before, now = earlier.lists, self.snapshot.lists
         news = [kind for kind, lists in _NEWS.items() if any(before[what] != now[what] for what in lists)]
         if news and self.publisher is not None:
             # from any thread, and outside the context of a call that changes something: its end must not stop the news
             self._loop.call_soon_threadsafe(self._announce, news, context=contextvars.Context())
+        if admitted.refusal is not None:
+            raise admitted.refusal
+
+    def _admit(self, registry: Registry, *, starting: bool) -> Admitted:
+        """What may be served of ``registry``: all of it, unless a manifest is pinned and says otherwise."""
+        pin = self.plant.pin
+        if pin is None:
+            return Admitted(registry)
+        return pin.admit(self.name, self.identity, registry, starting=starting)
 
     def drain(self) -> None:
         """Take no new calls; whoever asks is told at once that the server is not ready. Idempotent."""

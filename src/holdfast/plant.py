@@ -15,7 +15,7 @@ from holdfast.core.clock import Clock, SystemClock
 from holdfast.core.events import Events
 from holdfast.core.layers import Loaded
 from holdfast.core.reach import build_sandbox
-from holdfast.errors import ConfigurationError
+from holdfast.errors import AuditUnavailable, ConfigurationError
 from holdfast.guards.parts import Parts
 from holdfast.isolation.threads import ThreadPool
 from holdfast.observe.audit import AuditLog
@@ -36,6 +36,8 @@ from holdfast.watchdog.heartbeat import Block, Heartbeat, Thresholds
 
 if TYPE_CHECKING:
     from holdfast.access.quotas import Quota
+    from holdfast.core.manifest import Change
+    from holdfast.core.pin import Pin
     from holdfast.isolation.processes import ProcessPool
     from holdfast.state.store import Store
 
@@ -43,6 +45,8 @@ IO_THREADS = 32
 """Threads for the short I/O of handles; tools' own blocking code has ``limits.threads`` of its own."""
 TOTAL_QUEUE = 1_024
 """Calls that wait for one of ``limits.total`` places; each already holds a place of its tool."""
+MAX_TOLD = 100
+"""Entries of a changed manifest that are told of at once; the health check and the metric count them all."""
 LAST_WORDS = 1.0
 """Seconds each for orphans, threads and logs to end at stopping."""
 
@@ -69,7 +73,10 @@ class Plant:
         self._processes: ProcessPool | None = None
         self._undo: list[Callable[[], None]] = []
         self.store: Store | None = None
+        self._recording: set[asyncio.Task[None]] = set()  # bounded by the changes of what is offered
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.parts = self._build_parts()
+        self.pin = self._open_pin()
         self._watch()
 
     def _register_secrets(self) -> None:
@@ -112,6 +119,51 @@ class Plant:
         return AuditLog(
             settings.file or self.state_dir() / "audit.jsonl", fail_open=settings.fail_open, clock=self.clock
         )
+
+    def _open_pin(self) -> Pin | None:
+        settings = self.loaded.settings.manifest
+        if settings.file is None:
+            return None
+        from holdfast.core.pin import Pin
+        from holdfast.observe.checks import manifest
+
+        pin = Pin(settings.file, settings.on_change, self._manifest_changed)
+        self.metrics.watch("manifest_changes", lambda: len(pin.changes))
+        self.health.add("manifest", manifest(lambda: len(pin.changes)), critical=False)
+        return pin
+
+    def _manifest_changed(self, changes: tuple[Change, ...], refused: bool) -> None:
+        """Log and audit each entry that is not as it was pinned; from any thread."""
+        outcome = "refused" if refused else "flagged"
+        for change in changes[:MAX_TOLD]:
+            told = {"entry": self.outgoing.text(change.key), "changed": ", ".join(change.what)}
+            self.log.warning("manifest.changed", outcome=outcome, **told)
+            if self.parts.audit is not None and self._loop is not None:
+                self._record({"event": "manifest.changed", "outcome": outcome, **told})
+
+    def _record(self, record: dict[str, str]) -> None:
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            return
+        try:
+            here = asyncio.get_running_loop() is loop
+        except RuntimeError:  # a thread without a loop
+            here = False
+        if here:
+            task = loop.create_task(self._write_audit(record), name="holdfast-audit-manifest")
+            self._recording.add(task)
+            task.add_done_callback(self._recording.discard)
+        else:
+            loop.call_soon_threadsafe(self._record, record)
+
+    async def _write_audit(self, record: dict[str, str]) -> None:
+        if self.parts.audit is None:
+            return
+        try:
+            await self.parts.audit.append(record)
+            self.metrics.audited("written" if self.parts.audit.working else "lost")
+        except AuditUnavailable:
+            self.metrics.audited("refused")
 
     def _open_quota(self, rate: str) -> Quota:
         from holdfast.access.quotas import Quota
@@ -164,7 +216,7 @@ class Plant:
     async def start(self, stack: AsyncExitStack) -> None:
         """Start what needs the running loop; ``stack`` stops it again, last first."""
         hold_thresholds()
-        loop = asyncio.get_running_loop()
+        loop = self._loop = asyncio.get_running_loop()
         executor = ThreadPoolExecutor(IO_THREADS, thread_name_prefix="holdfast-io")
         loop.set_default_executor(executor)
         self._undo += [capture_stdlib(self.pipe, self.loaded.settings.log.level), install_tracking(loop)]
@@ -207,6 +259,8 @@ class Plant:
         self.parts.threads.close(LAST_WORDS)
         if self._processes is not None:
             self._processes.close()
+        if self._recording:
+            await asyncio.wait(self._recording, timeout=LAST_WORDS)
         if self.parts.audit is not None:
             await self.parts.audit.close()
         if self.store is not None:

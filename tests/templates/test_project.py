@@ -47,6 +47,8 @@ def test_a_new_project_passes_its_own_tests(project: Path) -> None:
     ran = run(project, "make", "test", seconds=120)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "3 passed" in ran.stdout
+    checked = run(project, "make", "check", seconds=60)
+    assert (checked.returncode, checked.stdout) == (0, "no findings in 1 entries of server.py\n"), checked.stderr
 
 
 @pytest.mark.skipif("SLOW_TESTS" not in os.environ, reason="fetches and builds all packages afresh: up to two minutes")
@@ -73,7 +75,7 @@ def test_the_server_of_a_new_project_runs(project: Path) -> None:
 def test_make_alone_lists_the_targets(project: Path) -> None:
     ran = run(project, "make", seconds=30)
     assert ran.returncode == 0
-    for target in ("test", "run", "http", "clean"):
+    for target in ("test", "check", "run", "http", "clean"):
         assert f"make {target}" in ran.stdout
 
 

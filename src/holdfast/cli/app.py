@@ -7,6 +7,7 @@ import sys
 import typer
 
 from holdfast.cli.call import call
+from holdfast.cli.check import check
 from holdfast.cli.listing import list_
 from holdfast.cli.new import new
 from holdfast.cli.run import run
@@ -22,6 +23,7 @@ def build() -> typer.Typer:
         ("run", run),
         ("list", list_),
         ("call", call),
+        ("check", check),
         ("config", config),
         ("new", new),
         ("version", version),

@@ -114,6 +114,15 @@ class AuditSettings(_Section):
     fail_open: bool = Field(False, description="serve calls even when the audit log cannot be written")
 
 
+class ManifestSettings(_Section):
+    """Holding the server to what was pinned with ``holdfast check --pin``."""
+
+    file: Path | None = Field(None, description="the pinned manifest that names, texts and schemas must fit (off)")
+    on_change: Literal["refuse", "flag"] = Field(
+        "refuse", description="refuse: what is not as pinned is not served; flag: it is served, marked and told of"
+    )
+
+
 class HealthSettings(_Section):
     """Health and metrics endpoints beside a stdio server."""
 
@@ -156,6 +165,7 @@ class Settings(_Section):
     urls: UrlSettings = UrlSettings.model_construct()
     log: LogSettings = LogSettings.model_construct()
     audit: AuditSettings = AuditSettings.model_construct()
+    manifest: ManifestSettings = ManifestSettings.model_construct()
     health: HealthSettings = HealthSettings.model_construct()
     secrets: SecretSettings = SecretSettings.model_construct()
     watchdog: WatchdogSettings = WatchdogSettings.model_construct()

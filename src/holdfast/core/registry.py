@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from holdfast.core.operation import Operation
@@ -84,6 +85,16 @@ class Registry:
 
     def __repr__(self) -> str:
         return f"<Registry {len(self.tools)} tools, {len(self.resources)} resources, {len(self.prompts)} prompts>"
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What may be served of a registry; ``marks`` says how operations differ from what was pinned (``core.pin``)."""
+
+    registry: Registry
+    marks: Mapping[Operation, str] | None = None
+    refusal: ConfigurationError | None = None
+    """To be raised once the rest is served."""
 
 
 def owner(operation: Operation) -> str:

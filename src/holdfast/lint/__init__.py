@@ -1,1 +1,1 @@
-"""``holdfast check``: what the guards cannot mend in a server's code. To come; it will sit on ``core.registry``."""
+"""``holdfast check``: what the guards cannot mend in a server's code. No running server imports it."""

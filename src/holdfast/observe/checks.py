@@ -60,6 +60,16 @@ def audit(working: Callable[[], bool]) -> Probe:
     return check
 
 
+def manifest(changes: Callable[[], int]) -> Probe:
+    """Degrade while entries differ from the pinned manifest."""
+
+    async def check() -> Finding:
+        count = changes()
+        return Finding("degraded", f"{count} entries are not as they were pinned") if count else Finding("ok")
+
+    return check
+
+
 def _judge(value: float, degraded: float, failed: float, detail: str) -> Finding:
     if value >= failed:
         return Finding("failed", detail)

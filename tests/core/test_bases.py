@@ -16,7 +16,6 @@ import pytest
 
 from holdfast.core.bases import (
     MAX_LINE,
-    MAX_PATTERN,
     CommandTool,
     DatabaseTool,
     FileTool,
@@ -28,6 +27,7 @@ from holdfast.core.bases import (
 from holdfast.core.tool import ToolInput
 from holdfast.errors import InvalidArguments, Refusal, ToolError, UnsafeCommand, UnsafePath, UnsafeQuery, UnsafeUrl
 from holdfast.safe.commands import Operand, Program, Subcommand
+from holdfast.safe.expressions import MAX_PATTERN
 from holdfast.safe.paths import DirPath, Root
 from holdfast.safe.programs import git
 from holdfast.safe.sandbox import Sandbox

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.core.output import ToolOutput
 from holdfast.core.tool import Tool
-from holdfast.errors import Refusal, ToolError
+from holdfast.errors import ConfigurationError, InvalidArguments, Refusal, ToolError
+from holdfast.safe.expressions import Pattern
 
 if TYPE_CHECKING:
     from holdfast.core.context import Context
@@ -15,9 +16,8 @@ if TYPE_CHECKING:
     from holdfast.safe.fetching import Fetched
     from holdfast.safe.paths import DirPath, ReadPath
     from holdfast.safe.sql import ReadQuery
+    from holdfast.safe.urls import PublicUrl
 
-MAX_PATTERN = 1_000
-"""Characters of a search pattern."""
 MAX_LINE = 500
 """Characters of a found line that are shown; the rest would crowd out other finds."""
 
@@ -57,7 +57,7 @@ class FileTool(Tool):
                 return Finds(matches=found[: self.max_matches], truncated=True)
         return Finds(matches=found, truncated=False)
 
-    async def _in_file(self, path: ReadPath, matcher: Any, room: int) -> list[Found]:
+    async def _in_file(self, path: ReadPath, matcher: Pattern, room: int) -> list[Found]:
         try:
             text = await path.read_text()
         except Refusal:
@@ -69,19 +69,15 @@ class FileTool(Tool):
         return found
 
 
-def compiled(pattern: str) -> Any:
-    """A regular expression from a caller, as RE2 takes it: it cannot be made to run for ever (CVE-2026-0621)."""
-    import re2
+def compiled(pattern: str) -> Pattern:
+    """A regular expression from a caller, as RE2 takes it: it cannot be made to run for ever (CVE-2026-0621).
 
-    if len(pattern) > MAX_PATTERN:
-        raise ToolError(f"the pattern is longer than {MAX_PATTERN} characters")
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = 8 * 1024 * 1024
+    Raises ``ToolError``. A tool that takes a ``Pattern`` as its argument has it compiled already.
+    """
     try:
-        return re2.compile(pattern, options)
-    except re2.error:
-        raise ToolError("the pattern is not one that RE2 takes (no look-around, no back-references)") from None
+        return Pattern.from_text(pattern)
+    except InvalidArguments as refusal:
+        raise ToolError(refusal.message) from None
 
 
 class Table(ToolOutput):
@@ -122,14 +118,26 @@ class CommandTool(Tool):
 
 
 class HttpTool(Tool):
-    """Base of tools that fetch from the web; take a ``PublicUrl``."""
+    """Base of tools that fetch from the web; take a ``PublicUrl``.
+
+    One that ``send``s says so with ``read_only = False``: its method and its body are the author's word.
+    """
 
     read_only = True
     open_world = True
 
-    async def get(self, url: Any, **options: Any) -> Fetched:
+    async def get(self, url: PublicUrl, **options: Any) -> Fetched:
         """Fetch a ``PublicUrl``. Raises ``UnsafeUrl`` when refused, and ``ToolError`` when the answer is an error."""
-        fetched: Fetched = await url.fetch(**options)
-        if fetched.status >= 400:
-            raise ToolError(f"the server answered with status {fetched.status}", retryable=fetched.status >= 500)
-        return fetched
+        return _succeeded(await url.fetch(**options))
+
+    async def send(self, url: PublicUrl, body: object, **options: Any) -> Fetched:
+        """Send to a ``PublicUrl`` (POST unless ``method`` says otherwise). Raises as ``get`` does."""
+        if self.read_only:
+            raise ConfigurationError(f"{type(self).__name__} sends something: declare read_only = False")
+        return _succeeded(await url.send(body, **options))
+
+
+def _succeeded(fetched: Fetched) -> Fetched:
+    if fetched.status >= 400:
+        raise ToolError(f"the server answered with status {fetched.status}", retryable=fetched.status >= 500)
+    return fetched

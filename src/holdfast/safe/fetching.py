@@ -122,7 +122,7 @@ async def _hop(request: Request, policy: UrlPolicy, network: Network) -> Fetched
                 request.method,
                 url,
                 headers=sent,
-                content=request.body or b"",
+                content=request.body,
                 extensions={"sni_hostname": location.name},
             ) as response,
         ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -122,6 +123,8 @@ def parse(text: str, policy: UrlPolicy) -> Location:
 
 def joined(base: Location, target: str, policy: UrlPolicy) -> Location:
     """Where a redirect leads, judged like a URL that was sent. Raises ``UnsafeUrl``."""
+    with contextlib.suppress(UnicodeError):  # bytes beyond ASCII, which came as Latin-1, are almost always UTF-8
+        target = target.encode("latin-1").decode("utf-8")
     if _FORBIDDEN.search(target):  # before the library that joins would drop some of them
         raise refused("it redirects to something with spaces or control characters", "url.syntax")
     try:

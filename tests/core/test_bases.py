@@ -25,7 +25,16 @@ from holdfast.core.bases import (
     compiled,
 )
 from holdfast.core.tool import ToolInput
-from holdfast.errors import InvalidArguments, Refusal, ToolError, UnsafeCommand, UnsafePath, UnsafeQuery, UnsafeUrl
+from holdfast.errors import (
+    ConfigurationError,
+    InvalidArguments,
+    Refusal,
+    ToolError,
+    UnsafeCommand,
+    UnsafePath,
+    UnsafeQuery,
+    UnsafeUrl,
+)
 from holdfast.safe.commands import Operand, Program, Subcommand
 from holdfast.safe.expressions import MAX_PATTERN
 from holdfast.safe.paths import DirPath, Root
@@ -268,6 +277,21 @@ async def test_a_server_that_answers_with_an_error_is_told_by_its_status(status:
         with pytest.raises(ToolError, match=f"status {status[:3]}") as failed:
             await fetched(port)
     assert failed.value.retryable is retryable
+
+
+async def test_a_tool_that_sends_says_that_it_does() -> None:
+    class Post(Get):
+        read_only = False
+
+    async with serving("200 OK") as port:
+        policy = UrlPolicy(allow=frozenset({f"127.0.0.1:{port}"}))
+        url = PublicUrl.from_text(f"http://127.0.0.1:{port}/", Sandbox(urls=policy))
+        assert (await Post().send(url, {"a": 1})).text() == "hello"
+        with pytest.raises(ConfigurationError, match="read_only"):
+            await Get().send(url, {"a": 1})
+    async with serving("500 Broken") as port:
+        with pytest.raises((ToolError, UnsafeUrl)):
+            await Post().send(url, {"a": 1})
 
 
 async def test_an_address_that_is_not_public_is_refused() -> None:

@@ -70,6 +70,11 @@ def test_the_synchronous_twin_and_its_bounds(served: str) -> None:
     assert url.fetch_sync(max_bytes=500).body == b"hello hello "
 
 
+def test_the_synchronous_way_to_send(served: str) -> None:
+    url = PublicUrl.from_text(f"http://{served}/x", Sandbox(urls=UrlPolicy(allow=frozenset({served}))))
+    assert url.send_sync(None, method="DELETE").status == 501  # as that server answers
+
+
 async def test_the_asynchronous_fetch_from_a_thread_and_a_wrong_method(served: str) -> None:
     url = PublicUrl.from_text(f"http://{served}/x", Sandbox(urls=UrlPolicy(allow=frozenset({served}))))
     assert (await url.fetch()).text() == "hello " * 10

@@ -135,9 +135,10 @@ def _anchors(nodes: list[Any]) -> dict[str, Any]:
     """The subschemas that have a name of their own, by the reference to it. Raises ``ConfigurationError`` for a schema
     within the schema that has an id: references in it start from there, and would be followed elsewhere than here."""
     found: dict[str, Any] = {}
+    own = "id" if "draft-04" in str(nodes[0].get("$schema")) else "$id"
     for number, node in enumerate(nodes):
         if isinstance(node, dict):
-            if number and (isinstance(node.get("$id"), str) or isinstance(node.get("id"), str)):
+            if number and isinstance(node.get(own), str):
                 raise ConfigurationError("a JSON schema holds another one with an id; put it under $defs without")
             for key in ("$anchor", "$dynamicAnchor"):
                 if isinstance(node.get(key), str):

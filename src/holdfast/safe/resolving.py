@@ -25,8 +25,8 @@ def _places() -> threading.BoundedSemaphore:
 async def system_resolve(host: str, port: int) -> list[str]:
     """The system's answers as plain addresses, each once. Also takes ``2130706433`` for 127.0.0.1.
 
-    Raises ``OSError`` or ``UnicodeError``, or a retryable ``ToolError`` when too many lookups hang. Cancelling leaves the thread behind,
-    with its place, until the system gives up.
+    Raises ``OSError`` or ``UnicodeError``, or a retryable ``ToolError`` when too many lookups hang. Cancelling leaves
+    the thread behind, with its place, until the system gives up.
     """
     loop = asyncio.get_running_loop()
     found: asyncio.Future[list[str]] = loop.create_future()

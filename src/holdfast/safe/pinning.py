@@ -108,7 +108,11 @@ class Metered(AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109  # httpcore2's
     ) -> AsyncNetworkStream:
-        return Metered(await self._stream.start_tls(ssl_context, server_hostname, timeout), self._meter)
+        try:
+            return Metered(await self._stream.start_tls(ssl_context, server_hostname, timeout), self._meter)
+        except BaseException:  # the library forgets it when a handshake that nobody answers is cancelled
+            await self._stream.aclose()
+            raise
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)

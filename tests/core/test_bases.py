@@ -36,7 +36,7 @@ from holdfast.errors import (
     UnsafeUrl,
 )
 from holdfast.safe.commands import Operand, Program, Subcommand
-from holdfast.safe.expressions import MAX_PATTERN
+from holdfast.safe.expressions import MAX_PATTERN, Pattern
 from holdfast.safe.paths import DirPath, Root
 from holdfast.safe.programs import git
 from holdfast.safe.sandbox import Sandbox
@@ -115,6 +115,28 @@ async def test_files_that_are_no_text_hidden_or_linked_from_outside_are_passed_o
     os.symlink(workspace.path.parent / "outside", workspace.path / "link")
     os.link(workspace.path.parent / "outside", workspace.path / "hard")
     assert (await found(workspace, pattern="Ada")).matches == []
+
+
+async def test_a_pattern_that_is_an_argument_is_searched_for_and_one_that_costs_too_much_is_told(
+    workspace: Workspace,
+) -> None:
+    class SearchFor(FileTool):
+        class Input(ToolInput):
+            folder: DirPath = "."  # type: ignore[assignment]
+            pattern: Pattern
+
+        async def run(self, args: Input, ctx: Any) -> Finds:
+            return await self.search(args.folder, args.pattern)
+
+    workspace.write("a.txt", "b\n" + "a\n" * 100_000)
+    root, tool = Root(workspace.path), SearchFor()
+    try:
+        for pattern, truncated in (("^b$", False), ("(((a?){10}){10}){9}b", True)):
+            sent = tool.arguments.check({"pattern": pattern}, Sandbox(workspace=root))
+            finds = await tool.run(sent, None)
+            assert ([find.line for find in finds.matches], finds.truncated) == ([1], truncated)
+    finally:
+        root.close()
 
 
 @pytest.mark.parametrize("folder", ["..", "/etc", ".git", "a/../..", "a\0b"])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from holdfast.core.output import ToolOutput
 from holdfast.core.tool import Tool
 from holdfast.errors import ConfigurationError, InvalidArguments, Refusal, ToolError
+from holdfast.safe.blocking import in_thread
 from holdfast.safe.expressions import Pattern
 
 if TYPE_CHECKING:
@@ -47,26 +48,30 @@ class FileTool(Tool):
     open_world = False
     max_matches: int = 200
 
-    async def search(self, folder: DirPath, pattern: str, *, glob: str | None = None) -> Finds:
-        """Lines that match ``pattern`` in the text files beneath ``folder``. Raises ``ToolError`` for a bad pattern."""
-        matcher = compiled(pattern)
+    async def search(self, folder: DirPath, pattern: str | Pattern, *, glob: str | None = None) -> Finds:
+        """Lines that match ``pattern`` in the text files beneath ``folder``. Raises ``ToolError`` for a bad pattern.
+
+        A file that is too long for so costly a pattern is searched from its beginning, and the answer is truncated.
+        """
+        matcher = pattern if isinstance(pattern, Pattern) else compiled(pattern)
         found: list[Found] = []
+        truncated = False
         for path in await folder.walk(glob):
-            found += await self._in_file(path, matcher, self.max_matches + 1 - len(found))
+            more, cut = await self._in_file(path, matcher, self.max_matches + 1 - len(found))
+            found += more
+            truncated = truncated or cut
             if len(found) > self.max_matches:
                 return Finds(matches=found[: self.max_matches], truncated=True)
-        return Finds(matches=found, truncated=False)
+        return Finds(matches=found, truncated=truncated)
 
-    async def _in_file(self, path: ReadPath, matcher: Pattern, room: int) -> list[Found]:
+    async def _in_file(self, path: ReadPath, matcher: Pattern, room: int) -> tuple[list[Found], bool]:
         try:
             text = await path.read_text()
         except Refusal:
-            return []  # not text, too large, or gone since it was listed: nothing to show for it
-        found: list[Found] = []
-        for number, line in enumerate(text.splitlines(), 1):
-            if len(found) < room and matcher.search(line):
-                found.append(Found(path=path.text, line=number, text=line[:MAX_LINE]))
-        return found
+            return [], False  # not text, too large, or gone since it was listed: nothing to show for it
+        lines, cut = await in_thread(matcher.lines, text, room)
+        found = [Found(path=path.text, line=number, text=line[:MAX_LINE]) for number, line in lines]
+        return found, cut and len(found) < room
 
 
 def compiled(pattern: str) -> Pattern:

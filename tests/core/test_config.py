@@ -97,7 +97,11 @@ def test_what_may_be_fetched_is_what_the_settings_say() -> None:
     given = {"hosts": ("*.example.org",), "deny": ("10.0.0.0/8", "evil.org"), "types": ("image/*",), "max_body": 5}
     policy = build_sandbox(load({"urls": {**given, "max_bytes": 7, "timeout": 2}}, environ={})).urls
     assert policy is not None
-    assert (policy.hosts, policy.deny_hosts, policy.types) == ({"*.example.org"}, {"evil.org"}, {"image/*"})
+    assert (policy.hosts, policy.deny_hosts, policy.types) == (
+        {"*.example.org"},
+        {"evil.org", "10.0.0.0/8"},
+        {"image/*"},
+    )
     assert (policy.max_body, policy.max_bytes, policy.timeout) == (5, 7, 2)
     assert policy.denies_address("10.1.2.3")
     plain = build_sandbox(load({}, environ={})).urls

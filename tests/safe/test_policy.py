@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+from dataclasses import replace
+
 import pytest
 
 from holdfast.errors import ConfigurationError, UnsafeUrl
@@ -50,6 +53,15 @@ async def test_no_name_leads_to_a_network_that_is_denied(answer: str) -> None:
     with pytest.raises(UnsafeUrl) as caught:
         await checked_addresses(Location("http", "intranet.example", 80, "/"), policy, resolve)
     assert caught.value.code == "url.host"
+
+
+def test_a_copy_of_a_policy_denies_what_it_denied() -> None:
+    policy = UrlPolicy(deny_hosts=frozenset({"evil.org", "203.1.113.0/24"}), hosts=frozenset({"*.org"}))
+    for copied in (replace(policy, timeout=1.0), pickle.loads(pickle.dumps(policy))):  # noqa: S301  # our own bytes
+        assert copied.denies_address("203.1.113.9")
+        assert copied.denies("a.evil.org")
+        assert copied.hosts == policy.hosts
+        assert not copied.denies_address("8.8.8.8")
 
 
 def test_a_pair_that_is_allowed_needs_no_second_listing() -> None:

@@ -55,12 +55,14 @@ class UrlPolicy:
         if self.allow or self.hosts or self.deny_hosts:
             from holdfast.safe.locations import host_rule, network_of, pair_of
 
-            networks = {entry: network_of(entry) for entry in self.deny_hosts}
-            denied = [host_rule(entry, "urls.deny") for entry in self.deny_hosts if networks[entry] is None]
+            found = [(entry, network_of(entry)) for entry in sorted(self.deny_hosts)]
+            networks = tuple(network for _, network in found if network is not None)
+            names = [host_rule(entry, "urls.deny") for entry, network in found if network is None]
             object.__setattr__(self, "allow", frozenset(pair_of(entry) for entry in self.allow))
             object.__setattr__(self, "hosts", frozenset(host_rule(entry, "urls.hosts") for entry in self.hosts))
-            object.__setattr__(self, "deny_hosts", frozenset(denied))
-            object.__setattr__(self, "_deny_networks", tuple(net for net in networks.values() if net is not None))
+            # the networks stay in the list as well, so that a copy made with ``dataclasses.replace`` has them too
+            object.__setattr__(self, "deny_hosts", frozenset([*names, *map(str, networks)]))
+            object.__setattr__(self, "_deny_networks", networks)
 
     def denies(self, host: str) -> bool:
         """Whether ``host`` or a domain above it is on the list of those denied."""

@@ -191,7 +191,6 @@ def test_a_file_is_not_read_either(tmp_path: Any) -> None:
         {"type": "object", "properties": {"a": {"type": "integr"}}},
         {"type": "object", "properties": {"a": object()}},
     ],
-    ids=str,
 )
 def test_a_schema_that_is_none_is_an_error_of_the_author(schema: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):

@@ -16,7 +16,6 @@ import pytest
 
 from holdfast.core.bases import (
     MAX_LINE,
-    MAX_PATTERN,
     CommandTool,
     DatabaseTool,
     FileTool,
@@ -26,8 +25,18 @@ from holdfast.core.bases import (
     compiled,
 )
 from holdfast.core.tool import ToolInput
-from holdfast.errors import InvalidArguments, Refusal, ToolError, UnsafeCommand, UnsafePath, UnsafeQuery, UnsafeUrl
+from holdfast.errors import (
+    ConfigurationError,
+    InvalidArguments,
+    Refusal,
+    ToolError,
+    UnsafeCommand,
+    UnsafePath,
+    UnsafeQuery,
+    UnsafeUrl,
+)
 from holdfast.safe.commands import Operand, Program, Subcommand
+from holdfast.safe.expressions import MAX_PATTERN, Pattern
 from holdfast.safe.paths import DirPath, Root
 from holdfast.safe.programs import git
 from holdfast.safe.sandbox import Sandbox
@@ -106,6 +115,28 @@ async def test_files_that_are_no_text_hidden_or_linked_from_outside_are_passed_o
     os.symlink(workspace.path.parent / "outside", workspace.path / "link")
     os.link(workspace.path.parent / "outside", workspace.path / "hard")
     assert (await found(workspace, pattern="Ada")).matches == []
+
+
+async def test_a_pattern_that_is_an_argument_is_searched_for_and_one_that_costs_too_much_is_told(
+    workspace: Workspace,
+) -> None:
+    class SearchFor(FileTool):
+        class Input(ToolInput):
+            folder: DirPath = "."  # type: ignore[assignment]
+            pattern: Pattern
+
+        async def run(self, args: Input, ctx: Any) -> Finds:
+            return await self.search(args.folder, args.pattern)
+
+    workspace.write("a.txt", "b\n" + "a\n" * 100_000)
+    root, tool = Root(workspace.path), SearchFor()
+    try:
+        for pattern, truncated in (("^b$", False), ("(((a?){10}){10}){9}b", True)):
+            sent = tool.arguments.check({"pattern": pattern}, Sandbox(workspace=root))
+            finds = await tool.run(sent, None)
+            assert ([find.line for find in finds.matches], finds.truncated) == ([1], truncated)
+    finally:
+        root.close()
 
 
 @pytest.mark.parametrize("folder", ["..", "/etc", ".git", "a/../..", "a\0b"])
@@ -268,6 +299,21 @@ async def test_a_server_that_answers_with_an_error_is_told_by_its_status(status:
         with pytest.raises(ToolError, match=f"status {status[:3]}") as failed:
             await fetched(port)
     assert failed.value.retryable is retryable
+
+
+async def test_a_tool_that_sends_says_that_it_does() -> None:
+    class Post(Get):
+        read_only = False
+
+    async with serving("200 OK") as port:
+        policy = UrlPolicy(allow=frozenset({f"127.0.0.1:{port}"}))
+        url = PublicUrl.from_text(f"http://127.0.0.1:{port}/", Sandbox(urls=policy))
+        assert (await Post().send(url, {"a": 1})).text() == "hello"
+        with pytest.raises(ConfigurationError, match="read_only"):
+            await Get().send(url, {"a": 1})
+    async with serving("500 Broken") as port:
+        with pytest.raises((ToolError, UnsafeUrl)):
+            await Post().send(url, {"a": 1})
 
 
 async def test_an_address_that_is_not_public_is_refused() -> None:

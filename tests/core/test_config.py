@@ -10,7 +10,10 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from holdfast.core.config import AuthSettings, LimitSettings, SecretSettings, Settings, UrlSettings
-from holdfast.core.layers import keys
+from holdfast.core.layers import keys, load
+from holdfast.core.reach import build_sandbox
+from holdfast.errors import ConfigurationError
+from holdfast.safe.policy import TEXT_TYPES
 
 CANARY = "canarysecret"
 
@@ -88,3 +91,22 @@ def test_values_that_make_no_sense_are_refused(section: type[BaseModel], values:
 def test_tokens_may_be_written_as_text_a_list_or_a_table(given: Any, text: str | None) -> None:
     tokens = AuthSettings(tokens=given).tokens
     assert (tokens.get_secret_value() if tokens else None) == text
+
+
+def test_what_may_be_fetched_is_what_the_settings_say() -> None:
+    given = {"hosts": ("*.example.org",), "deny": ("10.0.0.0/8", "evil.org"), "types": ("image/*",), "max_body": 5}
+    policy = build_sandbox(load({"urls": {**given, "max_bytes": 7, "timeout": 2}}, environ={})).urls
+    assert policy is not None
+    assert (policy.hosts, policy.deny_hosts, policy.types) == (
+        {"*.example.org"},
+        {"evil.org", "10.0.0.0/8"},
+        {"image/*"},
+    )
+    assert (policy.max_body, policy.max_bytes, policy.timeout) == (5, 7, 2)
+    assert policy.denies_address("10.1.2.3")
+    plain = build_sandbox(load({}, environ={})).urls
+    assert plain is not None
+    assert (plain.hosts, plain.deny_hosts, plain.types) == (frozenset(), frozenset(), TEXT_TYPES)
+    for wrong in ({"hosts": ("a b",)}, {"deny": ("http://x",)}, {"types": ("png",)}):
+        with pytest.raises(ConfigurationError):
+            build_sandbox(load({"urls": wrong}, environ={}))

@@ -110,7 +110,31 @@ def test_text_that_is_not_unicode_is_refused_as_such(text: str) -> None:
 # -- bounded ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|a)*$", "^(?=(a+)+$)", r"^(a+)\1+$(?!b)", "^(a|b|ab)*c"])
+@pytest.mark.parametrize(
+    "pattern", ["^(?=(a+)+$)", r"^(a+)\1+$(?!b)", "(?<=a)(a+)+$", "^(?!^[-+.]*$)(a+)+$", "(a{9}){9999}"]
+)
+@pytest.mark.parametrize("place", ["pattern", "patternProperties"])
+def test_a_pattern_that_only_a_backtracking_engine_takes_is_an_error_of_the_author(pattern: str, place: str) -> None:
+    with pytest.raises(ConfigurationError, match="pattern is not usable"):
+        taking(a={place: pattern} if place == "pattern" else {place: {pattern: {}}})
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [r"^(?!^[-+.]*$)[+-]?0*\d*\.?\d*$", r"^(?!^[-+.]*$)[+-]?0*\d*\.?\d{0,2}0*$",
+     r"^(?!^[-+.]*$)[+-]?0*(?:\d{0,5}|(?=[\d.]{1,6}0*$)\d*\.\d*0*$)",
+     r"^(?!^[-+.]*$)[+-]?0*(?:\d{0,5}|(?=[\d.]{1,18}0*$)\d{0,5}\.\d{0,12}0*$)"],
+)  # fmt: skip
+def test_the_patterns_of_pydantic_for_decimals_are_taken_and_quick(pattern: str) -> None:
+    arguments = taking(a={"type": "string", "pattern": pattern}, b={"type": "string", "pattern": "^(a+)+$"})
+    assert arguments.check({"a": "1.5"}, None)
+    begun = time.process_time()
+    for text in ("0" * 100_000 + "x", "1" * 100_000 + ".x", "." * 100_000 + "1x", "+-" * 50_000):
+        refused(arguments, {"a": text, "b": "a" * 100_000 + "!"})
+    assert time.process_time() - begun < 1.0
+
+
+@pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|a)*$", "(x+x+)+y", "^(a|b|ab)*c"])
 def test_a_pattern_that_backtracks_is_answered_at_once(pattern: str) -> None:
     arguments = taking(a={"type": "string", "pattern": pattern})
     begun = time.process_time()
@@ -167,7 +191,6 @@ def test_a_file_is_not_read_either(tmp_path: Any) -> None:
         {"type": "object", "properties": {"a": {"type": "integr"}}},
         {"type": "object", "properties": {"a": object()}},
     ],
-    ids=lambda schema: str(schema).partition(" at 0x")[0],
 )
 def test_a_schema_that_is_none_is_an_error_of_the_author(schema: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):

@@ -23,10 +23,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from holdfast.errors import ToolError, UnsafeUrl
+from holdfast.errors import ConfigurationError, OutputInvalid, ToolError, UnsafeUrl
 from holdfast.safe.fetching import Fetched, Request, checked_headers, fetch
+from holdfast.safe.json import Bounds
 from holdfast.safe.locations import UrlPolicy, parse
 from holdfast.safe.pinning import Network
+from holdfast.safe.sandbox import Sandbox
+from holdfast.safe.urls import PublicUrl
 
 Reply = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
@@ -336,14 +339,12 @@ async def test_a_server_that_is_not_there_may_be_there_later() -> None:
     assert caught.value.retryable
 
 
-def certificate(directory: Path) -> tuple[ssl.SSLContext, Path]:
-    """A self-signed certificate for localhost and 127.0.0.1."""
+def certificate(directory: Path, address: str = "127.0.0.1") -> tuple[ssl.SSLContext, Path]:
+    """A self-signed certificate for a name and an address."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)
-    names = x509.SubjectAlternativeName(
-        [x509.DNSName("secure.example"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    )
+    names = x509.SubjectAlternativeName([x509.DNSName("secure.example"), x509.IPAddress(ipaddress.ip_address(address))])
     made = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -468,3 +469,216 @@ async def test_an_answer_can_be_sent_to_another_process() -> None:
     async with serving(answer(b"x")) as served:
         fetched = await get(served.url(), served.pair)
     assert pickle.loads(pickle.dumps(fetched)) == fetched  # noqa: S301  # our own bytes
+
+
+# -- what is taken, and what is sent ---------------------------------------------------------------------------------
+
+
+async def sent(served: Served, body: object, path: str = "/", **options: Any) -> Fetched:
+    allow = frozenset({served.pair, *options.pop("allow", ())})
+    policy = UrlPolicy(allow=allow, max_body=options.pop("max_body", 1_000), timeout=5.0)
+    return await PublicUrl.from_text(served.url(path), Sandbox(urls=policy)).send(body, **options)
+
+
+@pytest.mark.parametrize(
+    "kind, status, told",
+    [("image/png", "200 OK", "url.type"), ("application/pdf", "200 OK", "url.type"), ("junk", "200 OK", "url.type"),
+     ("text/html", "200 OK", ""), ("application/problem+json", "200 OK", ""), ("image/png", "404 Not Found", "")],
+)  # fmt: skip
+async def test_an_answer_of_another_type_is_not_read(kind: str, status: str, told: str) -> None:
+    async with serving(answer(b"\x89PNG", f"Content-Type: {kind}", status=status)) as served:
+        if told:
+            with pytest.raises(UnsafeUrl) as caught:
+                await get(served.url(), served.pair)
+            assert caught.value.code == told
+        else:
+            fetched = await get(served.url(), served.pair)
+            assert (fetched.body == b"", fetched.truncated) == ((kind, status) == ("image/png", "404 Not Found"),) * 2
+
+
+async def test_an_author_may_ask_for_other_types_and_an_empty_answer_has_none() -> None:
+    async with serving(answer(b"\x89PNG", "Content-Type: image/png"), answer(b"", "Content-Type: image/png")) as served:
+        url = PublicUrl.from_text(served.url(), Sandbox(urls=UrlPolicy(allow=frozenset({served.pair}))))
+        assert (await url.fetch(types=["image/*"])).body == b"\x89PNG"
+        assert (await url.fetch()).body == b""
+        with pytest.raises(ConfigurationError):
+            await url.fetch(types=["png"])
+
+
+@pytest.mark.parametrize(
+    "body, kind, raw",
+    [({"a": [1, "é"]}, "application/json", '{"a":[1,"é"]}'.encode()),
+     (b"\x00\xff", "application/octet-stream", b"\x00\xff"),
+     ("é", "text/plain; charset=utf-8", "é".encode()), (None, None, b""), ([], "application/json", b"[]")],
+)  # fmt: skip
+async def test_what_is_sent_arrives_once_with_its_type_and_its_length(
+    body: object, kind: str | None, raw: bytes
+) -> None:
+    async with serving(answer(b"done")) as served:
+        assert (await sent(served, body)).text() == "done"
+    (request,) = served.requests
+    lines = request.lower().split("\r\n")
+    assert lines[0] == "post / http/1.1"
+    assert f"content-length: {len(raw)}" in lines
+    assert [line for line in lines if line.startswith("content-type")] == ([f"content-type: {kind}"] if kind else [])
+    assert not any(line.startswith("transfer-encoding") for line in lines)
+
+
+async def test_an_author_chooses_the_method_and_the_type() -> None:
+    async with serving(answer(b"ok")) as served:
+        for method in ("PUT", "PATCH", "DELETE"):
+            await sent(served, "a=b", method=method, headers={"Content-Type": "application/x-www-form-urlencoded"})
+    assert [request.partition(" ")[0] for request in served.requests] == ["PUT", "PATCH", "DELETE"]
+    assert all("content-type: application/x-www-form-urlencoded" in request for request in served.requests)
+
+
+@pytest.mark.parametrize(
+    "method", ["GET", "CONNECT", "TRACE", "OPTIONS", "post", "POST /x HTTP/1.1\r\nA: b\r\n\r\nGET"]
+)
+async def test_other_methods_are_not_sent(method: str) -> None:
+    async with serving(answer()) as served:
+        with pytest.raises(UnsafeUrl) as caught:
+            await sent(served, None, method=method)
+    assert caught.value.code == "url.method"
+    assert served.requests == []
+
+
+async def test_a_body_that_is_too_large_or_is_no_json_is_not_sent() -> None:
+    async with serving(answer()) as served:
+        for body in (b"x" * 1_001, "é" * 501, ["x" * 1_000]):
+            with pytest.raises(UnsafeUrl) as caught:
+                await sent(served, body)
+            assert caught.value.code == "url.body"
+        with pytest.raises(OutputInvalid):
+            await sent(served, object())
+        assert (await sent(served, b"x" * 1_000)).status == 200
+    assert len(served.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "method, status, then", [("POST", 303, "GET"), ("PUT", 303, "GET"), ("POST", 302, "GET"), ("POST", 301, "GET"),
+                             ("POST", 307, "POST"), ("PUT", 308, "PUT"), ("DELETE", 302, "DELETE")],
+)  # fmt: skip
+async def test_what_is_sent_follows_a_redirect_on_its_own_origin_only(method: str, status: int, then: str) -> None:
+    async with serving(redirect("/b", f"{status} x"), answer(b"end")) as served:
+        assert (await sent(served, b"body", method=method)).text() == "end"
+    assert served.requests[1].startswith(f"{then} /b ")
+    assert ("content-length: 4" in served.requests[1]) == (then != "GET")
+    assert ("content-type" in served.requests[1]) == (then != "GET")
+    async with serving(answer(b"other")) as other, serving(redirect(other.url(), f"{status} x")) as served:
+        if then == "GET":
+            assert (await sent(served, b"body", method=method, allow=[other.pair])).text() == "other"
+            assert "content-length" not in other.requests[0]
+        else:
+            with pytest.raises(UnsafeUrl) as caught:
+                await sent(served, b"body", method=method, allow=[other.pair])
+            assert caught.value.code == "url.redirect"
+            assert other.requests == []
+
+
+async def test_a_request_that_fails_is_not_sent_again() -> None:
+    async with serving(b"") as served:
+        with pytest.raises(UnsafeUrl):
+            await sent(served, b"pay")
+    assert len(served.requests) == 1
+
+
+async def test_too_many_headers_are_refused() -> None:
+    few, many = [f"X-{n}: y" for n in range(250)], [f"X-{n}: y" for n in range(260)]
+    async with serving(answer(b"", *few), answer(b"", *many), answer(b"", *["X-A: y"] * 5_000)) as served:
+        assert (await get(served.url(), served.pair)).headers["x-9"] == "y"
+        for _ in range(2):
+            with pytest.raises(UnsafeUrl) as caught:
+                await get(served.url(), served.pair)
+            assert caught.value.code == "url.response"
+
+
+async def test_too_many_empty_gzip_members_are_refused() -> None:
+    empty = gzip.compress(b"", mtime=0)
+    async with serving(
+        answer(empty * 9_000 + gzip.compress(b"end"), "Content-Encoding: gzip"),
+        answer(empty * 11_000, "Content-Encoding: gzip"),
+    ) as served:
+        assert (await get(served.url(), served.pair)).body == b"end"
+        with pytest.raises(UnsafeUrl) as caught:
+            await get(served.url(), served.pair)
+    assert caught.value.code == "url.response"
+
+
+async def test_bytes_on_the_wire_are_bounded_whatever_they_decompress_to() -> None:
+    """A stored block of nothing at a time: megabytes that hold no byte, past the bound for members."""
+
+    async def forever(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"")[:10])
+        while not writer.is_closing():
+            writer.write(b"\x00\x00\x00\xff\xff" * 10_000)
+            await writer.drain()
+
+    async with serving(forever) as served:
+        with pytest.raises(UnsafeUrl) as caught:
+            await get(served.url(), served.pair, max_bytes=10_000)
+    assert caught.value.code == "url.response"
+
+
+@pytest.mark.parametrize("slow", ["connect", "head", "tls"])
+async def test_every_part_of_a_fetch_counts_against_its_time_and_leaves_nothing_open(slow: str) -> None:
+    gone = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if slow == "head":
+            writer.write(b"HTTP/1.1 200 OK\r\nX: ")
+        await reader.read()  # until it hangs up, which it does at once: not when the garbage is collected
+        gone.set()
+        writer.close()
+
+    async def never(host: str, port: int) -> list[str]:
+        await asyncio.Event().wait()
+        return []
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    pair = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server:
+        network = Network(never) if slow == "connect" else None
+        with pytest.raises(ToolError, match="in time"):
+            await get(f"http{'s' if slow == 'tls' else ''}://{pair}/", pair, network, timeout=0.15)
+        if network is None:
+            await asyncio.wait_for(gone.wait(), 5)
+
+
+async def test_a_redirect_in_utf_8_leads_where_it_says_and_one_with_a_tab_nowhere() -> None:
+    async with serving(redirect("/café?ü"), answer(b"ok"), redirect("/a\tb")) as served:
+        assert (await get(served.url(), served.pair)).url == served.url("/caf%C3%A9?%C3%BC")
+        with pytest.raises(UnsafeUrl) as caught:
+            await get(served.url(), served.pair)
+    assert caught.value.code == "url.syntax"
+
+
+async def test_a_certificate_for_an_ipv6_address_is_asked_for_without_brackets(tmp_path: Path) -> None:
+    server, path = certificate(tmp_path, "::1")
+    served = Served()
+    served.replies = [answer(b"secure")]
+    listening = await asyncio.start_server(served.handle, "::1", 0, ssl=server)
+    pair = f"[::1]:{listening.sockets[0].getsockname()[1]}"
+    async with listening:
+        trusting = Network(tls=lambda: ssl.create_default_context(cafile=str(path)))
+        assert (await get(f"https://{pair}/", pair, trusting)).text() == "secure"
+    assert f"host: {pair}\r\n" in served.requests[0]
+
+
+@pytest.mark.parametrize(
+    "raw, kind, value",
+    [(b'\xef\xbb\xbf{"a": 1}', "application/json", {"a": 1}),
+     ('{"a":"ü"}'.encode("utf-16"), "text/x; charset=utf-16", {"a": "ü"}),
+     ('"ü"'.encode(), "", "ü"), (b'"\xfc"', "text/plain; charset=latin-1", "ü")],
+)  # fmt: skip
+def test_json_is_read_in_the_encoding_that_is_named(raw: bytes, kind: str, value: Any) -> None:
+    assert Fetched(200, "http://x/", {"content-type": kind}, raw, False).json() == value
+
+
+def test_the_bounds_of_json_can_be_an_authors_own() -> None:
+    fetched = Fetched(200, "http://x/", {}, b"[1,2,3]", False)
+    assert fetched.json(Bounds(elements=3)) == [1, 2, 3]
+    with pytest.raises(ToolError, match="not taken"):
+        fetched.json(Bounds(elements=2))
+    with pytest.raises(ToolError, match="not proper"):
+        Fetched(200, "http://x/", {}, b"", False).json()

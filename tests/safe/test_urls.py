@@ -7,6 +7,7 @@ import pickle
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -69,6 +70,11 @@ def test_the_synchronous_twin_and_its_bounds(served: str) -> None:
     assert url.fetch_sync(max_bytes=500).body == b"hello hello "
 
 
+def test_the_synchronous_way_to_send(served: str) -> None:
+    url = PublicUrl.from_text(f"http://{served}/x", Sandbox(urls=UrlPolicy(allow=frozenset({served}))))
+    assert url.send_sync(None, method="DELETE").status == 501  # as that server answers
+
+
 async def test_the_asynchronous_fetch_from_a_thread_and_a_wrong_method(served: str) -> None:
     url = PublicUrl.from_text(f"http://{served}/x", Sandbox(urls=UrlPolicy(allow=frozenset({served}))))
     assert (await url.fetch()).text() == "hello " * 10
@@ -89,12 +95,47 @@ def test_filled_places_are_encoded() -> None:
     )
 
 
-@pytest.mark.parametrize("value", ["..", ".", "", "%2e%2E", "%2e.", ".%252e", "a\nb", "\0", "\udc00"])
-def test_cve_2026_61462_a_path_parameter_cannot_climb(value: str) -> None:
+@pytest.mark.parametrize(
+    "value",
+    [
+        "..", ".", "", "%2e%2E", "%2e.", ".%252e", "a\nb", "\0", "\x7f", "\udc00", "../admin", "a/../b", "a/.", "/a",
+        "a//b", "..\\admin", "..%2fadmin", "..%252Fadmin", "%2e%2e%5cadmin", "a/%2e%2e/b", "/", "%2f",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("template", ["https://api.example.com/users/{user}/posts", "https://api.example.com/{user}"])
+def test_a_path_parameter_cannot_climb(value: str, template: str) -> None:
     with pytest.raises(UnsafeUrl) as caught:
-        fill("https://api.example.com/users/{user}/posts", {"user": value})
+        fill(template, {"user": value})
     assert caught.value.code == "url.parameter"
-    assert fill("https://api.example.com/{user}", {"user": "../admin"}) == "https://api.example.com/..%2Fadmin"
+    assert "admin" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "template, values", [("https://x.example/{a}{b}/z", {"a": ".", "b": "."}), ("https://x.example/.{a}", {"a": "."})]
+)
+def test_two_values_that_climb_together_are_refused(template: str, values: dict[str, str]) -> None:
+    with pytest.raises(UnsafeUrl):
+        fill(template, values)
+
+
+def test_dots_that_two_values_would_make_are_seen_in_the_filled_path() -> None:
+    with pytest.raises(UnsafeUrl) as caught:
+        fill("https://x.example/a/.{rest}/b", {"rest": "%2e"})
+    assert caught.value.code == "url.parameter"
+    with pytest.raises(UnsafeUrl, match="its path"):
+        fill("https://x.example/a/./{rest}", {"rest": "b"})
+
+
+def test_a_segment_may_hold_dots_and_slashes_that_do_not_climb() -> None:
+    assert fill("https://x.example/f/{name}/", {"name": "a..b/..c"}) == "https://x.example/f/a..b%2F..c/"
+    assert fill("https://x.example/{n}", {"n": 7}) == "https://x.example/7"
+
+
+@pytest.mark.parametrize("value", ["", "..", "../a", "a&b=c", "#x", "a?b"])
+def test_in_the_query_a_value_is_only_encoded(value: str) -> None:
+    filled = fill("https://x.example/s?q={q}&page=1", {"q": value})
+    assert urlsplit(filled).path == "/s"
+    assert parse_qs(urlsplit(filled).query, keep_blank_values=True) == {"q": [value], "page": ["1"]}
 
 
 def test_a_template_with_a_place_in_its_host_or_without_a_value_is_an_authors_error() -> None:
@@ -102,3 +143,5 @@ def test_a_template_with_a_place_in_its_host_or_without_a_value_is_an_authors_er
         fill("https://{host}/x", {"host": "evil.com"})
     with pytest.raises(ConfigurationError):
         fill("https://example.com/{a}", {})
+    with pytest.raises(ConfigurationError):
+        fill("https://example.com/{a}", {"a": None})

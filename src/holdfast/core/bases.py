@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.core.output import ToolOutput
 from holdfast.core.tool import Tool
-from holdfast.errors import Refusal, ToolError
+from holdfast.errors import ConfigurationError, InvalidArguments, Refusal, ToolError
+from holdfast.safe.blocking import in_thread
+from holdfast.safe.expressions import Pattern
 
 if TYPE_CHECKING:
     from holdfast.core.context import Context
@@ -15,9 +17,8 @@ if TYPE_CHECKING:
     from holdfast.safe.fetching import Fetched
     from holdfast.safe.paths import DirPath, ReadPath
     from holdfast.safe.sql import ReadQuery
+    from holdfast.safe.urls import PublicUrl
 
-MAX_PATTERN = 1_000
-"""Characters of a search pattern."""
 MAX_LINE = 500
 """Characters of a found line that are shown; the rest would crowd out other finds."""
 
@@ -47,41 +48,41 @@ class FileTool(Tool):
     open_world = False
     max_matches: int = 200
 
-    async def search(self, folder: DirPath, pattern: str, *, glob: str | None = None) -> Finds:
-        """Lines that match ``pattern`` in the text files beneath ``folder``. Raises ``ToolError`` for a bad pattern."""
-        matcher = compiled(pattern)
+    async def search(self, folder: DirPath, pattern: str | Pattern, *, glob: str | None = None) -> Finds:
+        """Lines that match ``pattern`` in the text files beneath ``folder``. Raises ``ToolError`` for a bad pattern.
+
+        A file that is too long for so costly a pattern is searched from its beginning, and the answer is truncated.
+        """
+        matcher = pattern if isinstance(pattern, Pattern) else compiled(pattern)
         found: list[Found] = []
+        truncated = False
         for path in await folder.walk(glob):
-            found += await self._in_file(path, matcher, self.max_matches + 1 - len(found))
+            more, cut = await self._in_file(path, matcher, self.max_matches + 1 - len(found))
+            found += more
+            truncated = truncated or cut
             if len(found) > self.max_matches:
                 return Finds(matches=found[: self.max_matches], truncated=True)
-        return Finds(matches=found, truncated=False)
+        return Finds(matches=found, truncated=truncated)
 
-    async def _in_file(self, path: ReadPath, matcher: Any, room: int) -> list[Found]:
+    async def _in_file(self, path: ReadPath, matcher: Pattern, room: int) -> tuple[list[Found], bool]:
         try:
             text = await path.read_text()
         except Refusal:
-            return []  # not text, too large, or gone since it was listed: nothing to show for it
-        found: list[Found] = []
-        for number, line in enumerate(text.splitlines(), 1):
-            if len(found) < room and matcher.search(line):
-                found.append(Found(path=path.text, line=number, text=line[:MAX_LINE]))
-        return found
+            return [], False  # not text, too large, or gone since it was listed: nothing to show for it
+        lines, cut = await in_thread(matcher.lines, text, room)
+        found = [Found(path=path.text, line=number, text=line[:MAX_LINE]) for number, line in lines]
+        return found, cut and len(found) < room
 
 
-def compiled(pattern: str) -> Any:
-    """A regular expression from a caller, as RE2 takes it: it cannot be made to run for ever (CVE-2026-0621)."""
-    import re2
+def compiled(pattern: str) -> Pattern:
+    """A regular expression from a caller, as RE2 takes it: it cannot be made to run for ever (CVE-2026-0621).
 
-    if len(pattern) > MAX_PATTERN:
-        raise ToolError(f"the pattern is longer than {MAX_PATTERN} characters")
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = 8 * 1024 * 1024
+    Raises ``ToolError``. A tool that takes a ``Pattern`` as its argument has it compiled already.
+    """
     try:
-        return re2.compile(pattern, options)
-    except re2.error:
-        raise ToolError("the pattern is not one that RE2 takes (no look-around, no back-references)") from None
+        return Pattern.from_text(pattern)
+    except InvalidArguments as refusal:
+        raise ToolError(refusal.message) from None
 
 
 class Table(ToolOutput):
@@ -122,14 +123,26 @@ class CommandTool(Tool):
 
 
 class HttpTool(Tool):
-    """Base of tools that fetch from the web; take a ``PublicUrl``."""
+    """Base of tools that fetch from the web; take a ``PublicUrl``.
+
+    One that ``send``s says so with ``read_only = False``: its method and its body are the author's word.
+    """
 
     read_only = True
     open_world = True
 
-    async def get(self, url: Any, **options: Any) -> Fetched:
+    async def get(self, url: PublicUrl, **options: Any) -> Fetched:
         """Fetch a ``PublicUrl``. Raises ``UnsafeUrl`` when refused, and ``ToolError`` when the answer is an error."""
-        fetched: Fetched = await url.fetch(**options)
-        if fetched.status >= 400:
-            raise ToolError(f"the server answered with status {fetched.status}", retryable=fetched.status >= 500)
-        return fetched
+        return _succeeded(await url.fetch(**options))
+
+    async def send(self, url: PublicUrl, body: object, **options: Any) -> Fetched:
+        """Send to a ``PublicUrl`` (POST unless ``method`` says otherwise). Raises as ``get`` does."""
+        if self.read_only:
+            raise ConfigurationError(f"{type(self).__name__} sends something: declare read_only = False")
+        return _succeeded(await url.send(body, **options))
+
+
+def _succeeded(fetched: Fetched) -> Fetched:
+    if fetched.status >= 400:
+        raise ToolError(f"the server answered with status {fetched.status}", retryable=fetched.status >= 500)
+    return fetched

@@ -96,6 +96,16 @@ class UrlSettings(_Section):
     ports: tuple[Port, ...] = Field((80, 443), description="ports that may be fetched (JSON list)")
     timeout: float = Field(10.0, gt=0, description="seconds for one fetch, redirects included")
     max_bytes: int = Field(2 * MIB, gt=0, description="bytes of one response, decompressed")
+    hosts: tuple[str, ...] = Field(
+        (), description="the only hosts that may be fetched: names, or *.example.org for all below (JSON list; off)"
+    )
+    deny: tuple[str, ...] = Field(
+        (), description="hosts, with all below them, addresses and networks never fetched (JSON list)"
+    )
+    types: tuple[str, ...] | None = Field(
+        None, description="media types that may be read, e.g. image/* (JSON list; default: text in its common forms)"
+    )
+    max_body: int = Field(MIB, gt=0, description="bytes of one request's body")
 
 
 class LogSettings(_Section):

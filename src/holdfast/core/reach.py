@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from holdfast.errors import MissingSetting
-from holdfast.safe.policy import UrlPolicy
+from holdfast.safe.policy import TEXT_TYPES, UrlPolicy
 from holdfast.safe.sandbox import Sandbox
 
 if TYPE_CHECKING:
+    from holdfast.core.config import UrlSettings
     from holdfast.core.layers import Loaded
     from holdfast.core.operation import Operation
 
@@ -26,13 +27,20 @@ def build_sandbox(loaded: Loaded) -> Sandbox:
         from holdfast.safe.sql import Database
 
         database = Database(settings.database)
-    urls = UrlPolicy(
-        allow=frozenset(settings.urls.allow),
-        ports=frozenset(settings.urls.ports),
-        timeout=settings.urls.timeout,
-        max_bytes=settings.urls.max_bytes,
+    return Sandbox(workspace=root, urls=_url_policy(settings.urls), database=database)
+
+
+def _url_policy(urls: UrlSettings) -> UrlPolicy:
+    return UrlPolicy(
+        allow=frozenset(urls.allow),
+        ports=frozenset(urls.ports),
+        timeout=urls.timeout,
+        max_bytes=urls.max_bytes,
+        hosts=frozenset(urls.hosts),
+        deny_hosts=frozenset(urls.deny),
+        types=TEXT_TYPES if urls.types is None else frozenset(urls.types),
+        max_body=urls.max_body,
     )
-    return Sandbox(workspace=root, urls=urls, database=database)
 
 
 _SETTING = {

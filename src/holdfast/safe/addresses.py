@@ -50,6 +50,8 @@ _REFUSED_6 = tuple(
 )
 _ISATAP = 0x5EFE
 """The upper half of an interface identifier that holds an IPv4 address, apart from its universal bit (RFC 5214)."""
+_LAST = 0xFFFF_FFFF
+"""The last 32 bits."""
 
 
 def is_public(address: str | bytes | IPv4Address | IPv6Address) -> bool:
@@ -67,3 +69,32 @@ def is_public(address: str | bytes | IPv4Address | IPv6Address) -> bool:
         return False
     embeds = (int(parsed) >> 32) & 0xFDFF_FFFF == _ISATAP
     return not embeds and not any(parsed in network for network in _REFUSED_6)
+
+
+_TAILED = tuple(
+    IPv6Network(network)
+    for network in (
+        "::/96",  # compatible (RFC 4291, 2.5.5.1)
+        "::ffff:0:0/96",  # mapped (RFC 4291, 2.5.5.2)
+        "::ffff:0:0:0/96",  # translated (RFC 2765)
+        "64:ff9b::/96",  # NAT64 (RFC 6052)
+        "64:ff9b:1::/48",  # NAT64, local (RFC 8215)
+    )
+)
+"""Prefixes whose addresses end in the IPv4 address to which they are delivered."""
+
+
+def embedded(address: IPv4Address | IPv6Address) -> tuple[IPv4Address, ...]:
+    """The IPv4 addresses to which an IPv6 address may be delivered instead: mapped, compatible, translated, NAT64,
+    6to4, Teredo (server and client: RFC 4380) and ISATAP."""
+    if isinstance(address, IPv4Address):
+        return ()
+    bits = int(address)
+    found = []
+    if any(address in network for network in _TAILED) or (bits >> 32) & 0xFDFF_FFFF == _ISATAP:
+        found.append(bits & _LAST)
+    if bits >> 112 == 0x2002:
+        found.append(bits >> 80 & _LAST)
+    if bits >> 96 == 0x2001_0000:
+        found += [bits >> 64 & _LAST, ~bits & _LAST]
+    return tuple(map(IPv4Address, found))

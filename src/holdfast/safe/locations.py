@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
-from urllib.parse import quote
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import quote, urljoin
 
 from holdfast.errors import ConfigurationError, UnsafeUrl
 from holdfast.safe.addresses import is_public
 from holdfast.safe.policy import PORTS, UrlPolicy
 
-__all__ = ["MAX_URL", "Location", "UrlPolicy", "pair_of", "parse", "refused"]
+__all__ = ["MAX_URL", "Location", "UrlPolicy", "host_rule", "joined", "network_of", "pair_of", "parse", "refused"]
 
 MAX_URL = 2048
 """Longest URL in characters; what all common servers take."""
@@ -22,6 +23,9 @@ _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[^:\[\]@%]+)(?::([0-9]{1,5}))
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _KEPT = "/%:@!$&'()*+,;=~-._"
+_LOCAL = frozenset({"localhost", "local", "localdomain", "internal", "home.arpa", "onion", "alt", "test", "invalid"})
+"""Names that never mean the public Internet: RFC 6761, 6762, 7686, 8375, 9476, and ICANN's reserved ``internal``
+(``metadata.google.internal``). Their answers would be refused as well; so they are not even asked for."""
 
 
 def pair_of(entry: str) -> str:
@@ -33,6 +37,26 @@ def pair_of(entry: str) -> str:
         return f"{_host(matched[1])}:{int(matched[2])}"
     except UnsafeUrl as refused:
         raise ConfigurationError(f"urls.allow: {entry!r}: {refused.message}") from None
+
+
+def host_rule(entry: str, setting: str) -> str:
+    """An operator's ``example.org`` or ``*.example.org`` in its one spelling. Raises ``ConfigurationError``."""
+    below, name = entry.startswith("*."), entry.removeprefix("*.").lstrip(".")
+    try:
+        host = _host(name)
+    except UnsafeUrl as refusal:
+        raise ConfigurationError(
+            f"{setting}: {entry!r}: {refusal.message}; write example.org or *.example.org"
+        ) from None
+    return f"*.{host}" if below else host
+
+
+def network_of(entry: str) -> IPv4Network | IPv6Network | None:
+    """An operator's address or network; ``None`` for anything else, such as a name."""
+    try:
+        return ip_network(entry.strip("[]"))
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +121,19 @@ def parse(text: str, policy: UrlPolicy) -> Location:
     return location
 
 
+def joined(base: Location, target: str, policy: UrlPolicy) -> Location:
+    """Where a redirect leads, judged like a URL that was sent. Raises ``UnsafeUrl``."""
+    with contextlib.suppress(UnicodeError):  # bytes beyond ASCII, which came as Latin-1, are almost always UTF-8
+        target = target.encode("latin-1").decode("utf-8")
+    if _FORBIDDEN.search(target):  # before the library that joins would drop some of them
+        raise refused("it redirects to something with spaces or control characters", "url.syntax")
+    try:
+        whole = urljoin(base.url, target)
+    except ValueError:
+        raise refused("it redirects to something that is no URL", "url.redirect") from None
+    return parse(whole, policy)
+
+
 def _host_and_port(authority: str, default: int) -> tuple[str, int]:
     if "@" in authority:
         raise refused("send it without a user name or password", "url.userinfo")
@@ -145,13 +182,23 @@ def _ascii(host: str) -> str:
 
 
 def _admit(location: Location, policy: UrlPolicy) -> None:
-    if policy.denies(location.host):
+    literal = location.host.startswith("[") or location.host.rsplit(".", 1)[-1].isdecimal()
+    if policy.denies(location.host) or (literal and policy.denies_address(location.name)):
         raise refused("its host is on this server's list of denied hosts", "url.host")
     if location.pair in policy.allow:
         return
+    if not policy.names(location.host):
+        raise refused("its host is not one of those that this server fetches from", "url.host")
     if location.port not in policy.ports:
         ports = ", ".join(str(port) for port in sorted(policy.ports))
         raise refused(f"its port must be one of: {ports}", "url.port")
-    literal = location.host.startswith("[") or location.host.rsplit(".", 1)[-1].isdecimal()
     if literal and not is_public(location.name):
         raise refused("its address is not on the public Internet", "url.address")
+    if not literal and _is_local(location.host):
+        raise refused("its host is a name of a local network; send one of the public Internet", "url.host")
+
+
+def _is_local(host: str) -> bool:
+    """Whether a name has one label only, which a search list would complete, or is reserved for local use."""
+    labels = host.split(".")
+    return len(labels) == 1 or labels[-1] in _LOCAL or ".".join(labels[-2:]) in _LOCAL

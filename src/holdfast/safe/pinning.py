@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address
+from ipaddress import ip_address
 from typing import Any
 
 from httpcore2 import AnyIOBackend, AsyncNetworkBackend, AsyncNetworkStream, ConnectError, ConnectTimeout
 
 from holdfast.errors import ToolError
-from holdfast.safe.addresses import is_public
+from holdfast.safe.addresses import embedded, is_public
 from holdfast.safe.locations import Location, UrlPolicy, refused
+from holdfast.safe.resolving import system_resolve
 
 _MOST_ANSWERS = 64
 """Addresses of one name; a UDP answer without EDNS holds about 30."""
@@ -28,13 +27,6 @@ _METADATA = frozenset({"169.254.169.254", "fd00:ec2::254", "100.100.100.200", "1
 """Cloud metadata services: an admitted *name* never leads there, only the address itself in ``UrlPolicy.allow``."""
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
-
-
-async def system_resolve(host: str, port: int) -> list[str]:
-    """The system's answers as plain addresses. Raises ``OSError``. Also takes ``2130706433`` for 127.0.0.1."""
-    loop = asyncio.get_running_loop()
-    answers = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
-    return list(dict.fromkeys(str(address[0]) for *_, address in answers))
 
 
 @lru_cache(maxsize=1)
@@ -60,16 +52,27 @@ async def checked_addresses(location: Location, policy: UrlPolicy, resolve: Reso
     if not answers or len(answers) > _MOST_ANSWERS:
         raise refused("its host has no usable address", "url.address")
     admitted = location.pair in policy.allow
-    for answer in answers:
-        if not (_admits(answer, location.name) if admitted else is_public(answer)):
-            raise refused("its host is not on the public Internet", "url.address")
-    return answers
+    return [_judged(answer, location, admitted, policy) for answer in answers]
+
+
+def _judged(answer: str, location: Location, admitted: bool, policy: UrlPolicy) -> str:
+    """One answer in its canonical form. Raises ``UnsafeUrl``."""
+    try:
+        address = ip_address(answer)
+    except ValueError:
+        raise refused("its host has no usable address", "url.address") from None
+    text = str(address)
+    if policy.denies_address(text):
+        raise refused("its host is on this server's list of denied hosts", "url.host")
+    if not (_admits(text, location.name) if admitted else is_public(address)):
+        raise refused("its host is not on the public Internet", "url.address")
+    return text
 
 
 def _admits(answer: str, host: str) -> bool:
+    """An operator's pair may lead anywhere but to the metadata services, in whatever form their address comes."""
     address = ip_address(answer)
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return answer == host or str(mapped or address) not in _METADATA
+    return answer == host or _METADATA.isdisjoint({str(address), *map(str, embedded(address))})
 
 
 @dataclass(slots=True)
@@ -105,7 +108,11 @@ class Metered(AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109  # httpcore2's
     ) -> AsyncNetworkStream:
-        return Metered(await self._stream.start_tls(ssl_context, server_hostname, timeout), self._meter)
+        try:
+            return Metered(await self._stream.start_tls(ssl_context, server_hostname, timeout), self._meter)
+        except BaseException:  # the library forgets it when a handshake that nobody answers is cancelled
+            await self._stream.aclose()
+            raise
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)

@@ -42,7 +42,7 @@ class Flag(_Compiled):
     ``takes`` is ``None`` for a switch (its value is a bool), or the kind of its value. Integers are at least ``min``
     (default 0) and at most ``max`` (default 2**31 - 1). ``pattern`` must match the whole of a text; ``max_length`` is
     in characters. A value follows a ``--long`` name after ``=`` in one word, so it can never be read as a flag; after a
-    short name it is the next word, and may not begin with a dash.
+    short name it is the next word, and may not begin with a dash. ``required``: no call without it.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Flag(_Compiled):
     max: int | None = None
     pattern: str | None = None
     max_length: int = 256
+    required: bool = False
 
     def __post_init__(self) -> None:
         if not _FLAG_NAME.fullmatch(self.name):
@@ -101,10 +102,11 @@ class Operand(_Compiled):
 
     None may begin with a dash, and without a ``pattern`` (whole match, ``max_length`` characters) none with ``@`` or
     ``+``. ``path=True`` takes a ``ReadPath``, ``WritePath`` or ``DirPath`` of the workspace, or a relative spelling
-    without ``..`` or hidden parts; ``opened`` says that the program opens it where it stands (``CommandTool`` then opens
-    it first, beneath the workspace, following no link). The program itself follows links; where the kernel has
-    Landlock they lead nowhere. ``path_after`` is for words such as ``HEAD:a/b``: what follows it is judged as a path.
-    ``lead`` is the author's own word put before this operand, given or not (git's ``--`` between revision and paths).
+    without ``..`` or hidden parts; ``opened`` says that the program opens it where it stands (``CommandTool`` opens it
+    first, beneath the workspace, following no link). The program itself follows links; where the kernel has Landlock
+    they lead nowhere. ``path_after`` is for words such as ``HEAD:a/b``: what follows it is judged as a path. ``lead``
+    is the author's own word put before this operand, given or not (git's ``--`` between revision and paths);
+    ``before`` is the author's own beginning of the word itself (git's ``:(literal)``).
     """
 
     name: str
@@ -116,6 +118,7 @@ class Operand(_Compiled):
     path_after: str | None = None
     optional: bool = False
     lead: str | None = None
+    before: str = ""
 
     def __post_init__(self) -> None:
         _ = self._matcher
@@ -150,8 +153,10 @@ class Operand(_Compiled):
 class Subcommand:
     """One way to call the program. ``fixed`` are the author's own words, always put in; ``name`` may be empty.
 
-    ``separator`` ends the flags, so that nothing after it is read as one; ``None`` only for programs without such a
-    word (then the refusal of a leading ``-`` stands alone).
+    ``silent``: the name is ours alone and not put in. ``separator`` ends the flags, so that nothing after it is read as
+    one; ``None`` only for programs without such a word (then the refusal of a leading ``-`` stands alone). ``hide`` is
+    where the program's ``hide`` words go: after the flags (the last one decides), at the end, or nowhere. ``ok`` are
+    the statuses that mean success.
     """
 
     name: str
@@ -159,6 +164,9 @@ class Subcommand:
     operands: tuple[Operand, ...] = ()
     fixed: tuple[str, ...] = ()
     separator: Literal["--", "--end-of-options"] | None = "--"
+    silent: bool = False
+    hide: Literal["flags", "end", "never"] = "flags"
+    ok: tuple[int, ...] = (0,)
 
     def __post_init__(self) -> None:
         names = [flag.name for flag in self.flags]
@@ -167,16 +175,14 @@ class Subcommand:
         if any(operand.many for operand in self.operands[:-1]):
             raise ConfigurationError(f"subcommand {self.name!r}: only the last operand can be many")
 
-    def words(
-        self, flags: Mapping[str, object], operands: Sequence[object], excluded: Sequence[str] = ()
-    ) -> list[str]:
-        """The argument words after the program's own; ``excluded`` stand with the fixed ones. Raises UnsafeCommand."""
-        words = [self.name] if self.name else []
-        words += (*self.fixed, *excluded)
-        words += self._flag_words(flags)
-        if self.separator is not None:
-            words.append(self.separator)
-        return words + self._operand_words(operands)
+    def words(self, flags: Mapping[str, object], operands: Sequence[object], excluded: Sequence[str] = ()) -> list[str]:
+        """The argument words after the program's own; ``excluded`` are the ``hide`` words. Raises UnsafeCommand."""
+        words = [self.name] if self.name and not self.silent else []
+        words += (*self.fixed, *self._flag_words(flags))
+        words += excluded if self.hide == "flags" else ()
+        words += [self.separator] if self.separator is not None else []
+        words += self._operand_words(operands)
+        return [*words, *(excluded if self.hide == "end" else ())]
 
     def _flag_words(self, flags: Mapping[str, object]) -> list[str]:
         declared = {flag.name: flag for flag in self.flags}
@@ -186,6 +192,9 @@ class Subcommand:
             if flag is None:
                 raise UnsafeCommand(f"takes only the flags: {', '.join(declared) or 'none'}", code="command.flag")
             words += flag.words(value)
+        for flag in self.flags:
+            if flag.required and flag.name not in flags:
+                raise UnsafeCommand(f"the flag {flag.name} is missing", code="command.flag")
         return words
 
     def paths(self, operands: Sequence[Any]) -> Iterator[tuple[str, bool]]:
@@ -211,7 +220,7 @@ class Subcommand:
             if not here and not operand.optional:
                 raise UnsafeCommand(f"the operand {operand.name} is missing", code="command.operand")
             words += [operand.lead] if operand.lead is not None else []
-            words += [operand.word(value) for value in here]
+            words += [operand.before + operand.word(value) for value in here]
         if len(paired) < len(operands):
             raise UnsafeCommand("takes fewer operands", code="command.operand")
         return words

@@ -10,12 +10,13 @@ from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
 from holdfast.errors import ConfigurationError, UnsafeCommand
-from holdfast.safe import confine
 from holdfast.safe.argv import Flag, Operand, Subcommand, check_total
 from holdfast.safe.blocking import in_thread
+from holdfast.safe.confine import Confinement, means, runnable
 from holdfast.safe.hiding import exclusions
 from holdfast.safe.interpreting import check_program, check_variables
 from holdfast.safe.launching import Bounds, Launch, find_program, find_tool, warn_of_missing_tools
+from holdfast.safe.names import DEFAULT_DENY
 from holdfast.safe.processes import Completed, run
 
 __all__ = ["Command", "Completed", "Flag", "OpenDirectory", "Operand", "Program", "Subcommand"]
@@ -34,20 +35,20 @@ class OpenDirectory(Protocol):
 class Program:
     """A program and all the ways in which it may be called. Frozen and picklable; built once, with the server.
 
-    ``executable`` (absolute, or found on a fixed PATH) must exist when the program is declared, and nobody but its owner
-    may be able to replace it, else ``ConfigurationError``. ``prefix`` are the author's own words before the subcommand. ``env`` is added to a minimal
-    environment (PATH, LANG, HOME=/nonexistent); nothing of the server's own is inherited. ``timeout`` in seconds,
-    ``max_output`` (both outputs together), ``memory`` and ``max_written`` (the largest file) in bytes, ``files`` in
-    open descriptors, ``processes`` at one time.
+    ``executable`` (absolute, or found on a fixed PATH) must exist when the program is declared, and nobody but its
+    owner may be able to replace it, else ``ConfigurationError``. ``prefix`` are the author's own words before the
+    subcommand. ``env`` is added to a minimal environment (PATH, LANG, HOME=/nonexistent); nothing of the server's own
+    is inherited, and no caller can set a variable. ``timeout`` in seconds, ``max_output`` (both outputs together),
+    ``memory`` and ``max_written`` (the largest file) in bytes, ``files`` in open descriptors, ``processes`` at one time.
 
     ``confine``: the kernel holds the program to its working directory (read only unless ``writes``), to the system's
-    code and libraries and to ``reads``, lets it execute only itself and ``runs`` (paths or names on the fixed PATH), and
-    without ``network`` gives it no sockets. ``"auto"`` does what this kernel can and says at start what it cannot;
-    ``"required"`` is a ``ConfigurationError`` where something is missing; ``"off"`` leaves it all out.
+    code and libraries and to ``reads``, lets it execute only itself and ``runs`` (absolute, or on the fixed PATH), and
+    without ``network`` gives it no sockets. ``"auto"`` does what this kernel can, and the health page says what it
+    cannot; ``"required"`` is a ``ConfigurationError`` where something is missing; ``"off"`` leaves it all out.
 
-    ``hide`` is a word with ``{}`` in it, by which the program leaves out what a pattern matches; it is put in for each
-    deny rule of the workspace. ``inspect`` is called with the working directory's descriptor on a worker thread before each run
-    and raises ``UnsafeCommand`` to prevent it; it makes a working directory compulsory.
+    ``hide`` are words by which the program leaves out what a pattern matches (``holdfast.safe.hiding``), put in for
+    each deny rule of the workspace. ``inspect`` is called with the working directory's descriptor on a worker thread
+    before each run and raises ``UnsafeCommand`` to prevent it; it makes a working directory compulsory.
     """
 
     name: str
@@ -67,7 +68,7 @@ class Program:
     runs: Sequence[str] = field(default=(), kw_only=True)
     writes: bool = field(default=False, kw_only=True)
     network: bool = field(default=False, kw_only=True)
-    hide: str | None = field(default=None, kw_only=True)
+    hide: Sequence[str] = field(default=(), kw_only=True)
     inspect: Callable[[int], None] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -85,11 +86,12 @@ class Program:
         object.__setattr__(self, "executable", path)
         object.__setattr__(self, "subcommands", tuple(self.subcommands))
         object.__setattr__(self, "prefix", tuple(self.prefix))
+        object.__setattr__(self, "hide", tuple(self.hide))
         object.__setattr__(self, "env", check_variables(self.name, self.env or {}))
         self._check_confinement()
 
     def _check_confinement(self) -> None:
-        missing = confine.means().missing
+        missing = means().missing
         if self.confine == "required" and missing:
             raise ConfigurationError(f"{self.name!r} must be confined, and this system lacks {' and '.join(missing)}")
         object.__setattr__(self, "reads", tuple(self.reads))
@@ -106,11 +108,11 @@ class Program:
         flags: Mapping[str, object] = _NO_FLAGS,
         operands: Sequence[object] = (),
         *,
-        hidden: Sequence[str] = (),
+        hidden: Sequence[str] = DEFAULT_DENY,
     ) -> Command:
-        """The sealed command. ``hidden`` are deny patterns of a workspace, for ``hide``.
+        """The sealed command. ``hidden`` are the deny patterns of the workspace, for ``hide``.
 
-        Raises ``UnsafeCommand`` (``command.subcommand``, ``.flag``, ``.operand``, ``.too_long`` or ``.hidden``).
+        Raises ``UnsafeCommand`` (``command.subcommand``, ``.flag``, ``.operand`` or ``.too_long``).
         """
         return Command(self, subcommand, flags, operands, hidden)
 
@@ -123,10 +125,14 @@ class Program:
         raise UnsafeCommand(f"takes only the subcommands: {names or 'none'}", code="command.subcommand")
 
     def words(
-        self, subcommand: str, flags: Mapping[str, object], operands: Sequence[object], hidden: Sequence[str] = ()
+        self,
+        subcommand: str,
+        flags: Mapping[str, object],
+        operands: Sequence[object],
+        hidden: Sequence[str] = DEFAULT_DENY,
     ) -> tuple[str, ...]:
         """The whole argument list, the absolute executable first. Raises as ``argv`` does."""
-        excluded = () if self.hide is None else exclusions(self.hide, hidden)
+        excluded = exclusions(self.hide, hidden)
         words = (*self.prefix, *self.declared(subcommand).words(flags, operands, excluded))
         check_total(words)
         return (str(self.executable), *words)
@@ -145,13 +151,13 @@ class Program:
         )
 
     @property
-    def confinement(self) -> confine.Confinement | None:
+    def confinement(self) -> Confinement | None:
         """What the kernel holds one run to."""
         if self.confine == "off":
             return None
         tools = (find_tool("prlimit"), find_tool("setpriv"))
-        runs = confine.runnable(str(self.executable), tools, self.runs)
-        return confine.Confinement(runs, tuple(self.reads), self.writes, self.network)
+        runs = runnable(str(self.executable), tools, self.runs)
+        return Confinement(runs, tuple(self.reads), self.writes, self.network)
 
 
 class Command:
@@ -160,7 +166,7 @@ class Command:
     Picklable (checked again when loaded) and equal by its argument list.
     """
 
-    __slots__ = ("_call", "argv", "paths", "program")
+    __slots__ = ("_call", "_ok", "argv", "paths", "program")
 
     program: Program
     argv: tuple[str, ...]
@@ -173,12 +179,14 @@ class Command:
         subcommand: str,
         flags: Mapping[str, object],
         operands: Sequence[object],
-        hidden: Sequence[str] = (),
+        hidden: Sequence[str] = DEFAULT_DENY,
     ) -> None:
         argv = program.words(subcommand, flags, operands, hidden)
         object.__setattr__(self, "program", program)
         object.__setattr__(self, "argv", argv)
-        object.__setattr__(self, "paths", tuple(program.declared(subcommand).paths(operands)))
+        declared = program.declared(subcommand)
+        object.__setattr__(self, "paths", tuple(declared.paths(operands)))
+        object.__setattr__(self, "_ok", declared.ok)
         object.__setattr__(self, "_call", (program, subcommand, dict(flags), tuple(operands), tuple(hidden)))
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -219,7 +227,8 @@ class Command:
             await in_thread(self.program.inspect, cwd.fd)
         variables = tuple((self.program.env or {}).items())
         directory = None if cwd is None else cwd.fd
-        return await run(Launch(self.argv, variables, bounds, directory, stdin, self.program.confinement))
+        launch = Launch(self.argv, variables, bounds, directory, stdin, self.program.confinement)
+        return replace(await run(launch), ok=self._ok)  # type: ignore[attr-defined]  # set through object.__setattr__
 
     def run_sync(
         self, *, cwd: OpenDirectory | None = None, stdin: bytes | None = None, timeout: float | None = None

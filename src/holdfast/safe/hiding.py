@@ -10,13 +10,18 @@ from holdfast.safe.names import RESERVED
 _SPECIAL = re.compile(r"[*?\[]")
 
 
-def exclusions(word: str, patterns: Sequence[str]) -> list[str]:
-    """``word`` once for each pattern, written as a gitignore pattern; ours go first, for temporary files.
+def exclusions(words: Sequence[str], patterns: Sequence[str]) -> list[str]:
+    """``words`` once for each pattern: ``{}`` becomes a gitignore pattern, ``{path}`` one for the whole path.
 
     Never narrower than the rule: fnmatch's ``*`` crosses folders and gitignore's does not, so of a pattern with folders
-    everything beneath the part before its first wildcard is left out, and the whole top when there is no such part.
+    everything beneath the part before its first wildcard is left out, and everything when there is no such part.
     """
-    return [word.replace("{}", each) for each in (f"{RESERVED}*", *(_gitignore(each) for each in patterns))]
+    found = []
+    for pattern in (f"{RESERVED}*", *patterns):
+        ignored = _gitignore(pattern)
+        path = ignored[1:] if ignored.startswith("/") else f"**/{ignored}"
+        found += [word.replace("{path}", path).replace("{}", ignored) for word in words]
+    return found
 
 
 def _gitignore(pattern: str) -> str:

@@ -16,7 +16,9 @@ _RUN_WORDS = frozenset(
     | {"strace", "ltrace", "gdb", "ssh", "pwsh", "powershell", "cmd"}
 )
 """Programs whose operands are code or other programs: no declaration of words can make them safe (CVE-2026-55580)."""
-_LANGUAGES = re.compile(r"(python|pypy|perl|ruby|node|nodejs|deno|bun|php|lua|luajit|tclsh|wish|rscript|java|osascript|[gmn]?awk|npx|uvx)[0-9.]*")
+_LANGUAGES = re.compile(
+    r"(python|pypy|perl|ruby|node|nodejs|deno|bun|php|lua|luajit|tclsh|wish|rscript|java|osascript|[gmn]?awk|npx|uvx)[0-9.]*"
+)
 """Programs whose first operand is code: only with words of the author's own before it, which name that code."""
 _CODE_VARIABLES = re.compile(
     r"LD_|DYLD_|BASH_|ENV$|IFS$|PS4$|SHELLOPTS|PROMPT_COMMAND|ZDOTDIR|PYTHON|PERL|RUBY|GEM_|NODE_|NPM_|JAVA_TOOL_OPTIONS|"

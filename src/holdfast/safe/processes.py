@@ -34,7 +34,7 @@ class Completed:
     """How a program ended. ``returncode`` is minus the signal's number when a signal ended it; ``wall`` in seconds.
 
     ``truncated``: more was written than the bound on both outputs together, and the program was killed for it.
-    ``crowded``: so it was for having more processes at one time than allowed.
+    ``crowded``: so it was for having more processes at one time than allowed. ``ok``: statuses that mean success.
     """
 
     returncode: int
@@ -44,6 +44,7 @@ class Completed:
     timed_out: bool
     wall: float
     crowded: bool = False
+    ok: tuple[int, ...] = (0,)
 
     def text(self, *, check: bool = True) -> str:
         """The standard output as text (bytes that are not UTF-8 replaced).
@@ -57,7 +58,7 @@ class Completed:
             raise UnsafeCommand("the program wrote more than is allowed; ask for less", code="command.output")
         if check and self.crowded:
             raise UnsafeCommand("the program started more processes than are allowed", code="command.processes")
-        if check and self.returncode != 0:
+        if check and self.returncode not in self.ok:
             raise UnsafeCommand(f"the program failed with status {self.returncode}", code="command.failed")
         return self.stdout.decode("utf-8", "replace")
 

@@ -117,10 +117,18 @@ def program(machine: Machine, *, network: bool) -> bytes:
     steps += [_step(_EQUAL, number["clone3"], 0, 1), _step(_RETURN, _REFUSE | errno.ENOSYS)]
     steps += _when(number["clone"], 0, [_step(_ANY_BIT, _NAMESPACES, 0, 1), _NO, _YES])
     steps += _when(number["prlimit64"], 0, [_step(_EQUAL, 0, 1, 0), _NO, _YES])
-    steps += _when(number["ioctl"], 1, [_step(_EQUAL, _TERMINAL[0], 1, 0), _step(_EQUAL, _TERMINAL[1], 0, 1), _NO, _YES])
+    steps += _when(
+        number["ioctl"], 1, [_step(_EQUAL, _TERMINAL[0], 1, 0), _step(_EQUAL, _TERMINAL[1], 0, 1), _NO, _YES]
+    )
     steps += _when(
         number["prctl"],
         0,
-        [_step(_EQUAL, _PR_SET_PDEATHSIG, 0, 3), _step(_LOAD, _ARGUMENTS + 8), _step(_EQUAL, _SIGKILL, 1, 0), _NO, _YES],
+        [
+            _step(_EQUAL, _PR_SET_PDEATHSIG, 0, 3),
+            _step(_LOAD, _ARGUMENTS + 8),
+            _step(_EQUAL, _SIGKILL, 1, 0),
+            _NO,
+            _YES,
+        ],
     )
     return b"".join([*steps, _YES])

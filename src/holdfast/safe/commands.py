@@ -39,7 +39,8 @@ class Program:
     owner may be able to replace it, else ``ConfigurationError``. ``prefix`` are the author's own words before the
     subcommand. ``env`` is added to a minimal environment (PATH, LANG, HOME=/nonexistent); nothing of the server's own
     is inherited, and no caller can set a variable. ``timeout`` in seconds, ``max_output`` (both outputs together),
-    ``memory`` and ``max_written`` (the largest file) in bytes, ``files`` in open descriptors, ``processes`` at one time.
+    ``memory`` and ``max_written`` (the largest file) in bytes, ``files`` in open descriptors,
+    ``processes`` at one time.
 
     ``confine``: the kernel holds the program to its working directory (read only unless ``writes``), to the system's
     code and libraries and to ``reads``, lets it execute only itself and ``runs`` (absolute, or on the fixed PATH), and

@@ -44,7 +44,8 @@ class Bounds:
     """What one run may use. ``memory`` and ``written`` in bytes (RLIMIT_DATA, RLIMIT_FSIZE), ``cpu`` in seconds.
 
     ``processes`` are all that live at one time: they are counted, because RLIMIT_NPROC counts those of a user and does
-    not hold for root. RLIMIT_DATA rather than RLIMIT_AS, which also counts mapped files and reserved address space [measured].
+    not hold for root. RLIMIT_DATA rather than RLIMIT_AS, which also counts mapped files and reserved address space
+    [measured].
     """
 
     seconds: float = 10.0
@@ -58,7 +59,7 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """One program with its argument words, its own variables, its bounds and what the kernel holds it to, if anything."""
+    """One program with its argument words, its own variables, its bounds, and what the kernel holds it to."""
 
     words: tuple[str, ...]
     variables: tuple[tuple[str, str], ...]
@@ -79,6 +80,11 @@ def warn_of_missing_tools() -> None:
         _log.warning("prlimit is not installed (util-linux): commands start more slowly, through Python")
     if find_tool("setpriv") is None:
         _log.warning("setpriv is not installed (util-linux): commands may gain rights and outlive a killed server")
+
+
+def missing() -> tuple[str, ...]:
+    """What this system lacks to hold programs to their bounds: of landlock, seccomp, prlimit and setpriv."""
+    return (*confine.means().missing, *(tool for tool in ("prlimit", "setpriv") if find_tool(tool) is None))
 
 
 def find_program(name: str) -> str:

@@ -126,12 +126,12 @@ def _subcommands() -> tuple[Subcommand, ...]:
 
 
 def git(executable: str | None = None) -> Program:
-    """Git, for reading only: log, show, diff, status, ls-files, grep, blame and branch in a repository that may be hostile.
+    """Git, for reading only: log, show, diff, status, ls-files, grep, blame, branch; the repository may be hostile.
 
     ``run(cwd=)`` takes the work tree's top directory, opened. Its ``.git`` must be a plain directory that leads nowhere
     else and sets nothing that runs programs (``holdfast.safe.repository``), else ``UnsafeCommand`` with the code
     ``command.repository``. Submodules are not entered. A path is given after a revision (``["HEAD", "src"]``). Hidden
-    files are left out of every answer, of history too. Git can start no other program where the kernel has Landlock. That
+    files are left out of every answer, of history too. Where the kernel has Landlock, Git can start no program. That
     nobody swaps ``.git`` between this look and Git's own is what the handles' refusal of hidden names is for. Raises
     ``ConfigurationError`` when Git is not installed.
     """

@@ -51,13 +51,13 @@ _PATHS = Operand("path", path=True, opened=True, many=True, optional=True, max_l
 
 
 def ripgrep(executable: str | None = None) -> Program:
-    """Ripgrep, for reading only: ``search`` (with the flag ``--regexp``) and ``files``, beneath the working directory.
+    """Ripgrep, for reading only: ``search`` (its flag ``--regexp`` is required) and ``files``, in the directory.
 
-    Hidden files and those that the workspace's deny rules name are never shown: their globs come after the caller's, and
-    the last one decides; an ignore file in the tree cannot bring them back. No program is started for a file (``--pre``,
-    ``--search-zip``, ``--hostname-bin`` are no flags of ours), no configuration is read and no link followed. A search
-    that finds nothing is a success without text. A hard link to a file outside is not recognised, as it is by
-    ``ReadPath``. Raises ``ConfigurationError`` when ripgrep is not installed.
+    Hidden files and those that the workspace's deny rules name are never shown: their globs come after the caller's,
+    and the last one decides; an ignore file in the tree cannot bring them back. No program is started for a file
+    (``--pre``, ``--search-zip``, ``--hostname-bin`` are no flags of ours), no configuration is read and no link
+    followed. A search that finds nothing is a success without text. A hard link to a file outside is not recognised,
+    as it is by ``ReadPath``. Raises ``ConfigurationError`` when ripgrep is not installed.
     """
     return Program(
         "rg",

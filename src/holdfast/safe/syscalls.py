@@ -1,4 +1,4 @@
-"""The kernel filter (seccomp) that a program starts under: system calls no declared program has a use for are refused."""
+"""The kernel filter (seccomp) that a program starts under: system calls that no declared program needs are refused."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-_NEVER: Final = (
+_NEVER: Final = (  # one text to a purpose, taken apart where it is used
     # another process's memory, descriptors and threads
     "ptrace process_vm_readv process_vm_writev process_madvise kcmp pidfd_getfd "
     # file systems, namespaces and what resolves files behind the back of path rules
@@ -20,7 +20,7 @@ _NEVER: Final = (
     # the machine as a whole
     "init_module finit_module delete_module kexec_load kexec_file_load reboot settimeofday clock_settime adjtimex "
     "clock_adjtime syslog sethostname setdomainname"
-).split()
+)
 _NAMESPACES: Final = 0x7E020080
 """CLONE_NEW* of linux/sched.h, all eight."""
 _TERMINAL: Final = (0x5412, 0x541C)
@@ -53,7 +53,8 @@ def _numbered(text: str) -> dict[str, int]:
 
 _COMMON = (
     "pidfd_getfd 438 process_madvise 440 quotactl_fd 443 clone3 435 io_uring_setup 425 io_uring_enter 426 "
-    "io_uring_register 427 open_tree 428 move_mount 429 fsopen 430 fsconfig 431 fsmount 432 fspick 433 mount_setattr 442 "
+    "io_uring_register 427 open_tree 428 move_mount 429 fsopen 430 fsconfig 431 fsmount 432 fspick 433 "
+    "mount_setattr 442 "
 )
 MACHINES: Final = {
     "x86_64": Machine(
@@ -95,10 +96,10 @@ _YES = _step(_RETURN, _ALLOW)
 
 
 def _when(number: int, argument: int, tests: list[bytes]) -> Iterator[bytes]:
-    """For one system call, look at one argument; ``tests`` each jump over what follows them, to allowing or refusing."""
-    yield _step(_EQUAL, number, 0, len(tests) + 1)
+    """For one system call, look at one argument; ``tests`` end with refusing, then allowing."""
+    yield _step(_EQUAL, number, 0, len(tests) + 3)
     yield _step(_LOAD, _ARGUMENTS + 8 * argument)
-    yield from tests
+    yield from (*tests, _NO, _YES)
 
 
 def program(machine: Machine, *, network: bool) -> bytes:
@@ -111,24 +112,13 @@ def program(machine: Machine, *, network: bool) -> bytes:
     steps = [_step(_LOAD, _MACHINE), _step(_EQUAL, machine.audit, 1, 0), _NO, _step(_LOAD, _NUMBER)]
     if machine.foreign is not None:
         steps += [_step(_AT_LEAST, machine.foreign, 0, 1), _NO]
-    never = [*_NEVER, *(() if network else ("socket",))]
+    never = [*_NEVER.split(), *(() if network else ("socket",))]
     for name in (each for each in never if each in number):
         steps += [_step(_EQUAL, number[name], 0, 1), _NO]
     steps += [_step(_EQUAL, number["clone3"], 0, 1), _step(_RETURN, _REFUSE | errno.ENOSYS)]
-    steps += _when(number["clone"], 0, [_step(_ANY_BIT, _NAMESPACES, 0, 1), _NO, _YES])
-    steps += _when(number["prlimit64"], 0, [_step(_EQUAL, 0, 1, 0), _NO, _YES])
-    steps += _when(
-        number["ioctl"], 1, [_step(_EQUAL, _TERMINAL[0], 1, 0), _step(_EQUAL, _TERMINAL[1], 0, 1), _NO, _YES]
-    )
-    steps += _when(
-        number["prctl"],
-        0,
-        [
-            _step(_EQUAL, _PR_SET_PDEATHSIG, 0, 3),
-            _step(_LOAD, _ARGUMENTS + 8),
-            _step(_EQUAL, _SIGKILL, 1, 0),
-            _NO,
-            _YES,
-        ],
-    )
+    steps += _when(number["clone"], 0, [_step(_ANY_BIT, _NAMESPACES, 0, 1)])
+    steps += _when(number["prlimit64"], 0, [_step(_EQUAL, 0, 1, 0)])
+    steps += _when(number["ioctl"], 1, [_step(_EQUAL, _TERMINAL[0], 1, 0), _step(_EQUAL, _TERMINAL[1], 0, 1)])
+    second = _step(_LOAD, _ARGUMENTS + 8)
+    steps += _when(number["prctl"], 0, [_step(_EQUAL, _PR_SET_PDEATHSIG, 0, 3), second, _step(_EQUAL, _SIGKILL, 1, 0)])
     return b"".join([*steps, _YES])

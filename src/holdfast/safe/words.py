@@ -38,10 +38,10 @@ def check_total(words: Sequence[str]) -> None:
 
 
 def matcher(pattern: str) -> Any:
-    """Compile an author's pattern for ``fullmatch``, on RE2: its time grows with the text, never faster (CVE-2026-0621).
+    """Compile an author's pattern for ``fullmatch``, on RE2: so that its time grows with the text only (CVE-2026-0621).
 
-    Raises ``ConfigurationError``, also for what RE2 would take but another engine could not, at any length: a repeated
-    group, a back-reference, look-around, more than three open-ended repetitions. Such a pattern is rarely what was meant.
+    Raises ``ConfigurationError``, also for what RE2 would take but other engines could not: a repeated group, a
+    back-reference, look-around, more than three open-ended repetitions. Such a pattern is rarely what was meant.
     """
     import re2
 

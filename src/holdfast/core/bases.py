@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.core.output import ToolOutput
 from holdfast.core.tool import Tool
-from holdfast.errors import Refusal, ToolError
+from holdfast.errors import ConfigurationError, Refusal, ToolError
 
 if TYPE_CHECKING:
     from holdfast.core.context import Context
@@ -114,6 +114,11 @@ class CommandTool(Tool):
 
     needs = ("workspace",)
     program: Program
+
+    def __init__(self) -> None:
+        super().__init__()
+        if getattr(self, "program", None) is None:
+            raise ConfigurationError(f"tool {self.name}: a CommandTool declares its program = Program(...)")
 
     async def execute(
         self, ctx: Context, subcommand: str, flags: Mapping[str, object] | None = None, operands: Sequence[object] = ()

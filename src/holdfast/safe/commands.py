@@ -103,6 +103,11 @@ class Program:
     def __hash__(self) -> int:
         return hash((self.name, self.executable))
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """A caller who could send a program would be back to running anything (CVE-2026-42271)."""
+        raise ConfigurationError("a Program is declared by the author of a server and cannot be an argument of a tool")
+
     def argv(
         self,
         subcommand: str,

@@ -38,7 +38,7 @@ from holdfast.safe.programs import git, ripgrep
 
 PYTHON = os.path.realpath(sys.executable)
 RG = str(Path(sys.executable).parent / "rg")
-HOSTILE_RUNS = int(os.environ.get("HOLDFAST_HOSTILE_RUNS", "60"))
+HOSTILE_RUNS = int(os.environ.get("HOLDFAST_HOSTILE_RUNS", "24"))
 """How many hostile runs the last test makes; 1,000 take two minutes."""
 
 SHOW = Program(
@@ -82,12 +82,12 @@ def clean_environment() -> dict[str, str]:
 
 def fires(line: str, canary: Path, **options: Any) -> None:
     """The trap works where a shell, or no guard, is."""
-    subprocess.run(line, shell=True, cwd=canary.parent, capture_output=True, check=False, timeout=30, **options)
+    subprocess.run(["/bin/sh", "-c", line], cwd=canary.parent, capture_output=True, check=False, timeout=30, **options)
     assert canary.exists(), "the trap must fire without the guard"
     canary.unlink()
 
 
-# -- shell strings ------------------------------------------------------------------------------------------------------
+# -- shell strings --
 
 
 @pytest.mark.parametrize("form", ["main; touch {}", "main && touch {}", "main | touch {}", "$(touch {})", "`touch {}`"])
@@ -132,7 +132,7 @@ def test_cve_2026_85660_an_allowed_program_with_a_substitution_runs_no_second_on
     assert not canary.exists()
 
 
-# -- operands and flags that are read as something else ---------------------------------------------------------------
+# -- operands and flags that are read as something else --
 
 
 async def test_cve_2025_68144_a_target_that_is_an_option_writes_no_file(root: Root, tmp_path: Path) -> None:
@@ -177,7 +177,9 @@ def test_cve_2026_61459_a_name_with_leading_dashes_is_no_flag(tmp_path: Path) ->
     assert not told.exists() or told.unlink() is not None, "one word, which kubectl reads as a namespace"
 
 
-@pytest.mark.parametrize("name", ["--yes", "-y", "--YES", "--ye", "-yes", "--call", "-c", "--package", "--yes=true", ""])
+@pytest.mark.parametrize(
+    "name", ["--yes", "-y", "--YES", "--ye", "-yes", "--call", "-c", "--package", "--yes=true", ""]
+)
 def test_cve_2026_56274_another_spelling_of_a_flag_is_not_declared_either(name: str) -> None:
     """Flowise before 3.1.2 had lists of bad flags: ``npx --yes`` passed where ``-y`` did not, ``docker build`` where
     ``run`` did not."""
@@ -191,7 +193,7 @@ def test_cve_2026_56274_another_spelling_of_a_flag_is_not_declared_either(name: 
             docker.argv(subcommand, {}, [])
 
 
-# -- the environment ----------------------------------------------------------------------------------------------------
+# -- the environment --
 
 
 def test_cve_2026_73601_variables_and_the_working_directory_run_no_code(
@@ -245,7 +247,16 @@ def test_no_variable_of_the_server_reaches_a_program(
     for name, (value, line) in traps.items():
         fires(line, canary, env={**clean_environment(), name: value})
         monkeypatch.setenv(name, value)
-    for name in ("PAGER", "GIT_PAGER", "EDITOR", "GIT_SSH_COMMAND", "GIT_ASKPASS", "BASH_ENV", "GIT_EDITOR", "LESSOPEN"):
+    for name in (
+        "PAGER",
+        "GIT_PAGER",
+        "EDITOR",
+        "GIT_SSH_COMMAND",
+        "GIT_ASKPASS",
+        "BASH_ENV",
+        "GIT_EDITOR",
+        "LESSOPEN",
+    ):
         monkeypatch.setenv(name, str(trap))
     monkeypatch.setenv("GIT_TRACE", str(canary))
     tar = Program("tar", prefix=("-cf", "-"), subcommands=[Subcommand("", operands=(Operand("path", path=True),))])
@@ -264,7 +275,7 @@ def test_no_variable_of_the_server_reaches_a_program(
     assert not canary.exists()
 
 
-# -- a policy that is off --------------------------------------------------------------------------------------------
+# -- a policy that is off --
 
 
 async def test_cve_2026_42271_no_caller_can_send_a_program(root: Root, tmp_path: Path) -> None:
@@ -311,7 +322,7 @@ def test_cve_2026_55580_nothing_runs_unless_declared_and_no_interpreter_can_be()
             git().argv("log", {words[0]: words[1]})
 
 
-# -- every known way past an allow-list of executables ----------------------------------------------------------------
+# -- every known way past an allow-list of executables --
 
 
 def declared(name: str, *flags: Flag, prefix: tuple[str, ...] = (), separator: Any = "--", **options: Any) -> Program:
@@ -439,10 +450,36 @@ def test_even_a_careless_declaration_starts_no_second_program(root: Root, tmp_pa
     assert canary.exists(), "the trap must fire without the guard"
 
 
-# -- the property: argv has no unintended option ---------------------------------------------------------------------
+# -- the property: argv has no unintended option --
 
-NASTY = ("-n5", "--stat", "--", "-", "--author=x", "--max-count", "=", "a=b", "\u2212n", "\u2010-stat", "\uff0d\uff0dstat")
-NASTIER = ("@file", "+1", "\x00", "a\x00--stat", "a\n--stat", "\udcff", "\r", " --stat", "'", '"', "$(id)", "\\", "\u202e")
+NASTY = (
+    "-n5",
+    "--stat",
+    "--",
+    "-",
+    "--author=x",
+    "--max-count",
+    "=",
+    "a=b",
+    "\u2212n",
+    "\u2010-stat",
+    "\uff0d\uff0dstat",
+)
+NASTIER = (
+    "@file",
+    "+1",
+    "\x00",
+    "a\x00--stat",
+    "a\n--stat",
+    "\udcff",
+    "\r",
+    " --stat",
+    "'",
+    '"',
+    "$(id)",
+    "\\",
+    "\u202e",
+)
 TEXTS = st.one_of(
     st.sampled_from(NASTY + NASTIER),
     st.text(max_size=20),
@@ -477,7 +514,7 @@ def options_meant(flags: dict[str, Any]) -> list[tuple[str, str | None]]:
     return [(name, None if value is True else str(value)) for name, value in flags.items() if value is not False]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(FLAGS, st.lists(TEXTS, max_size=4), st.none() | TEXTS)
 def test_another_parser_sees_exactly_the_declared_options(
     flags: dict[str, Any], operands: list[str], undeclared: str | None
@@ -485,8 +522,7 @@ def test_another_parser_sees_exactly_the_declared_options(
     sent = flags if undeclared is None else {**flags, undeclared: True}
     try:
         words = OBSERVED.words(sent, operands)
-    except UnsafeCommand as refusal:
-        assert refusal.code in ("command.flag", "command.operand")
+    except UnsafeCommand:
         return
     parser = argparse.ArgumentParser(exit_on_error=False)
     parser.add_argument("--stat", action="store_true")
@@ -502,7 +538,7 @@ def test_another_parser_sees_exactly_the_declared_options(
 
 
 @pytest.mark.skipif(GETOPT is None, reason="getopt (util-linux) is not installed")
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(FLAGS, st.lists(TEXTS, max_size=4))
 def test_a_real_program_with_getopt_long_sees_exactly_the_declared_options(
     flags: dict[str, Any], operands: list[str]
@@ -521,7 +557,7 @@ def test_a_real_program_with_getopt_long_sees_exactly_the_declared_options(
     assert seen == [*meant, "--", *operands]
 
 
-# -- processes that try to stay ---------------------------------------------------------------------------------------
+# -- processes that try to stay --
 
 TRICKS = """
 import ctypes, os, resource, signal, subprocess, sys, time
@@ -562,7 +598,13 @@ WAYS = {
     "gives up the death signal": ("child(undying)", 1),
     "a crowd": ("crowd()", 20),
 }
-ENDS = {"exits": "sys.exit(0)", "fails": "os.abort()", "stays": "time.sleep(600)", "stops": "os.kill(os.getpid(), 19)"}
+ENDS = {
+    "exits": "sys.exit(0)",
+    "fails": "os.abort()",
+    "stays": "time.sleep(600)",
+    "stops": "os.kill(os.getpid(), 19)",
+    "deaf": "deaf\nsignal.signal(15, signal.SIG_IGN)\ntime.sleep(600)",
+}
 BOUNDS = Bounds(seconds=20.0, output=1000)
 
 
@@ -596,24 +638,45 @@ async def attack(launch: Launch) -> Completed:
         os.close(launch.cwd or 0)
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("end", ["exits", "stays"])
-@pytest.mark.parametrize("confined", [False, pytest.param(True, marks=pytest.mark.skipif(not means().machine, reason="-"))])
-async def test_nothing_that_a_program_leaves_behind_lives(way: str, end: str, confined: bool, tmp_path: Path) -> None:
-    code, number = WAYS[way]
+both_ways = pytest.mark.parametrize(
+    "confined", [False, pytest.param(True, marks=pytest.mark.skipif(not means().machine, reason="no filter here"))]
+)
+
+
+async def leaves_nothing(launch: Launch, tmp_path: Path, number: int) -> Completed:
+    """Run it; what told its number, and whatever else was a child of ours, is gone."""
     await run(Launch(("/bin/true",), (), BOUNDS))
-    before = ours()
-    bounds = replace(BOUNDS, seconds=1.5 if end == "stays" else 20.0)
-    completed = await attack(tricky(tmp_path, f"{code}\nwait_for({number})\n{ENDS[end]}", bounds=bounds, confined=confined))
-    assert completed.timed_out == (end == "stays"), completed
+    children, descriptors, threads = ours()
+    completed = await attack(launch)
     assert len(told(tmp_path)) == number
     assert [pid for pid in told(tmp_path) if Path(f"/proc/{pid}").exists()] == []
+    assert ours() == (children, descriptors - 1, threads), "attack() closes the directory"
+    return completed
+
+
+@both_ways
+@pytest.mark.parametrize("way", WAYS)
+async def test_nothing_that_a_program_leaves_behind_lives(way: str, confined: bool, tmp_path: Path) -> None:
+    code, number = WAYS[way]
+    launch = tricky(tmp_path, f"{code}\nwait_for({number})", confined=confined)
+    completed = await leaves_nothing(launch, tmp_path, number)
+    assert (completed.returncode, completed.timed_out) == (0, False), completed
+
+
+@both_ways
+@pytest.mark.parametrize("end", ["stays", "stops", "deaf"])
+async def test_at_the_deadline_all_of_them_end_together(end: str, confined: bool, tmp_path: Path) -> None:
+    code = "\n".join(code for code, _ in WAYS.values())
+    number = sum(number for _, number in WAYS.values())
+    bounds = replace(BOUNDS, seconds=1.5)
+    launch = tricky(tmp_path, f"{code}\nwait_for({number})\n{ENDS[end]}", bounds=bounds, confined=confined)
+    completed = await leaves_nothing(launch, tmp_path, number)
+    assert completed.timed_out
     assert completed.wall < bounds.seconds + 3
-    assert ours() == before
 
 
 async def test_a_fork_bomb_is_ended_long_before_its_deadline(tmp_path: Path) -> None:
-    bomb = "for _ in range(9):\n os.fork()\n os.setsid if os.getpid() % 2 else None\ntime.sleep(600)"  # 512 of them
+    bomb = "for _ in range(8):\n os.fork() or os.setsid()\ntime.sleep(600)"  # 256, each in a session of its own
     before = ours()
     launch = tricky(tmp_path, bomb, bounds=replace(BOUNDS, processes=30))
     completed = await attack(launch)
@@ -627,8 +690,8 @@ async def test_a_fork_bomb_is_ended_long_before_its_deadline(tmp_path: Path) -> 
 
 async def test_runs_side_by_side_leave_each_others_processes_alone(tmp_path: Path) -> None:
     (tmp_path / "long").mkdir()
-    long = tricky(tmp_path / "long", "child(daemon)\nwait_for(1)\nprint('ready', flush=True)\nsys.stdin.read()\nprint(0)")
-    patient = asyncio.create_task(attack(replace(long, stdin=None, words=(*long.words[:3], long.words[3].replace("sys.stdin.read()", "wait_for(2)"), *long.words[4:]))))
+    long = tricky(tmp_path / "long", "child(daemon)\nwait_for(1)\nprint('ready', flush=True)\nwait_for(2)\nprint(0)")
+    patient = asyncio.create_task(attack(long))
     while not (tmp_path / "long" / "told").exists() or not told(tmp_path / "long"):
         await asyncio.sleep(0.01)
     for index in range(6):
@@ -645,7 +708,9 @@ async def test_runs_side_by_side_leave_each_others_processes_alone(tmp_path: Pat
 
 async def test_cancelling_leaves_nothing_of_the_worst_of_them(tmp_path: Path) -> None:
     before = ours()
-    task = asyncio.create_task(attack(tricky(tmp_path, "child(shed_and_replaced)\nchild(deaf)\nchild(stopped)\nstay()")))
+    task = asyncio.create_task(
+        attack(tricky(tmp_path, "child(shed_and_replaced)\nchild(deaf)\nchild(stopped)\nstay()"))
+    )
     while not (tmp_path / "told").exists() or len(told(tmp_path)) < 4:
         await asyncio.sleep(0.01)
     task.cancel()
@@ -657,10 +722,11 @@ async def test_cancelling_leaves_nothing_of_the_worst_of_them(tmp_path: Path) ->
 
 def test_a_program_dies_with_the_server(tmp_path: Path) -> None:
     """The server is killed: the death signal takes the program, though nobody is left to sweep."""
+    code = f"import os,time;open({str(tmp_path / 'pid')!r},'w').write(str(os.getpid()));time.sleep(600)"
     server = (
-        "import asyncio,os,sys\nfrom holdfast.safe.processes import run\nfrom holdfast.safe.launching import Bounds, Launch\n"
-        f"code='import os,time;print(os.getpid(),flush=True);open({str(tmp_path / 'pid')!r},\"w\").write(str(os.getpid()))'\n"
-        "asyncio.run(run(Launch((sys.executable,'-I','-c',code+';time.sleep(600)'),(),Bounds(seconds=60.0))))"
+        "import asyncio,sys\nfrom holdfast.safe.processes import run\n"
+        "from holdfast.safe.launching import Bounds, Launch\n"
+        f"asyncio.run(run(Launch((sys.executable,'-I','-c',{code!r}),(),Bounds(seconds=60.0))))"
     )
     with subprocess.Popen([sys.executable, "-c", server], env=dict(os.environ)) as process:
         while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
@@ -686,9 +752,9 @@ async def test_hostile_runs_leave_no_process_thread_or_descriptor(tmp_path: Path
     async def one(index: int) -> None:
         folder = tmp_path / str(index)
         folder.mkdir()
-        code, number = WAYS[ways[index % len(ways)]]
+        code, number = WAYS[ways[index % len(ways)]]  # a neighbour's sweep may end a stray before it has told
         end = ENDS[ends[index % len(ends)]]
-        bounds = replace(BOUNDS, seconds=1.0 if end == ENDS["stays"] else 20.0, processes=64)
+        bounds = replace(BOUNDS, seconds=1.0 if end == ENDS["stays"] else 3.0, processes=64)
         launch = tricky(folder, f"{code}\nwait_for({number})\n{end}", bounds=bounds, confined=index % 2 == 0)
         task = asyncio.create_task(attack(launch))
         if index % 5 == 4:

@@ -8,7 +8,7 @@ import platform
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -198,16 +198,16 @@ def test_the_server_itself_stays_as_free_as_it_was(tmp_path: Path) -> None:
     assert "NoNewPrivs:\t0" in Path("/proc/self/status").read_text()
 
 
-# -- a kernel that lacks something --------------------------------------------------------------------------------------
+# -- a kernel that lacks something --
 
 
 @pytest.fixture
-def without(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Means], None]]:
+def without(monkeypatch: pytest.MonkeyPatch) -> Callable[[Means], None]:
     def lack(found: Means) -> None:
         monkeypatch.setattr(confine, "means", lambda: found)
         monkeypatch.setattr(commands, "means", lambda: found)
 
-    yield lack
+    return lack
 
 
 def test_where_the_kernel_offers_nothing_auto_runs_and_required_refuses(

@@ -8,7 +8,9 @@ from holdfast.errors import ConfigurationError
 from holdfast.safe.interpreting import check_program, check_variables
 
 
-@pytest.mark.parametrize("name", ["sh", "bash", "BASH.EXE", "busybox", "env", "xargs", "sudo", "ssh", "strace", "timeout"])
+@pytest.mark.parametrize(
+    "name", ["sh", "bash", "BASH.EXE", "busybox", "env", "xargs", "sudo", "ssh", "strace", "timeout"]
+)
 def test_a_program_that_runs_its_words_is_refused_even_with_words_before_them(name: str) -> None:
     with pytest.raises(ConfigurationError, match="code"):
         check_program(name, f"/usr/bin/{name}", bare=False)
@@ -25,10 +27,39 @@ def test_a_language_needs_its_code_named_by_the_author(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["LD_PRELOAD", "ld_preload", "PYTHONWARNINGS", "PYTHONPATH", "BROWSER", "PAGER", "EDITOR", "VISUAL", "NODE_OPTIONS"]
-    + ["node_options", "BASH_ENV", "BASH_FUNC_x%%", "ENV", "PERL5OPT", "RUBYOPT", "GIT_SSH_COMMAND", "GIT_EXTERNAL_DIFF"]
-    + ["GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_0", "GIT_EXEC_PATH", "GIT_TRACE", "LESSOPEN", "TAR_OPTIONS", "GREP_OPTIONS"]
-    + ["RIPGREP_CONFIG_PATH", "HOME", "PATH", "XDG_CONFIG_HOME", "JAVA_TOOL_OPTIONS", "OPENSSL_CONF", "HOLDFAST_RUN"],
+    [
+        "LD_PRELOAD",
+        "ld_preload",
+        "PYTHONWARNINGS",
+        "PYTHONPATH",
+        "BROWSER",
+        "PAGER",
+        "EDITOR",
+        "VISUAL",
+        "NODE_OPTIONS",
+        "node_options",
+        "BASH_ENV",
+        "BASH_FUNC_x%%",
+        "ENV",
+        "PERL5OPT",
+        "RUBYOPT",
+        "GIT_SSH_COMMAND",
+        "GIT_EXTERNAL_DIFF",
+        "GIT_CONFIG_COUNT",
+        "GIT_CONFIG_KEY_0",
+        "GIT_EXEC_PATH",
+        "GIT_TRACE",
+        "LESSOPEN",
+        "TAR_OPTIONS",
+        "GREP_OPTIONS",
+        "RIPGREP_CONFIG_PATH",
+        "HOME",
+        "PATH",
+        "XDG_CONFIG_HOME",
+        "JAVA_TOOL_OPTIONS",
+        "OPENSSL_CONF",
+        "HOLDFAST_RUN",
+    ],
 )
 def test_a_variable_that_runs_code_is_refused_in_any_case(name: str) -> None:
     with pytest.raises(ConfigurationError):

@@ -79,7 +79,9 @@ def test_an_expression_may_begin_with_a_dash_and_is_still_one(root: Root) -> Non
     assert run(root, "search", {"--regexp": "-e needle"}) == []
 
 
-@pytest.mark.parametrize("glob", [".env", "**/.env", ".*", "**/.*/**", "secrets/**", "/secrets/key.txt", "deep/**", "!a", "*"])
+@pytest.mark.parametrize(
+    "glob", [".env", "**/.env", ".*", "**/.*/**", "secrets/**", "/secrets/key.txt", "deep/**", "!a", "*"]
+)
 def test_no_glob_of_a_caller_brings_back_what_is_hidden(root: Root, glob: str) -> None:
     try:
         found = run(root, "search", {"--regexp": "needle", "--glob": glob})
@@ -101,7 +103,9 @@ def test_a_hidden_path_cannot_be_named(root: Root, path: str) -> None:
         run(root, "search", {"--regexp": "needle"}, [path])
 
 
-@pytest.mark.parametrize("path", ["../outside.txt", "/etc/passwd", "link.txt", "folder", "folder/outside.txt", "-", "none"])
+@pytest.mark.parametrize(
+    "path", ["../outside.txt", "/etc/passwd", "link.txt", "folder", "folder/outside.txt", "-", "none"]
+)
 def test_a_path_that_leads_out_cannot_be_named(root: Root, path: str) -> None:
     with pytest.raises(Refusal):
         run(root, "search", {"--regexp": "needle"}, [path])

@@ -8,8 +8,8 @@ import pytest
 
 from holdfast.errors import ConfigurationError, UnsafeCommand
 from holdfast.safe.commands import Operand, Program, Subcommand
-from holdfast.safe.launching import Bounds, Launch, Starter
 from holdfast.safe.descendants import Mark
+from holdfast.safe.launching import Bounds, Launch, Starter
 from holdfast.safe.words import MAX_WORD, MAX_WORDS, check_total, matcher
 
 WIDE = Operand("word", many=True, max_length=1 << 20)

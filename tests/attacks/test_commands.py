@@ -101,6 +101,7 @@ async def test_cve_2025_53107_a_parameter_of_git_with_shell_characters_runs_noth
     for call in (("log", {}, [text]), ("show", {}, [text]), ("diff", {}, ["HEAD", text]), ("log", {"--author": text})):
         with contextlib.suppress(Refusal):
             await Git().run(call, Here(root))
+    assert (await SHOW.argv("", operands=[text]).run()).text() == f"{text}\n"
     assert not canary.exists()
 
 

@@ -271,9 +271,11 @@ def test_a_system_call_filter_that_the_kernel_refuses_stops_the_start(monkeypatc
     assert "seccomp" in caught.value.message
 
 
+@needs_landlock
 @needs_filter
-def test_rights_that_cannot_be_dropped_stop_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(confine, "_CAPABILITY_VERSION", 0)
+@pytest.mark.parametrize("name", ["_CREATE_RULESET", "_ADD_RULE", "_RESTRICT_SELF", "_CAPABILITY_VERSION"])
+def test_a_step_that_the_kernel_does_not_know_stops_the_start(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confine, name, 9999)
     with pytest.raises(UnsafeCommand) as caught:
         Program("true", subcommands=[Subcommand("")]).argv("").run_sync()
     assert caught.value.code == "command.start"

@@ -71,6 +71,8 @@ class Program:
     network: bool = field(default=False, kw_only=True)
     hide: Sequence[str] = field(default=(), kw_only=True)
     inspect: Callable[[int], None] | None = field(default=None, kw_only=True)
+    confinement: Confinement | None = field(default=None, init=False, repr=False, compare=False)
+    """What the kernel holds each run to, worked out at build."""
 
     def __post_init__(self) -> None:
         if os.name != "posix":  # pragma: no cover - Windows
@@ -99,6 +101,10 @@ class Program:
         object.__setattr__(self, "runs", tuple(find_program(each) for each in self.runs))
         if not all(os.path.isabs(path) for path in self.reads):
             raise ConfigurationError(f"{self.name!r}: reads takes absolute paths")
+        tools = (find_tool("prlimit"), find_tool("setpriv"))
+        runs = runnable(str(self.executable), tools, self.runs)
+        held = None if self.confine == "off" else Confinement(runs, tuple(self.reads), self.writes, self.network)
+        object.__setattr__(self, "confinement", held)
 
     def __hash__(self) -> int:
         return hash((self.name, self.executable))
@@ -155,15 +161,6 @@ class Program:
             self.max_written,
             self.processes,
         )
-
-    @property
-    def confinement(self) -> Confinement | None:
-        """What the kernel holds one run to."""
-        if self.confine == "off":
-            return None
-        tools = (find_tool("prlimit"), find_tool("setpriv"))
-        runs = runnable(str(self.executable), tools, self.runs)
-        return Confinement(runs, tuple(self.reads), self.writes, self.network)
 
 
 class Command:

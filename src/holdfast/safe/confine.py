@@ -118,7 +118,7 @@ def _interpreter(path: str) -> list[str]:
 def enter(confinement: Confinement, cwd: int | None, found: Means) -> None:
     """Confine the calling thread and what it starts, for good. Raises ``UnsafeCommand`` when the kernel refuses.
 
-    Meant for a thread that starts one program and ends. All of it together takes 0.2 ms; a launcher in Python that
+    Meant for a thread that starts one program and ends. All of it together takes 0.5 ms; a launcher in Python that
     did the same after the fork took 16 ms (docs/decisions/0007).
     """
     library = _library()
@@ -135,7 +135,7 @@ def enter(confinement: Confinement, cwd: int | None, found: Means) -> None:
 
 def tag() -> None:
     """Only mark the calling thread and what it starts as a command (see ``descendants``)."""
-    if sys.platform == "linux":  # pragma: no branch
+    if sys.platform == "linux":  # pragma: no branch - other systems have no personalities
         _library().personality(ctypes.c_ulong(TAG))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
@@ -19,7 +20,7 @@ from holdfast.errors import AuditUnavailable, ConfigurationError
 from holdfast.guards.parts import Parts
 from holdfast.isolation.threads import ThreadPool
 from holdfast.observe.audit import AuditLog
-from holdfast.observe.health import Health, audit, loop_lag, memory
+from holdfast.observe.health import Health, audit, confinement, loop_lag, memory
 from holdfast.observe.logs import FileSink, LogPipe, StderrSink, build_logger, capture_stdlib
 from holdfast.observe.metrics import Metrics
 from holdfast.resilience.bulkhead import Bulkhead
@@ -212,6 +213,8 @@ class Plant:
         log = parts.audit
         if log is not None:
             self.health.add("audit", audit(lambda: log.working), critical=not settings.audit.fail_open)
+        if launching := sys.modules.get("holdfast.safe.launching"):  # loaded by whoever declares a program
+            self.health.add("programs", confinement(launching.missing), critical=False)
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Start what needs the running loop; ``stack`` stops it again, last first."""

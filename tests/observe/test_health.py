@@ -10,7 +10,7 @@ import pytest
 
 from holdfast.core.clock import SystemClock
 from holdfast.errors import ConfigurationError, DuplicateName
-from holdfast.observe.checks import audit, disk_space, loop_lag, memory
+from holdfast.observe.checks import audit, confinement, disk_space, loop_lag, memory
 from holdfast.observe.health import Finding, Health
 
 
@@ -159,6 +159,8 @@ async def test_the_ready_made_checks_judge_by_their_steps(tmp_path: Path) -> Non
     health.add("stuck", loop_lag(lambda: 6.0))
     health.add("audit", audit(lambda: True))
     health.add("audit gone", audit(lambda: False))
+    health.add("programs", confinement(lambda: ()))
+    health.add("programs loose", confinement(lambda: ("landlock", "prlimit")))
     checks = (await health.report()).checks
     assert {name: each.status for name, each in checks.items()} == {
         "disk": "ok",
@@ -171,5 +173,8 @@ async def test_the_ready_made_checks_judge_by_their_steps(tmp_path: Path) -> Non
         "stuck": "failed",
         "audit": "ok",
         "audit gone": "failed",
+        "programs": "ok",
+        "programs loose": "degraded",
     }
+    assert checks["programs loose"].detail == "programs run without landlock, prlimit"
     assert str(tmp_path) not in str(checks)

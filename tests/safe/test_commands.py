@@ -38,6 +38,8 @@ def python(code: str, **bounds: Any) -> Program:
         executable=sys.executable,
         prefix=("-I", "-c", code),
         subcommands=[replace(WORDS, separator=None)],
+        reads=(sys.prefix, sys.base_prefix),
+        runs=(os.path.realpath(sys.executable),),
         **bounds,
     )
 

@@ -367,3 +367,51 @@ def test_a_missing_object_of_a_partial_clone_is_not_fetched(repository: Reposito
 def test_without_git_the_server_does_not_start() -> None:
     with pytest.raises(ConfigurationError):
         git("/nonexistent/git")
+
+
+HIDDEN = (".env", "sub/.env", ".github/flow.yml")
+
+
+@pytest.fixture
+def hiding(repository: Repository) -> Repository:
+    """A repository with hidden files, committed and changed since."""
+    for name in (*HIDDEN, "sub/b.txt"):
+        (repository.path / name).parent.mkdir(exist_ok=True)
+        (repository.path / name).write_text(f"needle canary in {name}\n" if name in HIDDEN else "needle\n")
+    plain(repository.path, "add", "--force", ".")
+    plain(repository.path, "commit", "-q", "-m", "second")
+    for name in HIDDEN:
+        (repository.path / name).write_text("needle canary anew\n")
+    (repository.path / ".new").write_text("canary")
+    return repository
+
+
+def test_hidden_files_are_left_out_of_every_answer_and_of_history(hiding: Repository) -> None:
+    said = hiding.all_reads(git())
+    said += hiding.read(git(), ("grep", {"-e": "needle"}, [])).stdout
+    said += hiding.read(git(), ("grep", {"-e": "needle"}, ["HEAD", "sub"])).stdout
+    said += hiding.read(git(), ("ls-files", {"--others": True, "--cached": True}, [])).stdout
+    said += hiding.read(git(), ("status", {"--untracked-files": "all", "--short": True}, [])).stdout
+    assert b"second" in said
+    assert b"sub/b.txt:1:needle" in said
+    for hidden in (b"canary", b".env", b".github", b".new"):
+        assert hidden not in said
+    named = git().argv("grep", {"-e": "needle"}, hidden=("SUB",)).run_sync(cwd=hiding)
+    assert b"sub/b.txt" not in named.stdout, "the workspace's own rules, whatever the case"
+
+
+@pytest.mark.parametrize(
+    "word", ["HEAD:.env", "HEAD:sub/.env", "HEAD:./.env", "HEAD:../x", "HEAD:/etc/passwd", "main:.git"]
+)
+def test_a_hidden_file_cannot_be_named_in_a_revision(word: str) -> None:
+    for call in (("show", {}, [word]), ("diff", {}, [word]), ("blame", {}, ["HEAD", word])):
+        with pytest.raises(UnsafeCommand):
+            git().argv(*call)
+
+
+def test_git_tells_who_wrote_a_line_which_branches_there_are_and_where_a_text_is(hiding: Repository) -> None:
+    assert b"needle" in hiding.read(git(), ("blame", {"-L": "1,1"}, ["HEAD", "sub/b.txt"])).stdout
+    assert hiding.read(git(), ("branch", {}, [])).text() == "* main\n"
+    assert hiding.read(git(), ("grep", {"-e": "no such text"}, [])).text() == ""
+    with pytest.raises(UnsafeCommand, match="-e"):
+        git().argv("grep", {}, ["HEAD"])

@@ -107,17 +107,33 @@ class DatabaseTool(Tool):
 
 
 class CommandTool(Tool):
-    """Base of tools that run one declared ``program`` in the workspace: never a shell, never an undeclared flag."""
+    """Base of tools that run one declared ``program`` in the workspace: never a shell, never an undeclared flag.
+
+    The workspace's rules hold for the program too: a path among the operands is judged by them (and, if the program
+    opens it, opened first), and a program that can leave files out (git, ripgrep) is told what the deny rules hide.
+    """
 
     needs = ("workspace",)
     program: Program
 
+    def __init__(self) -> None:
+        super().__init__()
+        if getattr(self, "program", None) is None:
+            raise ConfigurationError(f"tool {self.name}: a CommandTool declares its program = Program(...)")
+
     async def execute(
-        self, ctx: Context, subcommand: str, flags: Mapping[str, object] | None = None, operands: Sequence[str] = ()
+        self, ctx: Context, subcommand: str, flags: Mapping[str, object] | None = None, operands: Sequence[object] = ()
     ) -> str:
-        """Run to the end and return the output as text. Raises ``UnsafeCommand`` when refused, failed or too slow."""
-        command = self.program.argv(subcommand, flags or {}, operands)
-        async with await ctx.workspace.dir().open_fd() as folder:
+        """Run to the end and return the output as text. Raises ``UnsafeCommand`` when refused, failed or too slow.
+
+        Raises ``UnsafePath`` for a path that the workspace does not show.
+        """
+        root = ctx.workspace
+        command = self.program.argv(subcommand, flags or {}, operands, hidden=root.deny.patterns)
+        for text, opened in command.paths:
+            if root.dir(text).text != "." and opened:
+                await root.read(text).stat()
+        async with await root.dir().open_fd() as folder:
             completed = await command.run(cwd=folder)
         return completed.text()
 

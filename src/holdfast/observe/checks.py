@@ -1,9 +1,9 @@
-"""Ready-made health checks: disk space, memory, loop lag and the audit log."""
+"""Ready-made health checks: disk space, memory, loop lag, the audit log, and what programs are held to."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from holdfast.observe.finding import Finding, Probe
@@ -66,6 +66,16 @@ def manifest(changes: Callable[[], int]) -> Probe:
     async def check() -> Finding:
         count = changes()
         return Finding("degraded", f"{count} entries are not as they were pinned") if count else Finding("ok")
+
+    return check
+
+
+def confinement(missing: Callable[[], Sequence[str]]) -> Probe:
+    """Say what the system lacks to hold programs to their bounds (``holdfast.safe.launching.missing``)."""
+
+    def check() -> Finding:
+        lacking = missing()
+        return Finding("degraded", f"programs run without {', '.join(lacking)}") if lacking else Finding("ok")
 
     return check
 

@@ -3,54 +3,46 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
 from holdfast.errors import ConfigurationError, UnsafeCommand
+from holdfast.safe.relative import PathHandle
+from holdfast.safe.words import check_total, clean, matcher
 
-_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
-"""Control characters (NUL ends a C string early), lone surrogates (raw bytes by the back door), line separators."""
+__all__ = ["Flag", "Operand", "Subcommand", "check_total", "clean"]
+
 _FLAG_NAME = re.compile(r"-[A-Za-z0-9]|--?[A-Za-z][A-Za-z0-9-]*")
 _WORD_STARTS = "-@+"
 """``-`` starts a flag, ``@`` a response file (curl, gcc, java), ``+`` a command (vim, less, sort)."""
+_DASHES = re.compile(r"[-\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
+"""The hyphen and what looks like it: wide-character best fit (CVE-2024-4577) turns some of them into one."""
 _MOST_OPERANDS = 1000
-"""Words of one call; 1000 words of 256 characters stay far under the kernel's 2 MiB for an argument list."""
-_UNBOUNDED = re.compile(r"[*+]|\{\d*,\}")
 
 
-def _check_pattern(pattern: str) -> re.Pattern[str]:
-    """Compile a pattern that cannot backtrack badly (CVE-2026-0621).
+class _Compiled:
+    """Drops the compiled pattern on a journey to another process; it is compiled again there."""
 
-    No repeated group, no backreference, no look-around, at most three open-ended repetitions: cubic at worst.
-    """
-    bare = re.sub(r"\[\^?\]?(?:\\.|[^\]\\])*\]", "x", re.sub(r"\\[^0-9]", "x", pattern))
-    if re.search(r"\)(?:[*+]|\{)|\\[0-9]|\(\?(?!:)", bare) or len(_UNBOUNDED.findall(bare)) > 3:
-        raise ConfigurationError(
-            "this pattern may take very long on hostile text: repeat characters, not groups, at most three times"
-        )
-    return re.compile(pattern)
+    pattern: str | None
 
+    @cached_property
+    def _matcher(self) -> Any:
+        return None if self.pattern is None else matcher(self.pattern)
 
-def clean(value: object, max_length: int, what: str, code: str) -> str:
-    """Return ``value`` if it is text that can stand in an argument list. Raises ``UnsafeCommand``."""
-    if not isinstance(value, str):
-        raise UnsafeCommand(f"{what} takes text", code=code)
-    if len(value) > max_length:
-        raise UnsafeCommand(f"{what} takes at most {max_length} characters", code=code)
-    if _FORBIDDEN.search(value):
-        raise UnsafeCommand(f"{what} takes text without control characters", code=code)
-    return value
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_matcher"}
 
 
 @dataclass(frozen=True)
-class Flag:
+class Flag(_Compiled):
     """One flag with its whole name (``--max-count``, ``-n``).
 
     ``takes`` is ``None`` for a switch (its value is a bool), or the kind of its value. Integers are at least ``min``
     (default 0) and at most ``max`` (default 2**31 - 1). ``pattern`` must match the whole of a text; ``max_length`` is
-    in characters. A value follows a ``--long`` name after ``=`` in one word, so it can never be read as a flag.
+    in characters. A value follows a ``--long`` name after ``=`` in one word, so it can never be read as a flag; after a
+    short name it is the next word, and may not begin with a dash. ``required``: no call without it.
     """
 
     name: str
@@ -60,6 +52,7 @@ class Flag:
     max: int | None = None
     pattern: str | None = None
     max_length: int = 256
+    required: bool = False
 
     def __post_init__(self) -> None:
         if not _FLAG_NAME.fullmatch(self.name):
@@ -67,10 +60,6 @@ class Flag:
         if (self.takes == "choice") != bool(self.choices):
             raise ConfigurationError(f"{self.name}: takes='choice' and choices go together")
         _ = self._matcher
-
-    @cached_property
-    def _matcher(self) -> re.Pattern[str] | None:
-        return None if self.pattern is None else _check_pattern(self.pattern)
 
     def words(self, value: object) -> list[str]:
         """The argument words for ``value``. Raises ``UnsafeCommand`` (``command.flag``)."""
@@ -81,8 +70,8 @@ class Flag:
         text = self._text_of(value)
         if self.name.startswith("--"):
             return [f"{self.name}={text}"]
-        if text[:1] == "-":
-            raise self._refused("takes no value that begins with '-'")
+        if not text or _DASHES.match(text):
+            raise self._refused("takes no value that is empty or begins with '-'")
         return [self.name, text]
 
     def _text_of(self, value: object) -> str:
@@ -108,13 +97,16 @@ class Flag:
 
 
 @dataclass(frozen=True)
-class Operand:
+class Operand(_Compiled):
     """One positional word, or with ``many`` the last ones.
 
-    None may begin with ``-``, and without a ``pattern`` (whole match, ``max_length`` characters) none with ``@`` or
-    ``+``. ``path=True`` admits only relative spellings without ``..`` or hidden parts; it judges the *spelling*: the
-    program itself follows symlinks, so for trees that others write, open a ``ReadPath`` and pass its bytes on stdin.
-    ``lead`` is the author's own word put before this operand, given or not (git's ``--`` between revision and paths).
+    None may begin with a dash, and without a ``pattern`` (whole match, ``max_length`` characters) none with ``@`` or
+    ``+``. ``path=True`` takes a ``ReadPath``, ``WritePath`` or ``DirPath`` of the workspace, or a relative spelling
+    without ``..`` or hidden parts; ``opened`` says that the program opens it where it stands (``CommandTool`` opens it
+    first, beneath the workspace, following no link). The program itself follows links; where the kernel has Landlock
+    they lead nowhere. ``path_after`` is for words such as ``HEAD:a/b``: what follows it is judged as a path. ``lead``
+    is the author's own word put before this operand, given or not (git's ``--`` between revision and paths);
+    ``before`` is the author's own beginning of the word itself (git's ``:(literal)``).
     """
 
     name: str
@@ -122,28 +114,36 @@ class Operand:
     max_length: int = 256
     many: bool = False
     path: bool = False
+    opened: bool = False
+    path_after: str | None = None
     optional: bool = False
     lead: str | None = None
+    before: str = ""
 
     def __post_init__(self) -> None:
         _ = self._matcher
 
-    @cached_property
-    def _matcher(self) -> re.Pattern[str] | None:
-        return None if self.pattern is None else _check_pattern(self.pattern)
-
     def word(self, value: object) -> str:
         """Return ``value`` if it may stand here. Raises ``UnsafeCommand`` (``command.operand``)."""
-        text = clean(value, self.max_length, self.name, "command.operand")
-        if not text or text[0] in (_WORD_STARTS if self._matcher is None else "-"):
+        given = value.text if self.path and isinstance(value, PathHandle) else value
+        text = clean(given, self.max_length, self.name, "command.operand")
+        if not text or _DASHES.match(text) or (self._matcher is None and text[0] in _WORD_STARTS):
             raise self._refused("may not be empty or begin with '-' (or '@' or '+')")
         if self._matcher is not None and not self._matcher.fullmatch(text):
             raise self._refused("does not have the form that this program takes")
-        if self.path and any(part.startswith(".") and part != "." for part in text.split("/")):
+        inner = self.inner(text)
+        if inner is not None and any(part.startswith(".") and part != "." for part in inner.split("/")):
             raise self._refused("must be a relative path without '..' or hidden parts")
-        if self.path and (text.startswith(("/", "~")) or "\\" in text or ":" in text):
+        if inner is not None and (inner.startswith(("/", "~")) or "\\" in inner or ":" in inner):
             raise self._refused("must be a plain path relative to the directory")
         return text
+
+    def inner(self, text: str) -> str | None:
+        """The path in the word, if it is or has one."""
+        if self.path:
+            return text
+        _, found, path = text.partition(self.path_after) if self.path_after else (text, "", "")
+        return path if found else None
 
     def _refused(self, why: str) -> UnsafeCommand:
         return UnsafeCommand(f"{self.name} {why}", code="command.operand")
@@ -153,8 +153,10 @@ class Operand:
 class Subcommand:
     """One way to call the program. ``fixed`` are the author's own words, always put in; ``name`` may be empty.
 
-    ``separator`` ends the flags, so that nothing after it is read as one; ``None`` only for programs without such a
-    word (then the refusal of a leading ``-`` stands alone).
+    ``silent``: the name is ours alone and not put in. ``separator`` ends the flags, so that nothing after it is read as
+    one; ``None`` only for programs without such a word (then the refusal of a leading ``-`` stands alone). ``hide`` is
+    where the program's ``hide`` words go: after the flags (the last one decides), at the end, or nowhere. ``ok`` are
+    the statuses that mean success.
     """
 
     name: str
@@ -162,6 +164,9 @@ class Subcommand:
     operands: tuple[Operand, ...] = ()
     fixed: tuple[str, ...] = ()
     separator: Literal["--", "--end-of-options"] | None = "--"
+    silent: bool = False
+    hide: Literal["flags", "end", "never"] = "flags"
+    ok: tuple[int, ...] = (0,)
 
     def __post_init__(self) -> None:
         names = [flag.name for flag in self.flags]
@@ -170,14 +175,14 @@ class Subcommand:
         if any(operand.many for operand in self.operands[:-1]):
             raise ConfigurationError(f"subcommand {self.name!r}: only the last operand can be many")
 
-    def words(self, flags: Mapping[str, object], operands: Sequence[object]) -> list[str]:
-        """The argument words after the program's own. Raises ``UnsafeCommand``."""
-        words = [self.name] if self.name else []
-        words += self.fixed
-        words += self._flag_words(flags)
-        if self.separator is not None:
-            words.append(self.separator)
-        return words + self._operand_words(operands)
+    def words(self, flags: Mapping[str, object], operands: Sequence[object], excluded: Sequence[str] = ()) -> list[str]:
+        """The argument words after the program's own; ``excluded`` are the ``hide`` words. Raises UnsafeCommand."""
+        words = [self.name] if self.name and not self.silent else []
+        words += (*self.fixed, *self._flag_words(flags))
+        words += excluded if self.hide == "flags" else ()
+        words += [self.separator] if self.separator is not None else []
+        words += self._operand_words(operands)
+        return [*words, *(excluded if self.hide == "end" else ())]
 
     def _flag_words(self, flags: Mapping[str, object]) -> list[str]:
         declared = {flag.name: flag for flag in self.flags}
@@ -187,20 +192,35 @@ class Subcommand:
             if flag is None:
                 raise UnsafeCommand(f"takes only the flags: {', '.join(declared) or 'none'}", code="command.flag")
             words += flag.words(value)
+        for flag in self.flags:
+            if flag.required and flag.name not in flags:
+                raise UnsafeCommand(f"the flag {flag.name} is missing", code="command.flag")
         return words
 
-    def _operand_words(self, operands: Sequence[Any]) -> list[str]:
-        if isinstance(operands, (str, bytes)) or len(operands) > _MOST_OPERANDS:
-            raise UnsafeCommand(f"takes a list of at most {_MOST_OPERANDS} operands", code="command.operand")
-        words: list[str] = []
+    def paths(self, operands: Sequence[Any]) -> Iterator[tuple[str, bool]]:
+        """Each path among the operands, and whether the program opens it. The operands have passed ``words``."""
+        for operand, value in self._paired(operands):
+            text = operand.inner(operand.word(value))
+            if text is not None:
+                yield text, operand.opened
+
+    def _paired(self, operands: Sequence[Any]) -> Iterator[tuple[Operand, Any]]:
         left = list(operands)
         for operand in self.operands:
             here = left if operand.many else left[:1]
             left = left[len(here) :]
+            yield from ((operand, value) for value in here)
+
+    def _operand_words(self, operands: Sequence[Any]) -> list[str]:
+        if isinstance(operands, (str, bytes)) or len(operands) > _MOST_OPERANDS:
+            raise UnsafeCommand(f"takes a list of at most {_MOST_OPERANDS} operands", code="command.operand")
+        paired, words = list(self._paired(operands)), []
+        for operand in self.operands:
+            here = [value for other, value in paired if other is operand]
             if not here and not operand.optional:
                 raise UnsafeCommand(f"the operand {operand.name} is missing", code="command.operand")
             words += [operand.lead] if operand.lead is not None else []
-            words += [operand.word(value) for value in here]
-        if left:
+            words += [operand.before + operand.word(value) for value in here]
+        if len(paired) < len(operands):
             raise UnsafeCommand("takes fewer operands", code="command.operand")
         return words

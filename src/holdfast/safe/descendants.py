@@ -9,10 +9,12 @@ import os
 import secrets
 import signal
 import sys
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 
 from holdfast.safe.blocking import in_thread
+from holdfast.safe.confine import TAG
 
 if sys.platform != "win32":
     import resource
@@ -39,10 +41,10 @@ def adopt_orphans() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a run's processes inherit and cannot easily shed: a random number as their RLIMIT_RSS, and a variable.
+    """What a run's processes inherit: a random number as their RLIMIT_RSS, and a variable.
 
     Linux ignores RLIMIT_RSS since 2.4.30 (setrlimit(2)), every descendant inherits it through fork, exec and setsid,
-    and none can raise it again. A variable alone is lost by ``env -i``.
+    and none can raise it again. A variable alone is lost by ``env -i``. One who lowers the number is a ``stray``.
     """
 
     number: int
@@ -62,7 +64,7 @@ class Mark:
     def on(self, pid: int) -> bool:
         """Whether the process carries this mark (a zombie still does)."""
         try:
-            return resource.prlimit(pid, resource.RLIMIT_RSS)[1] == self.number
+            return number_of(pid) == self.number
         except PermissionError:
             return self._in_environment(pid)
         except (OSError, ValueError):  # gone meanwhile
@@ -76,15 +78,58 @@ class Mark:
             return False
 
 
+class Marked(threading.Thread):
+    """The thread that a run's program was started by; lives as long as the run, so that the living are known."""
+
+    mark: Mark
+    leader: int = 0
+
+
+def number_of(pid: int) -> int:
+    """The RLIMIT_RSS of a process. Raises ``OSError`` or ``ValueError``."""
+    return resource.prlimit(pid, resource.RLIMIT_RSS)[1]
+
+
+def stray(pid: int) -> bool:
+    """Whether this is an orphan of ours that began as a command and shed the mark of its run.
+
+    Such a process was adopted by us, still has the ``TAG`` (the filter refuses to change it) and a number that no
+    living run gave. Whatever the server itself started has no tag; a program that is just starting has no number yet.
+    """
+    try:
+        number = number_of(pid)
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+            parent = int(file.read().rpartition(")")[2].split()[1])
+        if parent != os.getpid() or number == resource.getrlimit(resource.RLIMIT_RSS)[1]:
+            return False
+        with open(f"/proc/{pid}/personality", encoding="ascii") as file:
+            tagged = int(file.read(), 16) & TAG == TAG
+    except (OSError, ValueError, IndexError):  # gone meanwhile, or not ours to look at
+        return False
+    living = [thread for thread in threading.enumerate() if isinstance(thread, Marked)]  # after the number was read
+    return tagged and not any(thread.leader == pid or thread.mark.number == number for thread in living)
+
+
+def _processes() -> list[int]:
+    if not os.path.isdir("/proc"):  # pragma: no cover - other systems than Linux
+        return []
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def count(mark: Mark) -> int:
+    """How many processes carry ``mark``."""
+    return sum(mark.on(pid) for pid in _processes())
+
+
 def sweep(mark: Mark, leader: int) -> int:
     """Kill and reap what carries ``mark``, except the ``leader`` (whoever started it reaps it). Returns how many."""
     found = 0
-    for name in os.listdir("/proc"):
-        if name.isdigit() and int(name) != leader and mark.on(int(name)):
+    for pid in _processes():
+        if pid != leader and (mark.on(pid) or stray(pid)):
             found += 1
-            _kill(int(name), mark)
+            _kill(pid, mark)
             with suppress(ChildProcessError):
-                os.waitpid(int(name), os.WNOHANG)
+                os.waitpid(pid, os.WNOHANG)
     return found
 
 
@@ -93,7 +138,7 @@ def _kill(pid: int, mark: Mark) -> None:
     with suppress(ProcessLookupError, PermissionError):
         descriptor = os.pidfd_open(pid)
         try:
-            if mark.on(pid):
+            if mark.on(pid) or stray(pid):
                 signal.pidfd_send_signal(descriptor, signal.SIGKILL)
         finally:
             os.close(descriptor)

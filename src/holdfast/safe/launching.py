@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import shutil
+import stat
 import subprocess  # nosec B404  # started from one place, below
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from holdfast.errors import ConfigurationError, UnsafeCommand
-from holdfast.safe.descendants import ENVIRONMENT, Mark
+from holdfast.safe import confine
+from holdfast.safe.confine import Confinement
+from holdfast.safe.descendants import ENVIRONMENT, Mark, Marked
 
 if sys.platform != "win32":  # where Program says that it cannot be declared
     import fcntl
@@ -39,7 +43,9 @@ _log = logging.getLogger(__name__)
 class Bounds:
     """What one run may use. ``memory`` and ``written`` in bytes (RLIMIT_DATA, RLIMIT_FSIZE), ``cpu`` in seconds.
 
-    RLIMIT_DATA rather than RLIMIT_AS, which also counts mapped files and reserved address space [measured].
+    ``processes`` are all that live at one time: they are counted, because RLIMIT_NPROC counts those of a user and does
+    not hold for root. RLIMIT_DATA rather than RLIMIT_AS, which also counts mapped files and reserved address space
+    [measured].
     """
 
     seconds: float = 10.0
@@ -48,17 +54,19 @@ class Bounds:
     cpu: int = 30
     files: int = 256
     written: int = 64 << 20
+    processes: int = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """One program with its argument words, its own variables and its bounds."""
+    """One program with its argument words, its own variables, its bounds, and what the kernel holds it to."""
 
     words: tuple[str, ...]
     variables: tuple[tuple[str, str], ...]
     bounds: Bounds
     cwd: int | None = None
     stdin: bytes | None = None
+    confinement: Confinement | None = None
 
 
 def find_tool(name: str) -> str | None:
@@ -74,18 +82,30 @@ def warn_of_missing_tools() -> None:
         _log.warning("setpriv is not installed (util-linux): commands may gain rights and outlive a killed server")
 
 
+def missing() -> tuple[str, ...]:
+    """What this system lacks to hold programs to their bounds: of landlock, seccomp, prlimit and setpriv."""
+    return (*confine.means().missing, *(tool for tool in ("prlimit", "setpriv") if find_tool(tool) is None))
+
+
 def find_program(name: str) -> str:
     """The absolute path of ``name`` on the fixed PATH, or ``name`` itself when absolute. Raises ConfigurationError.
 
     The path is not resolved further: programs like busybox or an environment's python look at the name they are
-    called by. A file that anyone may write is refused.
+    called by. Refused is one that any user may write, or whose folder any user may write, at both ends of a link.
     """
     path = name if os.path.isabs(name) else find_tool(name)
     if path is None or not (os.path.isfile(path) and os.access(path, os.X_OK)):
         raise ConfigurationError(f"the program {name!r} is not installed in {SYSTEM_PATH}; give executable= its path")
-    if os.name == "posix" and Path(path).stat().st_mode & 0o002:
-        raise ConfigurationError(f"the program {name!r} can be overwritten by any user; fix its permissions")
+    for each in dict.fromkeys((path, os.path.realpath(path))):
+        if _anyone_may_write(each, sticky=False) or _anyone_may_write(os.path.dirname(each), sticky=True):
+            raise ConfigurationError(f"the program {name!r} can be replaced by any user; fix its permissions")
     return path
+
+
+def _anyone_may_write(path: str, *, sticky: bool) -> bool:
+    """In a folder with the sticky bit only a file's owner can replace it."""
+    mode = os.stat(path).st_mode
+    return os.name == "posix" and bool(mode & stat.S_IWOTH) and not (sticky and mode & stat.S_ISVTX)
 
 
 def _limits(bounds: Bounds, mark: Mark) -> Iterator[tuple[str, int, int]]:
@@ -123,14 +143,62 @@ def launcher(bounds: Bounds, mark: Mark) -> list[str]:
     return [*words, setpriv, "--no-new-privs", "--pdeathsig=KILL", "--"]
 
 
-def start(launch: Launch, mark: Mark) -> subprocess.Popen[bytes]:
-    """Start the program in a session of its own. Raises ``UnsafeCommand`` (``command.start``, ``command.directory``).
+class Starter(Marked):
+    """Starts one program and stays until the run is over: the death signal is for the *thread* that started it.
+
+    The kernel confines threads, and a program begins as a copy of its thread; so this one, which does nothing else, is
+    confined instead of the program, and no code runs between fork and exec. Raises ``UnsafeCommand``
+    (``command.directory``) when the directory is no longer open.
+    """
+
+    def __init__(self, launch: Launch, mark: Mark) -> None:
+        super().__init__(name="holdfast-command", daemon=True)
+        self.mark, self._launch = mark, launch
+        self._cwd = None if launch.cwd is None else _duplicate(launch.cwd)
+        self._ready, self._over = threading.Event(), threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            if self._launch.confinement is None:
+                confine.tag()
+            else:
+                confine.enter(self._launch.confinement, self._cwd, confine.means())
+            self._process = _spawn(self._launch, self.mark, self._cwd)
+            self.leader = self._process.pid
+        except BaseException as error:  # whatever it is, it belongs to whoever waits for the start
+            self._error = error
+        finally:
+            if self._cwd is not None:
+                os.close(self._cwd)
+            self._ready.set()
+        if self._error is None:
+            self._over.wait()
+
+    def begin(self) -> subprocess.Popen[bytes]:
+        """The started program. Raises ``UnsafeCommand`` (``command.start`` or ``command.too_long``)."""
+        self.start()
+        self._ready.wait()
+        if self._process is None:
+            self.join()
+            error, self._error = self._error, None
+            raise error if error is not None else UnsafeCommand("the program was not started", code="command.start")
+        return self._process
+
+    def end(self) -> None:
+        """Let the thread go; what it started dies with it, if it still lives. Idempotent."""
+        self._over.set()
+        self.join()
+
+
+def _spawn(launch: Launch, mark: Mark, descriptor: int | None) -> subprocess.Popen[bytes]:
+    """Start the program in a session of its own.
 
     The working directory is handed over as a descriptor: the child changes to ``/proc/self/fd/N``, which is its own
     copy of that descriptor and not looked up by name, before the descriptor is closed; so a directory that is renamed
     or swapped meanwhile changes nothing. Without one it starts in ``/``, never in the server's own directory.
     """
-    descriptor = None if launch.cwd is None else _duplicate(launch.cwd)
     try:
         return subprocess.Popen(  # noqa: S603 # nosec B603 # words built from declarations, an absolute path, no shell
             [*launcher(launch.bounds, mark), *launch.words],
@@ -145,10 +213,15 @@ def start(launch: Launch, mark: Mark) -> subprocess.Popen[bytes]:
         )
     except OSError as error:
         _log.error("a program could not be started: %s", error)
-        raise UnsafeCommand("the program could not be started here", code="command.start") from None
-    finally:
-        if descriptor is not None:
-            os.close(descriptor)
+        raise _not_started(error.errno) from None
+    except (ValueError, UnicodeError):  # a NUL, or what is no text in the file system's encoding
+        raise UnsafeCommand("the words hold characters that no program takes", code="command.start") from None
+
+
+def _not_started(number: int | None) -> UnsafeCommand:
+    if number == errno.E2BIG:
+        return UnsafeCommand("the words are too long for this system; send fewer", code="command.too_long")
+    return UnsafeCommand("the program could not be started here", code="command.start")
 
 
 def _duplicate(descriptor: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess  # nosec B404  # only the type of what launching.start() starts
+import subprocess  # nosec B404  # only the type of what launching starts
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,14 +13,16 @@ from typing import Any, TypeVar
 
 from holdfast.errors import UnsafeCommand
 from holdfast.safe.blocking import in_thread
-from holdfast.safe.descendants import Mark, adopt_orphans, clear
+from holdfast.safe.descendants import Mark, adopt_orphans, clear, count
 from holdfast.safe.handle import own
-from holdfast.safe.launching import Launch, start
+from holdfast.safe.launching import Launch, Starter
 
 _GRACE = 0.2
 """Seconds between SIGTERM and SIGKILL when the deadline passes."""
 _DYING = 2.0
 """Seconds to wait for the end of a killed process; only one inside the kernel takes longer."""
+_FIRST_COUNT, _NEXT_COUNT = 0.05, 0.2
+"""Seconds until a run's processes are counted (most runs are over by then), and between counts; one takes 0.5 ms."""
 _CHUNK = 65536
 """Bytes a read: a pipe's capacity on Linux (pipe(7))."""
 
@@ -32,6 +34,7 @@ class Completed:
     """How a program ended. ``returncode`` is minus the signal's number when a signal ended it; ``wall`` in seconds.
 
     ``truncated``: more was written than the bound on both outputs together, and the program was killed for it.
+    ``crowded``: so it was for having more processes at one time than allowed. ``ok``: statuses that mean success.
     """
 
     returncode: int
@@ -40,18 +43,22 @@ class Completed:
     truncated: bool
     timed_out: bool
     wall: float
+    crowded: bool = False
+    ok: tuple[int, ...] = (0,)
 
     def text(self, *, check: bool = True) -> str:
         """The standard output as text (bytes that are not UTF-8 replaced).
 
-        With ``check``, raises ``UnsafeCommand``: ``command.timeout``, ``command.output`` or ``command.failed``. What
+        With ``check``, raises ``UnsafeCommand``: ``command.timeout``, ``.output``, ``.processes`` or ``.failed``. What
         the program wrote to its standard error is never in the message; see ``stderr``.
         """
         if check and self.timed_out:
             raise UnsafeCommand("the program did not end in time; ask for less", code="command.timeout")
         if check and self.truncated:
             raise UnsafeCommand("the program wrote more than is allowed; ask for less", code="command.output")
-        if check and self.returncode != 0:
+        if check and self.crowded:
+            raise UnsafeCommand("the program started more processes than are allowed", code="command.processes")
+        if check and self.returncode not in self.ok:
             raise UnsafeCommand(f"the program failed with status {self.returncode}", code="command.failed")
         return self.stdout.decode("utf-8", "replace")
 
@@ -125,9 +132,17 @@ class _Run:
         self._loop = asyncio.get_running_loop()
         self._mark = Mark.new()
         adopt_orphans()
-        self._process = start(launch, self._mark)
-        self._pipes = _Pipes(self._process, launch.stdin, launch.bounds.output)
+        self._starter = Starter(launch, self._mark)
+        self._process = self._starter.begin()
+        try:
+            self._pipes = _Pipes(self._process, launch.stdin, launch.bounds.output)
+        except BaseException:  # no descriptor left to watch it with: then it does not run
+            self._process.kill()
+            self._process.wait()
+            self._starter.end()
+            raise
         self._ended = asyncio.ensure_future(_ended(self._process.pid))
+        self._crowd = asyncio.ensure_future(_crowded(self._mark, launch.bounds.processes))
         self._seconds = launch.bounds.seconds
 
     async def to_the_end(self) -> Completed:
@@ -135,13 +150,16 @@ class _Run:
         close = own(self._kill)
         try:
             done, _ = await asyncio.wait(
-                {self._ended, self._pipes.over}, timeout=self._seconds, return_when=asyncio.FIRST_COMPLETED
+                {self._ended, self._pipes.over, self._crowd},
+                timeout=self._seconds,
+                return_when=asyncio.FIRST_COMPLETED,
             )
             timed_out = not done
             if timed_out:
                 self._signal(signal.SIGTERM)
                 await asyncio.wait({self._ended}, timeout=_GRACE)
         finally:
+            crowded = self._crowd.done()
             self._kill()
             try:
                 await _uninterrupted(self._clean_up())
@@ -154,6 +172,7 @@ class _Run:
             truncated=self._pipes.truncated,
             timed_out=timed_out,
             wall=self._loop.time() - started,
+            crowded=crowded,
         )
 
     def _signal(self, number: int) -> None:
@@ -173,8 +192,10 @@ class _Run:
         finally:
             self._pipes.close()
             self._ended.cancel()
+            self._crowd.cancel()
             self._process.poll()
-        await asyncio.wait({self._ended})
+            self._starter.end()
+        await asyncio.wait({self._ended, self._crowd})
 
 
 async def _ended(pid: int) -> None:
@@ -190,6 +211,16 @@ async def _ended(pid: int) -> None:
     finally:
         loop.remove_reader(descriptor)
         os.close(descriptor)
+
+
+async def _crowded(mark: Mark, most: int) -> None:
+    """Return when more processes than ``most`` carry the mark; counted, since nothing tells."""
+    pause = _FIRST_COUNT
+    while True:
+        await asyncio.sleep(pause)
+        if await in_thread(count, mark) > most:
+            return
+        pause = _NEXT_COUNT
 
 
 async def _uninterrupted(work: Coroutine[Any, Any, T]) -> T:

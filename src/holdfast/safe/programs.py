@@ -5,8 +5,9 @@ from __future__ import annotations
 from holdfast.safe.argv import Flag, Operand, Subcommand
 from holdfast.safe.commands import Program
 from holdfast.safe.repository import inspect
+from holdfast.safe.ripgrep import ripgrep
 
-__all__ = ["Program", "git"]
+__all__ = ["Program", "git", "ripgrep"]
 
 _SETTINGS = (
     "core.hooksPath=/dev/null",
@@ -44,10 +45,16 @@ _ENVIRONMENT = {
 }
 
 _REVISION = Operand(
-    "revision", pattern=r"[0-9A-Za-z_@][0-9A-Za-z_@./{}~^-]*(?::[0-9A-Za-z_@+,=#% ./-]+)?", optional=True
+    "revision",
+    pattern=r"[0-9A-Za-z_@][0-9A-Za-z_@./{}~^-]*(?::[0-9A-Za-z_@+,=#% ./-]+)?",
+    optional=True,
+    path_after=":",
 )
-_AFTER_REVISION = Operand("path", path=True, many=True, optional=True, lead="--")
-_PATHS = Operand("path", path=True, many=True, optional=True)
+_AFTER_REVISION = Operand("path", path=True, many=True, optional=True, lead="--", before=":(literal)")
+_PATHS = Operand("path", path=True, many=True, optional=True, before=":(literal)")
+_HIDE = (":(exclude,icase,glob){path}", ":(exclude,icase,glob){path}/**")
+_BLAMED = Operand("file", path=True, lead="--")
+_LINES = Flag("-L", takes="text", pattern="[0-9]+,[0-9]+", max_length=20)
 _NO_CODE = ("--no-ext-diff", "--no-textconv", "--ignore-submodules=all", "--no-color")
 
 _DIFF_FLAGS = (
@@ -93,22 +100,38 @@ def _subcommands() -> tuple[Subcommand, ...]:
     )
     listed = (*map(Flag, ("--cached", "--deleted", "--modified", "--others", "--stage", "--exclude-standard", "-z")),)
     both = (_REVISION, _AFTER_REVISION)
+    found = (
+        Flag("-e", takes="text", required=True),
+        *map(Flag, ("--ignore-case", "--word-regexp", "--invert-match", "--fixed-strings", "--extended-regexp")),
+        *map(Flag, ("--files-with-matches", "--count", "--cached", "--all-match")),
+        *(Flag(f"--{name}", takes="int", max=100) for name in ("context", "before-context", "after-context")),
+        Flag("--max-count", takes="int", max=10_000),
+    )
+    blamed = (*map(Flag, ("--porcelain", "--line-porcelain", "--show-email", "-w")), _LINES)
+    only = Operand("revision", pattern=r"[0-9A-Za-z_@][0-9A-Za-z_@./{}~^-]*", optional=True)
+    branches = (*map(Flag, ("--all", "--remotes", "--verbose")),)
+    plain = ("--no-color", "--no-textconv", "--no-recurse-submodules", "-n", "-I")
     log, diff = (_FORMAT, *_LOG_FLAGS, *_DIFF_FLAGS), (Flag("--cached"), *_DIFF_FLAGS)
     return (
-        Subcommand("log", log, both, (*shown, "--fixed-strings"), "--end-of-options"),
-        Subcommand("show", (_FORMAT, *_DIFF_FLAGS), both, shown, "--end-of-options"),
-        Subcommand("diff", diff, both, _NO_CODE, "--end-of-options"),
-        Subcommand("status", status, (_PATHS,), ("--ignore-submodules=all",)),
-        Subcommand("ls-files", listed, (_PATHS,)),
+        Subcommand("log", log, both, (*shown, "--fixed-strings"), "--end-of-options", hide="end"),
+        Subcommand("show", (_FORMAT, *_DIFF_FLAGS), both, shown, "--end-of-options", hide="end"),
+        Subcommand("diff", diff, both, _NO_CODE, "--end-of-options", hide="end"),
+        Subcommand("status", status, (_PATHS,), ("--ignore-submodules=all",), hide="end"),
+        Subcommand("ls-files", listed, (_PATHS,), hide="end"),
+        # These two know no --end-of-options; a revision begins with no dash, and "--" stands before the paths.
+        Subcommand("grep", found, (only, _AFTER_REVISION), plain, None, hide="end", ok=(0, 1)),
+        Subcommand("blame", blamed, (only, _BLAMED), ("--no-textconv",), None, hide="never"),
+        Subcommand("branch", branches, (), ("--list", "--no-color", "--no-column"), hide="never"),
     )
 
 
 def git(executable: str | None = None) -> Program:
-    """Git, for reading only: log, show, diff, status and ls-files in a repository that may be hostile.
+    """Git, for reading only: log, show, diff, status, ls-files, grep, blame, branch; the repository may be hostile.
 
     ``run(cwd=)`` takes the work tree's top directory, opened. Its ``.git`` must be a plain directory that leads nowhere
     else and sets nothing that runs programs (``holdfast.safe.repository``), else ``UnsafeCommand`` with the code
-    ``command.repository``. Submodules are not entered. A path is given after a revision (``["HEAD", "src"]``). That
+    ``command.repository``. Submodules are not entered. A path is given after a revision (``["HEAD", "src"]``). Hidden
+    files are left out of every answer, of history too. Where the kernel has Landlock, Git can start no program. That
     nobody swaps ``.git`` between this look and Git's own is what the handles' refusal of hidden names is for. Raises
     ``ConfigurationError`` when Git is not installed.
     """
@@ -117,7 +140,8 @@ def git(executable: str | None = None) -> Program:
         "git",
         executable=executable,
         subcommands=_subcommands(),
-        prefix=("--no-pager", "--no-optional-locks", "--literal-pathspecs", *settings),
+        prefix=("--no-pager", "--no-optional-locks", *settings),
+        hide=_HIDE,
         env=_ENVIRONMENT,
         inspect=inspect,
     )

@@ -15,6 +15,16 @@ from holdfast.wire import publish
 from holdfast.wire.publish import ClientList, Listens, publisher
 
 
+def always() -> bool:
+    """Anybody may hear of anything."""
+    return True
+
+
+def everything(uri: str) -> bool:
+    """Likewise."""
+    return True
+
+
 class Session:
     """A client of the handshake era."""
 
@@ -45,7 +55,7 @@ async def test_every_client_hears_of_lists_and_followers_of_their_resource(clien
     ada, eve = Session(), Session()
     for session in (ada, eve):
         clients.add(session)
-    clients.subscribe(ada, "note://x")
+    clients.subscribe(ada, "note://x", always)
     news = publisher(bus, clients)
     for kind in ("tools", "prompts", "resources"):
         await news.changed(kind)  # type: ignore[arg-type]
@@ -72,12 +82,12 @@ async def test_one_that_is_stuck_or_gone_does_not_keep_the_news_from_the_others(
 def test_a_client_is_forgotten_when_its_connection_closes(clients: ClientList) -> None:
     session = Session()
     clients.add(session)
-    clients.subscribe(session, "x")
+    clients.subscribe(session, "x", always)
     clients.add(session)  # a second handshake begins anew
     assert (len(clients), clients.following("x")) == (1, [])
     session.life.close()
     assert (len(clients), clients.all()) == (0, [])
-    clients.subscribe(session, "x")
+    clients.subscribe(session, "x", always)
     clients.unsubscribe(session, "x")
     assert clients.following("x") == []
 
@@ -90,10 +100,10 @@ def test_clients_and_what_they_follow_are_bounded(clients: ClientList, monkeypat
         clients.add(session)
     assert clients.all() == [second, third]
     for uri in ("a", "b", "c"):
-        clients.subscribe(third, uri)
+        clients.subscribe(third, uri, always)
     assert [clients.following(uri) for uri in ("a", "b", "c")] == [[third], [third], []]
     clients.unsubscribe(third, "a")
-    clients.subscribe(third, "c")
+    clients.subscribe(third, "c", always)
     assert clients.following("c") == [third]
     first.life.close()
 
@@ -108,15 +118,15 @@ async def test_one_caller_cannot_take_all_the_streams() -> None:
 
     listens._handler = handler  # type: ignore[assignment]
     events = [asyncio.Event() for _ in range(2)]
-    held = [asyncio.ensure_future(listens.listen("eve", event, None)) for event in events]
+    held = [asyncio.ensure_future(listens.listen("eve", event, None, everything)) for event in events]
     await asyncio.sleep(0)
     with pytest.raises(MCPError, match="too many of your subscriptions"):
-        await listens.listen("eve", asyncio.Event(), None)
+        await listens.listen("eve", asyncio.Event(), None, everything)
     other = asyncio.Event()
     other.set()
-    assert await listens.listen("ada", other, None) == "ended"
+    assert await listens.listen("ada", other, None, everything) == "ended"
     for event in events:
         event.set()
     assert await asyncio.gather(*held) == ["ended"] * 2
-    assert await listens.listen("eve", other, None) == "ended"
+    assert await listens.listen("eve", other, None, everything) == "ended"
     assert listens._shares._held == {}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
+from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, Literal
 
 import mcp_types as types
@@ -18,11 +20,15 @@ MAX_URIS = 1_000
 """Resource subscriptions of one session."""
 
 
+May = Callable[[], bool]
+"""Whether a client may hear of a resource now: a grant may have ended since it asked."""
+
+
 class ClientList:
     """The handshake-era sessions that are connected, and which resources each one follows."""
 
     def __init__(self) -> None:
-        self._sessions: OrderedDict[int, tuple[Any, set[str]]] = OrderedDict()
+        self._sessions: OrderedDict[int, tuple[Any, dict[str, May]]] = OrderedDict()
 
     def add(self, session: Any) -> None:
         """A client finished its handshake; it is forgotten when its connection closes."""
@@ -30,28 +36,30 @@ class ClientList:
         key = id(connection)
         if key not in self._sessions:
             connection.exit_stack.callback(self._sessions.pop, key, None)
-        self._sessions[key] = (session, set())
+        self._sessions[key] = (session, {})
         while len(self._sessions) > MAX_CLIENTS:
             self._sessions.popitem(last=False)
 
-    def subscribe(self, session: Any, uri: str) -> None:
-        """The client wants to hear of one resource. Past the bound nothing is remembered."""
-        _, uris = self._sessions.get(id(session._connection), (None, set()))
+    def subscribe(self, session: Any, uri: str, may: May) -> None:
+        """The client wants to hear of one resource, whenever it ``may``. Past the bound nothing is remembered."""
+        uris = self._followed(session)
         if len(uris) < MAX_URIS:
-            uris.add(uri)
+            uris[uri] = may
 
     def unsubscribe(self, session: Any, uri: str) -> None:
         """The client does not want to hear of it any more."""
-        _, uris = self._sessions.get(id(session._connection), (None, set()))
-        uris.discard(uri)
+        self._followed(session).pop(uri, None)
+
+    def _followed(self, session: Any) -> dict[str, May]:
+        return self._sessions.get(id(session._connection), (None, {}))[1]
 
     def all(self) -> list[Any]:
         """Every session."""
         return [session for session, _ in self._sessions.values()]
 
     def following(self, uri: str) -> list[Any]:
-        """The sessions that follow ``uri``."""
-        return [session for session, uris in self._sessions.values() if uri in uris]
+        """The sessions that follow ``uri`` and may hear of it now."""
+        return [session for session, uris in self._sessions.values() if uri in uris and uris[uri]()]
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -79,21 +87,52 @@ class Shares:
             self._held[who] = held
 
 
+_listener: ContextVar[Callable[[str], bool]] = ContextVar("holdfast_listener")
+"""What the stream that is being opened may hear of."""
+
+
+class _Sieve:
+    """The bus as one stream is to see it: without news of resources that its client may not read."""
+
+    def __init__(self, bus: Any) -> None:
+        self._bus = bus
+
+    async def publish(self, event: Any) -> None:
+        """See the SDK's ``SubscriptionBus``."""
+        await self._bus.publish(event)
+
+    def subscribe(self, listener: Callable[[Any], None]) -> Any:
+        """See the SDK's ``SubscriptionBus``; who listens is in the context."""
+        from mcp.server.subscriptions import ResourceUpdated
+
+        may = _listener.get()
+
+        def hear(event: Any) -> None:
+            if not isinstance(event, ResourceUpdated) or may(event.uri):
+                listener(event)
+
+        return self._bus.subscribe(hear)
+
+
 class Listens:
     """Streams of ``subscriptions/listen``: nobody gets more than a share of them."""
 
     def __init__(self, bus: Any, most: int) -> None:
         from mcp.server.subscriptions import ListenHandler
 
-        self._handler = ListenHandler(bus, max_subscriptions=most)
+        self._handler = ListenHandler(_Sieve(bus), max_subscriptions=most)
         self._shares = Shares(most)
 
-    async def listen(self, who: str, ctx: Any, params: Any) -> Any:
-        """Serve one stream to its end."""
+    async def listen(self, who: str, ctx: Any, params: Any, may: Callable[[str], bool]) -> Any:
+        """Serve one stream to its end; it hears of the resources that it ``may`` hear of when they change."""
         if not self._shares.take(who):
             raise MCPError(types.INTERNAL_ERROR, "too many of your subscriptions are open; close one first")
         try:
-            return await self._handler(ctx, params)
+            token = _listener.set(may)
+            try:
+                return await self._handler(ctx, params)
+            finally:
+                _listener.reset(token)
         finally:
             self._shares.give(who)
 

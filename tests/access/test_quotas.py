@@ -20,7 +20,7 @@ from hypothesis import strategies as some
 
 from holdfast.access.allowances import cost_of, parse_allowances
 from holdfast.access.quotas import Amounts, Hold, Plan, Quotas
-from holdfast.errors import ConfigurationError, QuotaExceeded
+from holdfast.errors import Busy, ConfigurationError, QuotaExceeded
 from holdfast.state.store import Store
 from holdfast.testing import FakeClock
 
@@ -278,12 +278,17 @@ async def test_a_file_that_is_locked_refuses_and_the_loop_goes_on(
             await asked
         assert refused.value.retry_after == 5.0
         assert turns > 5
-        plan.settle(hold, None)  # cannot be written either: it stays reserved
-        await store.keys("none")
+        plan.settle(hold, None)  # cannot be written either
+        with pytest.raises(Busy):
+            await store.keys("none")  # which has its turn after it
         other.execute("ROLLBACK")
         other.close()
-        assert await number(store, "quota.calls.86400.all") in (0, 1)
-        assert quotas.uncounted >= 1
+        assert quotas.uncounted == 2
+        assert await number(store, "quota.calls.86400.all") == 1, "in doubt it is spent"
+        hold = await plan.reserve("ada", amounts())
+        assert hold is not None
+        plan.settle(hold, None)
+        assert await number(store, "quota.calls.86400.all") == 0, "and both are settled as soon as that can be"
 
 
 @pytest.mark.parametrize("name", ["x" * 2_000, "\ud800"])

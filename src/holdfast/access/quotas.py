@@ -7,6 +7,7 @@ import logging
 from asyncio import CancelledError
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 
 from holdfast.access.allowances import Allowance, Dimension
@@ -20,6 +21,10 @@ _WORDS: Final[Mapping[Dimension, str]] = {"calls": "calls", "cpu": "processor ti
 _KNOWN: Final = frozenset({"calls", "cost"})
 """What a call spends is known before it; of the rest there are expectations."""
 
+MAX_LATE: Final = 10_000
+"""Corrections that wait for the counters to be reachable again; later ones are lost, and stay as they were reserved."""
+Change = tuple[str, str, float, float]
+"""Space, key, end of the period, difference."""
 Amounts = Mapping[Dimension, float]
 """Calls, seconds, bytes, units of cost."""
 
@@ -67,6 +72,7 @@ class Quotas:
         self._counters = counters
         self._limits = limits or {}
         self._always = always
+        self._late: list[Change] = []
         self.spent: dict[Dimension, float] = dict.fromkeys(_WORDS, 0.0)
         """What all principals together have used since the start, as far as it is limited."""
         self.uncounted = 0
@@ -114,24 +120,31 @@ class Quotas:
             self.spent[line.dimension] += real
             if real != amount:
                 changes.append((line.space, hold.principal, end, real - amount))
-        if not changes:
-            return
+        if changes:
+            self._settle(changes)
+
+    def _settle(self, changes: list[Change]) -> None:
+        """With what could not be settled before: more than was reserved is owed, less is given back."""
+        changes, self._late = self._late + changes, []
         try:
-            self._counters.settle(changes).add_done_callback(self._settled)
-        except Exception as error:  # boundary: what cannot be counted any more stays reserved
-            self._lost(error)
+            settling = self._counters.settle(changes)
+        except Exception as error:  # boundary: what cannot be counted stays reserved for now
+            self._lost(changes, error)
+        else:
+            settling.add_done_callback(partial(self._settled, changes))
 
     def _forsaken(self, asked: asyncio.Future[tuple[int, float, tuple[float, ...]]], hold: Hold) -> None:
         """The caller left while its reservation was under way: if it was made it is given back."""
         if not asked.cancelled() and asked.exception() is None and asked.result()[0] < 0:
             self.settle(Hold(hold.principal, hold.lines, hold.amounts, asked.result()[2]), None)
 
-    def _settled(self, done: asyncio.Future[None]) -> None:
+    def _settled(self, changes: list[Change], done: asyncio.Future[None]) -> None:
         if not done.cancelled() and (error := done.exception()) is not None:
-            self._lost(error)
+            self._lost(changes, error)
 
-    def _lost(self, error: BaseException) -> None:
+    def _lost(self, changes: list[Change], error: BaseException) -> None:
         self.uncounted += 1
+        self._late = (changes + self._late)[:MAX_LATE]
         logging.getLogger("holdfast.access").warning("a quota stays reserved: %s", type(error).__name__)
 
     def _unreachable(self, error: Exception) -> QuotaExceeded:

@@ -21,7 +21,7 @@ from holdfast.core.registry import Registry
 from holdfast.core.resource import MAX_URI
 from holdfast.errors import Draining, ProtocolError, UnknownName
 from holdfast.plant import Plant
-from holdfast.snapshot import Entry, take_snapshot
+from holdfast.snapshot import Entry, Snapshot, take_snapshot
 
 _NEWS: dict[str, tuple[Listed, ...]] = {
     "tools": ("tools",),
@@ -75,7 +75,7 @@ class Live:
         news = [kind for kind, lists in _NEWS.items() if any(before[what] != now[what] for what in lists)]
         if news and self.publisher is not None:
             # from any thread, and outside the context of a call that changes something: its end must not stop the news
-            self._loop.call_soon_threadsafe(self._announce, news, context=contextvars.Context())
+            self._loop.call_soon_threadsafe(self._announce, news, earlier, context=contextvars.Context())
 
     def drain(self) -> None:
         """Take no new calls; whoever asks is told at once that the server is not ready. Idempotent."""
@@ -84,9 +84,17 @@ class Live:
             self.plant.health.set_ready(False, "draining")
             self.plant.parts.events.emit("server.draining", name=self.name)
 
-    def _announce(self, news: list[str]) -> None:
+    def _announce(self, news: list[str], earlier: Snapshot) -> None:
+        before, now = earlier.visible, self.snapshot.visible
         for kind in news:
-            task = self._loop.create_task(self.publisher.changed(kind), name="holdfast-announce")
+
+            def whom(principal: Principal, lists: tuple[Listed, ...] = _NEWS[kind]) -> bool:
+                return any(before.listed(what, principal) != now.listed(what, principal) for what in lists)
+
+            # whoever sees nothing of a change hears nothing of it
+            all_see = before.open and now.open
+            telling = self.publisher.changed(kind) if all_see else self.publisher.changed(kind, whom)
+            task = self._loop.create_task(telling, name="holdfast-announce")
             self._telling.add(task)
             task.add_done_callback(self._telling.discard)
 

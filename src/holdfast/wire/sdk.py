@@ -24,7 +24,7 @@ from holdfast.core.endpoint import Request
 from holdfast.core.principal import ANONYMOUS, PRINCIPAL, Principal
 from holdfast.errors import ProtocolError
 from holdfast.wire.pages import LIST_TTL_MS, SERVER_INFO
-from holdfast.wire.publish import ClientList, Listens, publisher
+from holdfast.wire.publish import ClientList, Listener, Listens, publisher
 from holdfast.wire.recognise import HANDSHAKE, MODERN
 from holdfast.wire.results import encode, failure, response
 from holdfast.wire.session import ClientSession
@@ -139,10 +139,8 @@ class SdkServer:
         peer = "" if ctx.request is None or ctx.request.client is None else ctx.request.client.host
         principal = self._principal(ctx)
 
-        def may(uri: str) -> bool:
-            return self._endpoint.may_follow(uri, principal)
-
-        return await self._listens.listen(f"{principal.name} {peer}", ctx, params, may)
+        listener = Listener(principal, self._endpoint.may_follow)
+        return await self._listens.listen(f"{principal.name} {peer}", ctx, params, listener)
 
     def _input_schema(self, tool: str) -> Mapping[str, Any] | None:
         """For the SDK's look at the headers over HTTP, which comes before everything else and knows no request."""
@@ -197,8 +195,7 @@ class SdkServer:
         return ClientSession(ctx, ServerMessageMetadata(related_request_id=ctx.request_id))
 
     async def _subscribe(self, ctx: Any, params: types.SubscribeRequestParams) -> types.EmptyResult:
-        principal, uri = self._principal(ctx), str(params.uri)
-        self.clients.subscribe(ctx.session, uri, lambda: self._endpoint.may_follow(uri, principal))
+        self.clients.subscribe(ctx.session, str(params.uri))
         return types.EmptyResult()
 
     async def _unsubscribe(self, ctx: Any, params: types.UnsubscribeRequestParams) -> types.EmptyResult:
@@ -210,7 +207,7 @@ class SdkServer:
         return types.EmptyResult()
 
     async def _initialized(self, ctx: Any, params: Any) -> None:
-        self.clients.add(ctx.session)
+        self.clients.add(ctx.session, Listener(self._principal(ctx), self._endpoint.may_follow))
 
 
 class _Asked(NamedTuple):

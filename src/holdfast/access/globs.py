@@ -42,10 +42,11 @@ def text_pattern(text: str) -> Matches:
     if not _WILD & set(text):
         return text.__eq__
     parts = text.split("/")
-    literal = frozenset(part for part in parts if not _WILD & set(part))
+    if any(part and _leads_elsewhere(part) for part in parts):
+        raise ConfigurationError("a pattern with * or ? has no component that leads elsewhere: name each place itself")
     fits = _compiled("".join(_component(part, at == len(parts) - 1) for at, part in enumerate(parts)))
     root = "." if text == "**" else None  # a folder's own name for itself, which is beneath everything
-    return lambda value: value == root or (fits(value) and _straight(value, literal))
+    return lambda value: value == root or (fits(value) and _straight(value))
 
 
 def _component(part: str, last: bool) -> str:
@@ -57,9 +58,9 @@ def _component(part: str, last: bool) -> str:
     return "".join(pieces) + ("" if last else "/")
 
 
-def _straight(value: str, literal: frozenset[str]) -> bool:
-    """Whether every component is what it seems; one that the pattern names as it is needs no look."""
-    return all(part in literal or not _leads_elsewhere(part) for part in value.split("/"))
+def _straight(value: str) -> bool:
+    """Whether every component is what it seems. An empty one fits only where the pattern has one too: ``https://``."""
+    return not any(part and _leads_elsewhere(part) for part in value.split("/"))
 
 
 def _leads_elsewhere(part: str) -> bool:

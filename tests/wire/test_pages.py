@@ -11,6 +11,7 @@ import pytest
 from mcp_types.methods import serialize_server_result
 
 from holdfast.core.principal import Principal
+from holdfast.wire import pages
 from holdfast.wire.pages import LISTS, Pages
 from holdfast.wire.sdk import SdkServer
 
@@ -107,3 +108,25 @@ def test_a_list_that_json_cannot_hold_is_the_sdks_to_refuse() -> None:
     made = endpoint()
     made.lists["tools"][0]["inputSchema"] = {"type": "object", "default": object()}
     assert Pages(made).shelf("tools/list", False, ADA) is None
+
+
+def test_lists_of_many_groups_of_callers_are_kept_up_to_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "MAX_SHELVES", 2)
+    made = endpoint()
+    seen = {name: [{"name": name, "inputSchema": SCHEMA}] for name in ("ada", "bob", "eve")}
+    made.listed = lambda what, who: seen[who.name]
+    told = Pages(made)
+
+    def page(name: str) -> bytes:
+        found = told.shelf("tools/list", True, Principal(name))
+        assert found is not None
+        assert json.loads(found)["tools"][0]["name"] == name
+        return found
+
+    ada, bob = page("ada"), page("bob")
+    assert (page("ada"), page("bob")) == (ada, bob)
+    assert page("ada") is ada
+    page("eve")
+    assert page("ada") is ada
+    assert page("bob") is not bob, "forgotten, and made again"
+    assert len(told._shelves) == 2

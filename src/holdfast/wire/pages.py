@@ -32,6 +32,10 @@ _PLAIN: Final = frozenset(_TOLD.split())
 """Keys of an entry that need no look by the SDK: it checks icons and ``_meta``, and drops what it does not know."""
 
 
+Shelf = tuple[list[Any], bytes | None]
+"""A list, and what was made of it."""
+
+
 class Pages:
     """The answers of one endpoint. ``None`` means that the SDK has to say it."""
 
@@ -41,7 +45,8 @@ class Pages:
         self.stamp = b'"%s":%s' % (SERVER_INFO.encode(), dumps(info))
         """What each result of 2026-07-28 has in its ``_meta``, without the braces."""
         self._welcomes: dict[str, bytes] = {}  # bounded by the versions
-        self._shelves: OrderedDict[tuple[str, bool, int], tuple[list[Any], bytes | None]] = OrderedDict()
+        self._latest: dict[tuple[str, bool], Shelf] = {}  # bounded by lists and eras
+        self._shelves: OrderedDict[tuple[str, bool, int], Shelf] = OrderedDict()
 
     def welcome(self, wanted: str) -> bytes | None:
         """The result of ``initialize`` for a client that asks for a version."""
@@ -69,15 +74,20 @@ class Pages:
         if what not in self._endpoint.offered and not (what == "templates" and "resources" in self._endpoint.offered):
             return None
         entries = self._endpoint.listed(what, principal)
+        latest = self._latest.get((method, modern))
+        if latest is None or latest[0] is not entries:
+            latest = self._latest[method, modern] = self._kept(method, key, entries, modern)
+        return latest[1]
+
+    def _kept(self, method: str, key: str, entries: list[Any], modern: bool) -> Shelf:
         place = (method, modern, id(entries))  # its own for as long as the list is held here
-        known = self._shelves.get(place)
+        known = self._shelves.pop(place, None)
         if known is None:
-            known = self._shelves[place] = (entries, self._shelved(key, entries, modern))
-            if len(self._shelves) > MAX_SHELVES:
-                self._shelves.popitem(last=False)
-        else:
-            self._shelves.move_to_end(place)
-        return known[1]
+            known = (entries, self._shelved(key, entries, modern))
+        self._shelves[place] = known
+        if len(self._shelves) > MAX_SHELVES:
+            self._shelves.popitem(last=False)
+        return known
 
     def _shelved(self, key: str, entries: list[Any], modern: bool) -> bytes | None:
         if not all(entry.keys() <= _PLAIN for entry in entries):

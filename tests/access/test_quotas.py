@@ -397,3 +397,35 @@ async def test_two_servers_that_hammer_one_file_together_admit_what_is_allowed(t
     assert sum(admitted) == calls <= 100
     assert cost == 3 * calls
     assert calls >= 83, "all of it could be spent: refused only once 250 / 3 were used"
+
+
+class Slow:
+    """Counters whose answer comes when it is told to."""
+
+    def __init__(self) -> None:
+        self.asked: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.settled: list[Any] = []
+
+    def reserve(self, wants: Any) -> asyncio.Future[Any]:
+        return self.asked
+
+    def settle(self, changes: Any) -> asyncio.Future[None]:
+        self.settled += changes
+        done = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
+
+
+@pytest.mark.parametrize("short, given_back", [(-1, [("quota", "ada", 99.0, -1.0)]), (0, [])])
+async def test_what_is_taken_for_a_caller_that_has_left_is_given_back(short: int, given_back: list[Any]) -> None:
+    slow = Slow()
+    plan = Quotas(slow, always=(cost_of("5/day"),)).plan("tool", "any")
+    assert plan is not None
+    task = asyncio.ensure_future(plan.reserve("ada", amounts()))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    slow.asked.set_result((short, 1.0, (99.0,) if short < 0 else ()))
+    await asyncio.sleep(0)
+    assert slow.settled == given_back

@@ -139,6 +139,7 @@ def test_only_who_may_read_a_resource_hears_that_it_changed(web: HttpPeer, era: 
             assert next(events)["method"] == "notifications/subscriptions/acknowledged"
         else:
             assert isinstance(talk, HandshakeHttpTalk)
+            assert "result" in talk.ask("ping")  # the server has heard by then that the client is ready
             for uri in uris:
                 assert "result" in talk.ask("resources/subscribe", {"uri": uri})
             stream = talk.listen()

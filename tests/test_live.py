@@ -14,6 +14,7 @@ from support.calls import Client, ask, code, living, logged, server_in, text
 from holdfast import Context, Limits, Server, ToolInput
 from holdfast.core.pipeline import META
 from holdfast.errors import ConfigurationError, ProtocolError, UnknownName
+from holdfast.testing import principal
 
 
 @pytest.fixture
@@ -161,17 +162,17 @@ async def test_an_authors_check_that_tries_to_end_the_server_fails_its_call(tmp_
 
 async def test_lists_and_schemas_come_from_the_snapshot(server: Server) -> None:
     async with living(server) as live:
-        assert [entry["name"] for entry in live.listed("tools")] == ["add"]
-        assert [entry["uri"] for entry in live.listed("resources")] == ["note://static", "broken://here"]
-        assert [entry["uriTemplate"] for entry in live.listed("templates")] == [
+        assert [entry["name"] for entry in live.listed("tools", principal())] == ["add"]
+        assert [entry["uri"] for entry in live.listed("resources", principal())] == ["note://static", "broken://here"]
+        assert [entry["uriTemplate"] for entry in live.listed("templates", principal())] == [
             "note://{user}/{number}",
             "blob://{name}",
         ]
-        assert live.listed("prompts")[0]["arguments"][0] == {"name": "name", "required": True}
-        schema = live.input_schema("add")
+        assert live.listed("prompts", principal())[0]["arguments"][0] == {"name": "name", "required": True}
+        schema = live.input_schema("add", principal())
         assert schema is not None
         assert list(schema["properties"]) == ["a", "b"]
-        assert live.input_schema("nope") is None
+        assert live.input_schema("nope", principal()) is None
         assert live.offered == {"tools", "resources", "prompts", "completions"}
     async with living(Server("bare", settings=dict(server._overrides))) as live:  # type: ignore[arg-type]
         assert live.offered == {"tools"}
@@ -185,7 +186,7 @@ async def test_descriptions_are_cleaned_before_they_are_listed(tmp_path: Path) -
         return ""
 
     async with living(server) as live:
-        assert live.listed("tools")[0]["description"] == "Add two numbers"
+        assert live.listed("tools", principal())[0]["description"] == "Add two numbers"
 
 
 async def test_a_call_under_way_ends_on_what_it_began_with_and_counts_are_kept_over_changes(tmp_path: Path) -> None:

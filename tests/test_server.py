@@ -17,7 +17,7 @@ from holdfast.core.config import AuthSettings, LimitSettings
 from holdfast.core.prompt import Prompt
 from holdfast.errors import ConfigurationError, DuplicateName, MissingSetting, UnknownName
 from holdfast.observe.finding import Finding
-from holdfast.testing import settings_for
+from holdfast.testing import principal, settings_for
 
 
 class Greet(Tool):
@@ -73,7 +73,7 @@ async def test_prompts_and_resources_can_be_added_without_decorators_too(tmp_pat
 
     server.add(Prompt(third))
     async with living(server) as live:
-        assert [entry["name"] for entry in live.listed("prompts")] == ["greeting", "farewell", "third"]
+        assert [entry["name"] for entry in live.listed("prompts", principal())] == ["greeting", "farewell", "third"]
         said = await ask(live, "greeting", {"name": "Ada"}, kind="prompt")
     assert said.body["messages"][0]["content"]["text"] == "say hello to Ada"
 

@@ -63,7 +63,7 @@ async def main():
     from holdfast.core.principal import Principal
 
     async with server.serving() as live:
-        live.listed("tools")
+        live.listed("tools", Principal("local"))
         answer = await live.handle(Request("tool", "add", {"a": 1, "b": 2}, Principal("local"), Session()))
         assert answer.body["structuredContent"] == {"result": 3}
         print(*sys.modules)

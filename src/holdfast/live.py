@@ -8,7 +8,6 @@ import itertools
 import secrets
 from asyncio import CancelledError
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -16,14 +15,13 @@ from holdfast.core.context import Context, ContextServices
 from holdfast.core.endpoint import Listed, Request
 from holdfast.core.failures import as_protocol_error, as_result
 from holdfast.core.operation import Operation
-from holdfast.core.pipeline import META, Answer, Call, Proceed
+from holdfast.core.pipeline import Answer, Call
 from holdfast.core.principal import Principal
-from holdfast.core.reach import check_needs
 from holdfast.core.registry import Admitted, Registry
-from holdfast.core.resource import MAX_URI, Resource
+from holdfast.core.resource import MAX_URI
 from holdfast.errors import Draining, ProtocolError, UnknownName
-from holdfast.guards import chain
 from holdfast.plant import Plant
+from holdfast.snapshot import Entry, Snapshot, take_snapshot
 
 _NEWS: dict[str, tuple[Listed, ...]] = {
     "tools": ("tools",),
@@ -35,73 +33,6 @@ _NEWS: dict[str, tuple[Listed, ...]] = {
 
 LEARNED = 3_600.0
 """Seconds that a secret which a call has learned stays redacted; the registry is bounded, and so is its memory."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An operation with its linked chain."""
-
-    operation: Operation
-    proceed: Proceed
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """Everything a server offers at one moment. Never changed: a new one takes its place."""
-
-    named: Mapping[str, Mapping[str, Entry]]
-    templates: tuple[Entry, ...]
-    lists: Mapping[Listed, list[dict[str, Any]]]
-    schemas: Mapping[str, Mapping[str, Any]]
-
-
-def take_snapshot(
-    registry: Registry, plant: Plant, earlier: Snapshot | None = None, marks: Mapping[Operation, str] | None = None
-) -> Snapshot:
-    """Link every operation's chain; operations that were there before keep theirs, limits and counts included.
-
-    ``marks`` says of what is not as it was pinned how it differs; clients see it in ``_meta``.
-    """
-    check_needs(registry, plant.parts.sandbox)
-    known = {entry.operation: entry for entry in _entries(earlier)}
-
-    def entry(operation: Operation) -> Entry:
-        return known.get(operation) or Entry(operation, chain(operation, plant.parts))
-
-    def shown(operations: list[Any]) -> list[dict[str, Any]]:
-        return [plant.outgoing.tree(_marked(operation, marks)) for operation in operations]
-
-    static = [item for item in registry.resources.values() if not item.is_template]
-    templates = [item for item in registry.resources.values() if item.is_template]
-    return Snapshot(
-        named={
-            "tool": {name: entry(item) for name, item in registry.tools.items()},
-            "resource": {item.uri: entry(item) for item in static},
-            "prompt": {name: entry(item) for name, item in registry.prompts.items()},
-            "completion": {name: entry(item) for name, item in registry.completions.items()},
-        },
-        templates=tuple(entry(item) for item in templates),
-        lists={
-            "tools": shown(list(registry.tools.values())),
-            "resources": shown(static),
-            "templates": shown(templates),
-            "prompts": shown(list(registry.prompts.values())),
-        },
-        schemas={name: item.arguments.schema for name, item in registry.tools.items()},
-    )
-
-
-def _marked(operation: Operation, marks: Mapping[Operation, str] | None) -> dict[str, Any]:
-    listing = operation.listing()
-    if marks and operation in marks:
-        listing["_meta"] = {**listing.get("_meta", {}), f"{META}manifest": marks[operation]}
-    return listing
-
-
-def _entries(snapshot: Snapshot | None) -> list[Entry]:
-    if snapshot is None:
-        return []
-    return [entry for shelf in snapshot.named.values() for entry in shelf.values()] + list(snapshot.templates)
 
 
 class Live:
@@ -146,11 +77,11 @@ class Live:
         admitted = self._admit(registry, starting=False)
         earlier = self.snapshot
         self.snapshot = take_snapshot(admitted.registry, self.plant, earlier, admitted.marks)
-        before, now = earlier.lists, self.snapshot.lists
+        before, now = earlier.visible.whole(), self.snapshot.visible.whole()
         news = [kind for kind, lists in _NEWS.items() if any(before[what] != now[what] for what in lists)]
         if news and self.publisher is not None:
             # from any thread, and outside the context of a call that changes something: its end must not stop the news
-            self._loop.call_soon_threadsafe(self._announce, news, context=contextvars.Context())
+            self._loop.call_soon_threadsafe(self._announce, news, earlier, context=contextvars.Context())
         if admitted.refusal is not None:
             raise admitted.refusal
 
@@ -168,24 +99,46 @@ class Live:
             self.plant.health.set_ready(False, "draining")
             self.plant.parts.events.emit("server.draining", name=self.name)
 
-    def _announce(self, news: list[str]) -> None:
+    def _announce(self, news: list[str], earlier: Snapshot) -> None:
+        before, now = earlier.visible, self.snapshot.visible
         for kind in news:
-            task = self._loop.create_task(self.publisher.changed(kind), name="holdfast-announce")
+
+            def whom(principal: Principal, lists: tuple[Listed, ...] = _NEWS[kind]) -> bool:
+                return any(before.listed(what, principal) != now.listed(what, principal) for what in lists)
+
+            # whoever sees nothing of a change hears nothing of it
+            all_see = before.open and now.open
+            telling = self.publisher.changed(kind) if all_see else self.publisher.changed(kind, whom)
+            task = self._loop.create_task(telling, name="holdfast-announce")
             self._telling.add(task)
             task.add_done_callback(self._telling.discard)
 
-    def listed(self, what: Listed) -> list[dict[str, Any]]:
+    def listed(self, what: Listed, principal: Principal) -> list[dict[str, Any]]:
         """See ``Endpoint.listed``."""
-        return self.snapshot.lists[what]
+        return self.snapshot.visible.listed(what, principal)
 
-    def input_schema(self, tool: str) -> Mapping[str, Any] | None:
+    def input_schema(self, tool: str, principal: Principal) -> Mapping[str, Any] | None:
         """See ``Endpoint.input_schema``."""
-        return self.snapshot.schemas.get(tool)
+        snapshot = self.snapshot
+        entry = snapshot.named["tool"].get(tool)
+        if entry is None or snapshot.visible.hides(principal, entry.operation):
+            return None
+        return snapshot.schemas[tool]
+
+    def may_follow(self, uri: str, principal: Principal) -> bool:
+        """See ``Endpoint.may_follow``."""
+        visible = self.snapshot.visible
+        if visible.open:
+            return True
+        entry, parameters = self.snapshot.resource_at(uri)
+        if entry is None:
+            return not visible.granted
+        return visible.may_follow(principal, entry.operation, parameters, self.plant.parts.sandbox)
 
     async def handle(self, request: Request) -> Answer:
         """See ``Endpoint.handle``."""
-        kind, arguments = request.kind, request.arguments
-        entry = self.snapshot.named[kind].get(request.name)
+        kind, arguments, snapshot = request.kind, request.arguments, self.snapshot
+        entry = snapshot.named[kind].get(request.name)
         if entry is None or kind == "completion":
             entry, arguments = self._find(request, entry)
             if entry is None:
@@ -203,25 +156,32 @@ class Live:
         except (ProtocolError, CancelledError, GeneratorExit):
             raise
         except BaseException as error:  # boundary: here an exception becomes what the caller sees, even a sys.exit()
+            if snapshot.hides(principal, kind, request.name, operation):  # it is on record; its caller may not know
+                raise self._unknown(request) from None
             if kind != "tool":
                 raise as_protocol_error(error, call.incident) from None
             return as_result(error, call.incident)
 
     def _find(self, request: Request, entry: Entry | None) -> tuple[Entry | None, Mapping[str, Any]]:
         """What is not simply found under its name: templates, and completions, which get what they take."""
-        snapshot, name = self.snapshot, request.name
+        snapshot = self.snapshot
         if entry is not None:
             return entry, _wanted(entry.operation, request.arguments)
         if request.kind == "resource":
-            for template in snapshot.templates:
-                found = template.operation.match(name) if isinstance(template.operation, Resource) else None
-                if found is not None:
-                    return template, found
+            found, parameters = snapshot.resource_at(request.name)
+            if found is not None:
+                return found, parameters
+        elif request.kind == "completion":
+            owner = snapshot.owner(request.name)
+            if owner is not None and not snapshot.visible.hides(request.principal, owner):
+                return None, {}
+        raise self._unknown(request)
+
+    def _unknown(self, request: Request) -> UnknownName:
+        if request.kind == "resource":
             # MCP 2026-07-28 (SEP-2164) wants the URI back: cleaned, redacted and short, and not in the message
-            raise UnknownName("resource", {"uri": self.plant.outgoing.text(name[:MAX_URI])})
-        if request.kind == "completion" and _known_owner(snapshot, name):
-            return None, {}
-        raise UnknownName("prompt" if request.kind == "completion" else request.kind)
+            return UnknownName("resource", {"uri": self.plant.outgoing.text(request.name[:MAX_URI])})
+        return UnknownName("prompt" if request.kind == "completion" else request.kind)
 
     def _serving(self, operation: Operation) -> ContextServices:
         """What contexts of the operation are lent, kept for its next calls."""
@@ -242,14 +202,6 @@ class Live:
 def _wanted(operation: Operation, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
     """The arguments that a completion's function takes: it need not ask for the context."""
     return {name: value for name, value in arguments.items() if name in operation.arguments.schema["properties"]}
-
-
-def _known_owner(snapshot: Snapshot, name: str) -> bool:
-    """Whether a completion was asked of a prompt or template that exists: then there are just no suggestions."""
-    owner = name.rpartition(" ")[0]
-    return owner in snapshot.named["prompt"] or any(
-        isinstance(entry.operation, Resource) and entry.operation.uri == owner for entry in snapshot.templates
-    )
 
 
 def _addressed(answer: Answer, request: Request) -> Answer:

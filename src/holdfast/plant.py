@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -36,7 +37,8 @@ from holdfast.state.location import default_state_dir
 from holdfast.watchdog.heartbeat import Block, Heartbeat, Thresholds
 
 if TYPE_CHECKING:
-    from holdfast.access.quotas import Quota
+    from holdfast.access.capabilities import Capabilities
+    from holdfast.access.quotas import Quotas
     from holdfast.core.manifest import Change
     from holdfast.core.pin import Pin
     from holdfast.isolation.processes import ProcessPool
@@ -108,7 +110,8 @@ class Plant:
             threads=ThreadPool(limits.threads),
             processes=self.processes,
             total=Bulkhead(limits.total, TOTAL_QUEUE, self.clock),
-            quota=None if limits.quota is None else self._open_quota(limits.quota),
+            access=self._read_grants(settings.access.grants),
+            quota=None if limits.quota is None and settings.quotas is None else self._open_quotas(),
             budget=RetryBudget(),
             occupancy=Occupancy(),
         )
@@ -166,10 +169,25 @@ class Plant:
         except AuditUnavailable:
             self.metrics.audited("refused")
 
-    def _open_quota(self, rate: str) -> Quota:
-        from holdfast.access.quotas import Quota
+    def _read_grants(self, grants: str | None) -> Capabilities | None:
+        if grants is None:
+            return None
+        from holdfast.access.capabilities import Capabilities
 
-        return Quota(rate, self._open_store())
+        return Capabilities(grants, self.clock.wall)
+
+    def _open_quotas(self) -> Quotas:
+        from holdfast.access.allowances import cost_of, parse_allowances
+        from holdfast.access.quotas import Quotas
+
+        settings = self.loaded.settings
+        limits = None if settings.quotas is None else parse_allowances(settings.quotas)
+        always = () if settings.limits.quota is None else (cost_of(settings.limits.quota),)
+        quotas = Quotas(self._open_store(), limits, always)
+        for dimension in quotas.spent:
+            self.metrics.watch(f"quota_spent_{dimension}", partial(quotas.spent.__getitem__, dimension))
+        self.metrics.watch("quotas_uncounted", lambda: quotas.uncounted)
+        return quotas
 
     def _open_store(self) -> Store:
         from holdfast.state.store import Store

@@ -48,7 +48,7 @@ def held(base: Path, description: str = "Greet somebody.", **more: Any) -> Serve
 
 
 def names(live: Any, what: Any = "tools") -> list[str]:
-    return [entry["name"] for entry in live.listed(what)]
+    return [entry["name"] for entry in live.listed(what, live.local)]
 
 
 async def changes(live: Any) -> float:
@@ -60,7 +60,7 @@ async def changes(live: Any) -> float:
 async def test_a_server_that_is_as_it_was_pinned_starts(tmp_path: Path) -> None:
     async with held(tmp_path).serving() as live:
         assert names(live) == ["greet"]
-        assert "_meta" not in live.listed("tools")[0]
+        assert "_meta" not in live.listed("tools", live.local)[0]
         assert await changes(live) == 0
         assert (await live.plant.health.report()).checks["manifest"].status == "ok"
 
@@ -110,9 +110,9 @@ async def test_a_flagged_server_starts_and_says_so_everywhere(tmp_path: Path) ->
     server = held(tmp_path, "Another text.", manifest__on_change="flag")
     server.tool(name="extra", read_only=True)(extra)
     async with server.serving() as live:
-        marks = {entry["name"]: entry["_meta"][f"{META}manifest"] for entry in live.listed("tools")}
+        marks = {entry["name"]: entry["_meta"][f"{META}manifest"] for entry in live.listed("tools", live.local)}
         assert marks == {"greet": "changed", "extra": "added"}
-        assert "_meta" not in live.listed("prompts")[0]
+        assert "_meta" not in live.listed("prompts", live.local)[0]
         found = (await live.plant.health.report()).checks["manifest"]
         assert (found.status, found.detail) == ("degraded", "2 entries are not as they were pinned")
         assert await changes(live) == 2

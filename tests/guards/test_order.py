@@ -29,7 +29,7 @@ async def names(live: Live, **facts: Any) -> list[str]:
     """The guards of a tool with these facts."""
     from holdfast.core.function import FunctionTool
 
-    async def work() -> str:
+    async def work(number: int = 0) -> str:
         return ""
 
     return list(guards_of(chain(FunctionTool(work, **facts), live.plant.parts)))
@@ -63,9 +63,19 @@ async def test_a_quota_adds_its_guard_to_what_costs_something(tmp_path: Path) ->
         assert "QuotaGuard" not in await names(live, limits=Limits(cost=0))
 
 
+async def test_grants_add_their_guards_and_constraints_one_more(tmp_path: Path) -> None:
+    grants = {"*": [{"tools": "w*"}], "ada": [{"tools": "work", "where": {"other": 0}}]}
+    async with living(server_in(tmp_path, access__grants=grants)) as live:
+        assert set(await names(live)) == {*ALWAYS, "Authorize"}, "there is no such argument to constrain"
+    grants["ada"] = [{"tools": "work", "where": {"number": 0}}]
+    async with living(server_in(tmp_path, access__grants=grants)) as live:
+        assert set(await names(live)) == {*ALWAYS, "Authorize", "Constrain"}
+
+
 async def test_every_guard_together_stands_in_the_order_of_the_file(tmp_path: Path) -> None:
     facts = {"scopes": {"a"}, "fallback": lambda: "x", "read_only": True, "cacheable": True}
-    async with living(server_in(tmp_path, limits__quota="5/day")) as live:
+    grants = {"*": [{"tools": "work", "where": {"number": 0}}]}
+    async with living(server_in(tmp_path, limits__quota="5/day", access__grants=grants)) as live:
         found = await names(live, **facts)
     modules = [name.removesuffix("Guard").lower() for name in found]
     assert modules == [recipe.__module__.rpartition(".")[2] for recipe in ORDER]

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import time
 from pathlib import Path
 
+import pytest
 from support.calls import ask, code, living, server_in, text
 
 from holdfast import Limits, Server, ToolError
+from holdfast.errors import UnsafePath
+from holdfast.live import Live
 from holdfast.testing import principal
 
 
@@ -79,3 +84,113 @@ async def test_a_spent_quota_stays_spent_over_a_restart(tmp_path: Path) -> None:
         assert code(await ask(live, "buy")) == ""
     async with living(metered(tmp_path, "1/day")) as live:
         assert code(await ask(live, "buy")) == "quota.exceeded"
+
+
+# -- several things at once --------------------------------------------------------------------------------------------
+
+
+def rationed(base: Path, **limits: str) -> Server:
+    server = server_in(base, quotas={"*": limits})
+
+    @server.tool(read_only=True)
+    async def echo(said: str) -> str:
+        return said
+
+    @server.tool(read_only=True)
+    async def spin(seconds: float) -> str:
+        burn(seconds)
+        return ""
+
+    @server.tool(read_only=True)
+    def spin_aside(seconds: float) -> str:
+        burn(seconds)
+        return ""
+
+    @server.tool(read_only=True)
+    async def forbidden() -> str:
+        raise UnsafePath("the path is refused")
+
+    @server.tool(read_only=True, limits=Limits(concurrency=1, queue=0))
+    async def waiting() -> str:
+        await asyncio.Event().wait()
+        return ""
+
+    return server
+
+
+def burn(seconds: float) -> None:
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        sum(range(100))
+
+
+async def spent(live: Live, dimension: str) -> float:
+    store = live.plant.store
+    assert store is not None
+    found = await store.get(f"quota.{dimension}.{86_400 if dimension == 'calls' else 3_600}.all", "tester")
+    return 0.0 if found is None else float(found)
+
+
+async def test_bytes_of_arguments_and_answers_are_counted_as_they_are(tmp_path: Path) -> None:
+    async with living(rationed(tmp_path, bytes="20 kB/hour")) as live:
+        who = principal("tester")
+        answer = await ask(live, "echo", {"said": "x" * 1_000}, who=who)
+        sent = len('{"said":""}') + 1_000
+        assert await spent(live, "bytes") == pytest.approx(sent + len(json.dumps(answer.body)), rel=0.05)
+        codes = [code(await ask(live, "echo", {"said": "x" * 3_000}, who=who)) for _ in range(5)]
+        assert codes[0] == ""
+        assert codes[-1] == "quota.exceeded"
+        assert code(await ask(live, "echo", {"said": "x" * 3_000}, who=principal("other"))) == ""
+
+
+@pytest.mark.parametrize("tool", ["spin", "spin_aside"])
+async def test_processor_time_is_counted_where_the_work_is_done(tmp_path: Path, tool: str) -> None:
+    async with living(rationed(tmp_path, cpu="100 ms/hour")) as live:
+        who = principal("tester")
+        assert code(await ask(live, tool, {"seconds": 0.03}, who=who)) == ""
+        assert 0.03 <= await spent(live, "cpu") < 0.06
+        for _ in range(3):
+            last = await ask(live, tool, {"seconds": 0.04}, who=who)
+        assert code(last) == "quota.exceeded"
+        assert "processor time" in text(last)
+        assert live.plant.parts.quota is not None
+        assert live.plant.parts.quota.spent["cpu"] >= 0.1
+
+
+async def test_what_began_costs_what_it_used_however_it_ended_and_what_never_began_costs_nothing(
+    tmp_path: Path,
+) -> None:
+    who = principal("tester")
+    async with living(rationed(tmp_path, calls="10/day", cpu="5 s/hour")) as live:
+        assert code(await ask(live, "forbidden", who=who)) == "path.refused"
+        assert await spent(live, "calls") == 1, "a refusal by the work itself"
+        running = asyncio.ensure_future(ask(live, "waiting", who=who))
+        while live.plant.parts.total.running == 0:
+            await asyncio.sleep(0)
+        assert code(await ask(live, "waiting", who=who)) == "busy"
+        assert code(await ask(live, "echo", {"said": 1}, who=who)) == "arguments.invalid"
+        assert await spent(live, "calls") == 2
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert await spent(live, "calls") == 2, "its client left, but it ran"
+        live.drain()
+        assert code(await ask(live, "echo", {"said": "x"}, who=who)) == "server.draining"
+        assert await spent(live, "calls") == 2
+
+
+async def test_operations_that_no_entry_names_have_no_guard(tmp_path: Path) -> None:
+    server = server_in(tmp_path, quotas={"ada": {"tools": "big", "calls": "1/day"}})
+
+    @server.tool(read_only=True)
+    async def small() -> str:
+        return "s"
+
+    @server.tool(read_only=True)
+    async def big() -> str:
+        return "b"
+
+    async with living(server) as live:
+        assert [code(await ask(live, "small", who=principal("ada"))) for _ in range(3)] == [""] * 3
+        assert [code(await ask(live, "big", who=principal("ada"))) for _ in range(2)] == ["", "quota.exceeded"]
+        assert [code(await ask(live, "big", who=principal("bob"))) for _ in range(2)] == [""] * 2

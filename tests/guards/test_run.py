@@ -19,6 +19,7 @@ from support.calls import Client, ask, code, living, logged, server_in, text
 from holdfast import Context, Depends, Limits, Server, Tool, ToolError, ToolInput
 from holdfast.errors import ConfigurationError, ProtocolError, Refusal
 from holdfast.isolation.inline import LoopBlocked, running
+from holdfast.testing import principal
 
 
 class Weird(BaseException):
@@ -267,7 +268,7 @@ async def test_a_dependency_is_provided_once_and_closed_after_the_call_however_i
         return f"{at}, {again}"
 
     async with living(server) as live:
-        (entry,) = live.listed("tools")
+        (entry,) = live.listed("tools", principal())
         assert list(entry["inputSchema"]["properties"]) == ["how"], "no caller sees them"
         assert text(await ask(live, "use", {"how": "works"})) == "cursor of connection, connection"
         assert life == ["open", "cursor", "used", "cursor closed", "closed"]

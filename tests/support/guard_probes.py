@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from support.peers import StdioPeer, code_of, text_of
 
-SETTINGS = {"HOLDFAST_LIMITS__QUOTA": "1000/hour", "HOLDFAST_AUTH__LOCAL_SCOPES": '["other:read"]'}
-"""A quota that only ``expensive`` can spend, and a local caller who may not use ``scoped``."""
+GRANTS = {
+    "scope:other:read": [
+        {"tools": ["add", "change", "hidden", "scoped", "expensive", "rated", "slow", "failing_over"]},
+        {"tools": ["counted", "flaky", "single", "broken"]},
+        {"tools": "narrow", "where": {"part": "docs/**"}},
+    ],
+}
+SETTINGS = {
+    "HOLDFAST_LIMITS__QUOTA": "1000/hour",
+    "HOLDFAST_AUTH__LOCAL_SCOPES": '["other:read"]',
+    "HOLDFAST_ACCESS__GRANTS": json.dumps(GRANTS),
+}
+"""A quota that only ``expensive`` can spend, and a local caller who may not use ``scoped``, is not granted
+``withheld``, and may use ``narrow`` with certain arguments only."""
 Probe = Callable[[StdioPeer, Path], None]
 
 
@@ -25,8 +38,9 @@ def egress(peer: StdioPeer, state: Path) -> None:
 
 
 def authorize(peer: StdioPeer, state: Path) -> None:
-    """Without the scope nothing happens."""
+    """Without the scope nothing happens, and without a grant there is nothing."""
     assert code_of(peer.call("scoped")) == "access.denied"
+    assert peer.call("withheld")["error"]["message"] == peer.call("nowhere")["error"]["message"]
 
 
 def quota(peer: StdioPeer, state: Path) -> None:
@@ -48,6 +62,12 @@ def validate(peer: StdioPeer, state: Path) -> None:
     refused = peer.call("add", a="41", b=1)
     assert code_of(refused) == "arguments.invalid"
     assert "a takes an integer" in text_of(refused)
+
+
+def constrain(peer: StdioPeer, state: Path) -> None:
+    """What is granted for some arguments is granted for no others."""
+    assert text_of(peer.call("narrow", part="docs/a")) == "docs/a"
+    assert code_of(peer.call("narrow", part="docs/../a")) == "access.constraint"
 
 
 def deadline(peer: StdioPeer, state: Path) -> None:
@@ -96,6 +116,7 @@ def run(peer: StdioPeer, state: Path) -> None:
 PROBES: dict[str, Probe] = {
     probe.__name__: probe
     for probe in (
-        observe, egress, authorize, quota, rate, validate, deadline, fallback, cache, retry, bulkhead, breaker, run
+        observe, egress, authorize, quota, rate, validate, constrain, deadline, fallback, cache, retry,
+        bulkhead, breaker, run,
     )
 }  # fmt: skip

@@ -12,6 +12,7 @@ import runpy
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.compare import Answer, Divergence, Step, differences, settled, step, told
@@ -109,11 +110,15 @@ class Pipes(Claim):
             os.close(self.output)
 
 
-async def connected(base: Path, steps: Sequence[Step], way: Mapping[str, str], script: Path = SERVER) -> list[Answer]:
+async def connected(
+    base: Path, steps: Sequence[Step], way: Mapping[str, str], script: Path = SERVER, **settings: Any
+) -> list[Answer]:
     """One connection to a server in this process: the wire is the real one, but it begins in no time."""
     server = runpy.run_path(str(script))["server"]
     fast = way["HOLDFAST_FAST_PATH"] == "true"
-    loaded = server.load_settings(state=base, log__file=base / "log", limits__rate="1000000/second", fast_path=fast)
+    loaded = server.load_settings(
+        state=base, log__file=base / "log", limits__rate="1000000/second", fast_path=fast, **settings
+    )
     ours_in, write = os.pipe()
     read, ours_out = os.pipe()
     serving = asyncio.ensure_future(serve(server, loaded, Pipes(ours_in, ours_out)))
@@ -135,6 +140,15 @@ async def test_however_a_connection_begins_both_go_on_alike(tmp_path: Path, firs
 async def test_what_the_conformance_suite_sends_gets_the_same_answers_over_pipes(tmp_path: Path, version: str) -> None:
     steps = opening(version) + [Step(what.bodies) for what in conformance() if what.bodies[0] is not None]
     sdk, ours = [await connected(tmp_path, steps, way, EVERYTHING) for way in (SDK, OURS)]
+    agree(steps, sdk, ours)
+
+
+@pytest.mark.parametrize("version", ["2025-11-25", MODERN])
+async def test_where_something_is_granted_both_show_and_hide_the_same(tmp_path: Path, version: str) -> None:
+    grants = {"*": [{"tools": f"{letter}*", "prompts": "*"} for letter in "aces"]}
+    rng = random.Random(f"{SEED} grants {version}")
+    steps = opening(version) + stdio_steps(chosen(version, rng, count(150)), rng)
+    sdk, ours = [await connected(tmp_path, steps, way, access__grants=grants) for way in (SDK, OURS)]
     agree(steps, sdk, ours)
 
 

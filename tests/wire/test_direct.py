@@ -221,7 +221,7 @@ def test_no_message_that_is_one_is_too_odd_to_be_taken(
 ) -> None:
     endpoint: Any = SimpleNamespace(
         name="x", version="1", identity={}, offered=frozenset({"tools"}), local=Principal("local", frozenset()),
-        listed=lambda _what: [],
+        listed=lambda _what, _who: [],
     )  # fmt: skip
     direct = Direct(endpoint, Deaf())
     if opened:
@@ -273,7 +273,7 @@ class Odd:
             raise self.answer
         return self.answer
 
-    def listed(self, _what: Any) -> list[Any]:
+    def listed(self, _what: Any, _who: Any) -> list[Any]:
         return []
 
 

@@ -327,7 +327,7 @@ async def test_a_tool_that_mirrors_arguments_in_headers_is_the_sdks(tmp_path: Pa
         known: list[Any] = [None, schema, schema, {"type": "object"}]
         taken = []
         for one in known:
-            web.live.input_schema = lambda _tool, one=one: one  # type: ignore[method-assign, misc]
+            web.live.input_schema = lambda _tool, _who, one=one: one  # type: ignore[method-assign, misc]
             taken.append(await web.take(Exchange(called(1, "greet", True, name="x"))))
         assert taken == [True, False, False, True]
 

@@ -11,10 +11,12 @@ import pytest
 from mcp_types.methods import serialize_server_result
 
 from holdfast.core.principal import Principal
+from holdfast.wire import pages
 from holdfast.wire.pages import LISTS, Pages
 from holdfast.wire.sdk import SdkServer
 
 SCHEMA = {"type": "object", "properties": {"a": {"default": None}}}
+ADA = Principal("ada", frozenset())
 ALL = frozenset({"tools", "resources", "prompts", "completions"})
 
 
@@ -28,7 +30,7 @@ def endpoint(offered: frozenset[str] = ALL, **identity: Any) -> Any:
     }
     return SimpleNamespace(
         name="paged", version="2", identity=identity, offered=offered, local=Principal("local", frozenset()),
-        lists=lists, listed=lists.__getitem__, input_schema={}.get,
+        lists=lists, listed=lambda what, who: lists[what], input_schema=lambda tool, who: None,
     )  # fmt: skip
 
 
@@ -78,31 +80,53 @@ def test_a_list_is_what_the_sdk_would_let_pass_and_is_made_again_when_it_changes
     told = Pages(made)
     what, key = LISTS[method]
     for modern, version in ((False, "2025-11-25"), (True, "2026-07-28")):
-        page = told.shelf(method, modern)
-        assert told.shelf(method, modern) is page
+        page = told.shelf(method, modern, ADA)
+        assert told.shelf(method, modern, ADA) is page
         found = json.loads(page or b"")
         body: dict[str, Any] = {key: made.lists[what]}
         hints = {"ttlMs": 0, "cacheScope": "private", "resultType": "complete"} if modern else {}
         assert serialize_server_result(method, version, body | hints)[key] == found[key] == made.lists[what]
         assert ("_meta" in found) is modern
         made.lists[what] = [*made.lists[what], {"name": "new", **made.lists[what][0], "title": "New"}]
-        assert len(json.loads(told.shelf(method, modern) or b"")[key]) == len(made.lists[what])
+        assert len(json.loads(told.shelf(method, modern, ADA) or b"")[key]) == len(made.lists[what])
 
 
 def test_what_is_not_offered_has_no_list() -> None:
     told = Pages(endpoint(frozenset({"tools"})))
-    assert told.shelf("tools/list", False) is not None
-    assert [told.shelf(method, False) for method in LISTS if method != "tools/list"] == [None] * 3
+    assert told.shelf("tools/list", False, ADA) is not None
+    assert [told.shelf(method, False, ADA) for method in LISTS if method != "tools/list"] == [None] * 3
 
 
 @pytest.mark.parametrize("odd", ["icons", "_meta", "execution", "x"])
 def test_an_entry_with_more_than_is_known_here_is_the_sdks_to_check(odd: str) -> None:
     made = endpoint()
     made.lists["tools"][0][odd] = []
-    assert Pages(made).shelf("tools/list", True) is None
+    assert Pages(made).shelf("tools/list", True, ADA) is None
 
 
 def test_a_list_that_json_cannot_hold_is_the_sdks_to_refuse() -> None:
     made = endpoint()
     made.lists["tools"][0]["inputSchema"] = {"type": "object", "default": object()}
-    assert Pages(made).shelf("tools/list", False) is None
+    assert Pages(made).shelf("tools/list", False, ADA) is None
+
+
+def test_lists_of_many_groups_of_callers_are_kept_up_to_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "MAX_SHELVES", 2)
+    made = endpoint()
+    seen = {name: [{"name": name, "inputSchema": SCHEMA}] for name in ("ada", "bob", "eve")}
+    made.listed = lambda what, who: seen[who.name]
+    told = Pages(made)
+
+    def page(name: str) -> bytes:
+        found = told.shelf("tools/list", True, Principal(name))
+        assert found is not None
+        assert json.loads(found)["tools"][0]["name"] == name
+        return found
+
+    ada, bob = page("ada"), page("bob")
+    assert (page("ada"), page("bob")) == (ada, bob)
+    assert page("ada") is ada
+    page("eve")
+    assert page("ada") is ada
+    assert page("bob") is not bob, "forgotten, and made again"
+    assert len(told._shelves) == 2

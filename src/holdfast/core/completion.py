@@ -13,6 +13,11 @@ MAX_VALUES = 100
 """Values in one answer (MCP 2025-06-18, server/utilities/completion)."""
 
 
+def owner_of(name: str) -> str:
+    """The prompt's name or the template that a completion called ``owner argument`` belongs to."""
+    return name.rpartition(" ")[0]
+
+
 class Completion(FunctionOperation):
     """``function(value)`` or ``function(value, context)`` gives suggestions; ``context``: arguments known so far."""
 

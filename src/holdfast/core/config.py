@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,6 +23,17 @@ def _rate(text: Any) -> Any:
     except ConfigurationError as error:  # so that the message names the setting
         raise PydanticCustomError("rate", "{why}", {"why": str(error)}) from None
     return text
+
+
+def _as_text(value: Any) -> Any:
+    """A table from a file or a program as the JSON that the environment holds; TOML has moments of its own."""
+    return json.dumps(value, default=_moment) if isinstance(value, list | tuple | dict) else value
+
+
+def _moment(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise PydanticCustomError("table", "only what JSON can hold fits here")
 
 
 Rate = Annotated[str, BeforeValidator(_rate)]
@@ -86,7 +98,22 @@ class AuthSettings(_Section):
     @field_validator("tokens", mode="before")
     @classmethod
     def _keep_as_text(cls, value: Any) -> Any:
-        return json.dumps(value) if isinstance(value, list | tuple | dict) else value
+        return _as_text(value)
+
+
+class AccessSettings(_Section):
+    """Who may use what. Nothing here: everybody everything, but for what asks for scopes."""
+
+    grants: str | None = Field(
+        None,
+        description='JSON object of name, "scope:NAME" or "*" -> list of {"tools": [...], "resources": [...], '
+        '"prompts": [...], "actions": [...], "where": {...}, "until": ...}; all else is refused (off)',
+    )
+
+    @field_validator("grants", mode="before")
+    @classmethod
+    def _keep_as_text(cls, value: Any) -> Any:
+        return _as_text(value)
 
 
 class UrlSettings(_Section):
@@ -167,11 +194,17 @@ class Settings(_Section):
     workspace: Path | None = Field(None, description="folder beneath which tools may read and write")
     workspace_read_only: bool = Field(False, description="refuse every write to the workspace")
     fast_path: bool = Field(True, description="answer common messages directly; off: all through the SDK")
+    quotas: str | None = Field(
+        None,
+        description='JSON object of name or "*" -> {"calls": "1000/day", "cpu": "60 s/hour", "bytes": "10 MB/hour", '
+        '"cost": "500/day"}, or a list of these, each with "tools", "resources" or "prompts" if not for all (off)',
+    )
     database: str | None = Field(None, description="SQLite file (or SQLAlchemy URL) that tools may query")
     state: Path | None = Field(None, description="folder for durable state (default: the user's state folder)")
     limits: LimitSettings = LimitSettings.model_construct()
     http: HttpSettings = HttpSettings.model_construct()
     auth: AuthSettings = AuthSettings.model_construct()
+    access: AccessSettings = AccessSettings.model_construct()
     urls: UrlSettings = UrlSettings.model_construct()
     log: LogSettings = LogSettings.model_construct()
     audit: AuditSettings = AuditSettings.model_construct()
@@ -179,3 +212,8 @@ class Settings(_Section):
     health: HealthSettings = HealthSettings.model_construct()
     secrets: SecretSettings = SecretSettings.model_construct()
     watchdog: WatchdogSettings = WatchdogSettings.model_construct()
+
+    @field_validator("quotas", mode="before")
+    @classmethod
+    def _keep_as_text(cls, value: Any) -> Any:
+        return _as_text(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
@@ -79,8 +79,10 @@ class Session(Protocol):
 class Publisher(Protocol):
     """Tells clients of both eras that something changed."""
 
-    async def changed(self, kind: Literal["tools", "prompts", "resources"]) -> None:
-        """A list changed."""
+    async def changed(
+        self, kind: Literal["tools", "prompts", "resources"], whom: Callable[[Principal], bool] | None = None
+    ) -> None:
+        """A list changed, for everybody or for those to ``whom`` it did."""
         ...
 
     async def updated(self, uri: str) -> None:

@@ -41,10 +41,18 @@ class Endpoint(Protocol):
         """Do it. Every failure of a tool is an answer; only ``ProtocolError`` is raised."""
         ...
 
-    def listed(self, what: Listed) -> list[dict[str, Any]]:
-        """The entries of one list, as they go on the wire."""
+    def listed(self, what: Listed, principal: Principal) -> list[dict[str, Any]]:
+        """The entries of one list that ``principal`` may use, as they go on the wire; the same object while it holds.
+
+        A wire keeps what it has made of a list for as long as it is given the same one.
+        """
         ...
 
-    def input_schema(self, tool: str) -> Mapping[str, Any] | None:
-        """A tool's input schema, if there is such a tool."""
+    def input_schema(self, tool: str, principal: Principal) -> Mapping[str, Any] | None:
+        """A tool's input schema, if there is such a tool for ``principal``."""
+        ...
+
+    def may_follow(self, uri: str, principal: Principal) -> bool:
+        """Whether ``principal`` may be told now that the resource changed. What is not known here anybody may follow,
+        unless the operator grants what may be used."""
         ...

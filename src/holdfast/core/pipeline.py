@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -52,9 +52,33 @@ class Call:
     """Called when the work really ended although the call was answered before; set for an orphan."""
     bytes_in: int = 0
     bytes_out: int = 0
+    ran: bool = False
+    """Whether the work itself began; set by ``run``. What was refused before costs its principal nothing."""
+    meter: Meter | None = None
+    """Counts the processor time of the work; set by ``quota`` where that is rationed."""
 
 
 Proceed = Callable[[Call], Coroutine[Any, Any, Answer]]
+
+
+class Meter(Protocol):
+    """Counts what the work of one call takes of a processor."""
+
+    def stepped(self, work: Awaitable[Any]) -> Awaitable[Any]:
+        """The same work, each of its steps on the event loop counted."""
+        ...
+
+    def timed(self, work: Callable[[], Any]) -> Any:
+        """Call ``work`` on this thread, counted."""
+        ...
+
+    def spent(self, elapsed: float) -> float:
+        """Seconds so far; of a thread that still works, up to ``elapsed`` since the call began."""
+        ...
+
+    def wait(self, work: Awaitable[Any]) -> Awaitable[Any]:
+        """The same work, done by another process: the time that it takes is counted in its place."""
+        ...
 
 
 class Guard(Protocol):

@@ -16,6 +16,7 @@ from holdfast.guards import (
     breaker,
     bulkhead,
     cache,
+    constrain,
     deadline,
     egress,
     fallback,
@@ -31,10 +32,11 @@ from holdfast.guards.parts import Parts
 ORDER = (
     observe.recipe,  # request id, resource tracking, metrics, log, audit, events: sees whatever happens below
     egress.recipe,  # results and errors: hidden text stripped, secrets redacted, size capped
-    authorize.recipe,  # the principal holds the scopes
+    authorize.recipe,  # the principal holds a grant, where there are any, and the scopes
     quota.recipe,  # what this principal may spend in all
     rate.recipe,  # what this principal may spend on this tool now; never waits
     validate.recipe,  # bounded, strict arguments; guard handles
+    constrain.recipe,  # arguments that the grant covers
     deadline.recipe,  # one absolute deadline for all that follows
     fallback.recipe,  # a lesser answer, marked as such, in a reserved slice of the deadline
     cache.recipe,  # answers given again; identical calls coalesced

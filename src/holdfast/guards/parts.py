@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
-    from holdfast.access.quotas import Quota
+    from holdfast.access.capabilities import Capabilities
+    from holdfast.access.quotas import Quotas
     from holdfast.core.clock import Clock
     from holdfast.core.config import Settings
     from holdfast.core.events import Events
@@ -45,7 +46,8 @@ class Parts:
     threads: ThreadPool
     processes: Callable[[], ProcessPool]
     total: Bulkhead
-    quota: Quota | None
+    access: Capabilities | None
+    quota: Quotas | None
     budget: RetryBudget
     occupancy: Occupancy
 

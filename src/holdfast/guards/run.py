@@ -39,13 +39,15 @@ class Run:
     async def around(self, proceed: Proceed, call: Call, /) -> Answer:
         """Provide the dependencies, run, and turn the value into an answer."""
         call.context.restart()
+        call.ran = True
         # providers and checks are authors' code too: the watchdog has to know whose code blocks the loop
         token = running.set(inf if call.deadline is None else call.deadline)
         try:
             if self._provides:
                 value = await self._provided(call)
             elif self._runner is None:
-                value = await self._run(call.args, call.context)
+                work = self._run(call.args, call.context)
+                value = await (work if call.meter is None else call.meter.stepped(work))
             else:
                 value = await self._runner(call, _NOTHING)
             return self._present(value)
@@ -62,7 +64,8 @@ class Run:
         async with AsyncExitStack() as stack:
             given = await self._prepare(call.args, call.context, stack)
             if self._runner is None:
-                return await self._run(call.args, call.context, **given)
+                work = self._run(call.args, call.context, **given)
+                return await (work if call.meter is None else call.meter.stepped(work))
             return await self._runner(call, given)
 
 
@@ -124,7 +127,8 @@ class _Threaded:
         begun.set()
         self._inside.add(begun)
         try:
-            return self._operation.run(call.args, call.context, **given)
+            work = partial(self._operation.run, call.args, call.context, **given)
+            return work() if call.meter is None else call.meter.timed(work)
         except InputRequired as question:
             return _Asked(question)
         finally:
@@ -144,7 +148,8 @@ def _processed(operation: Operation, processes: Callable[[], ProcessPool], parts
     async def runner(call: Call, given: Mapping[str, Any]) -> Any:
         left = limit if call.deadline is None else max(0.0, call.deadline - parts.clock.now())
         function, arguments = operation.detached(call.args)
-        return await processes().run(function, *arguments, timeout=left)
+        work = processes().run(function, *arguments, timeout=left)
+        return await (work if call.meter is None else call.meter.wait(work))
 
     return runner
 

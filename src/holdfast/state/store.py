@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
 from holdfast.core.clock import Clock, SystemClock
 from holdfast.errors import Busy, InputTooLarge, InvalidArguments
+from holdfast.state import reserving
 from holdfast.state.location import default_state_dir
+from holdfast.state.reserving import Change, Reserved, Want
 from holdfast.state.transactions import FULL, Transactions
 
 __all__ = ["Store", "default_state_dir"]
@@ -101,6 +104,33 @@ class Store:
         if not math.isfinite(delta):
             raise ValueError("a counter takes finite numbers")
         return await self._transactions.ask(work)
+
+    def reserve(self, wants: Sequence[Want]) -> asyncio.Future[Reserved]:
+        """Take from several counters, each up to what it allows, all or nothing; atomic for parallel instances too.
+
+        Each of ``wants`` is (space, key, amount, allowed in all, seconds of a period). A period begins with the first
+        reservation, and the counter anew with the next one after its end. The answer is the number of the want that did
+        not fit (-1: all were taken), the seconds until that one begins anew, and the ends of the periods, which
+        ``settle`` asks for. Begun at once: whoever stops waiting has to look whether it was taken.
+        """
+
+        def work(connection: sqlite3.Connection) -> Reserved:
+            now = self._wall()
+            for space, key, *_ in wants:
+                self._make_room(connection, space, key, now)
+            return reserving.reserve(connection, now, wants)
+
+        for space, key, *_ in wants:
+            _check_names(space, key)
+        reserving.check(wants)
+        return self._transactions.begin(work)
+
+    def settle(self, changes: Sequence[Change]) -> asyncio.Future[None]:
+        """Add to counters, or take back, each (space, key, end of its period, difference); never below nothing.
+
+        What belongs to a period that has ended changes nothing. Begun at once, after all that was begun before.
+        """
+        return self._transactions.begin(lambda connection: reserving.settle(connection, changes))
 
     async def left(self, space: str, key: str) -> float | None:
         """Seconds until the key expires; None when it never does, or is not there."""

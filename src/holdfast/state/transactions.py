@@ -58,12 +58,16 @@ class Transactions:
         ``work`` may run twice, after its first effects were rolled back. A caller that leaves before its turn takes
         the operation back. Raises ``Busy`` when the store is closed, full or unusable.
         """
+        return await self.begin(work, writes=writes)
+
+    def begin(self, work: Callable[[sqlite3.Connection], T], *, writes: bool = True) -> asyncio.Future[T]:
+        """As ``ask``, at once: it has its turn whether or not somebody waits for its answer."""
         if self._closed or self._queue.qsize() >= MAX_WAITING:
             raise Busy(UNAVAILABLE)
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
         self._queue.put(_Operation(work, writes, loop, done))
-        return await done
+        return done
 
     async def close(self) -> None:
         """Finish what waits and release the file."""

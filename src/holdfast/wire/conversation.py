@@ -19,6 +19,7 @@ from holdfast.wire.relay import Relay
 if TYPE_CHECKING:
     from holdfast.core.endpoint import Endpoint
     from holdfast.core.pipeline import Answer
+    from holdfast.core.principal import Principal
     from holdfast.wire.messages import Message
     from holdfast.wire.pipes import Intake, Outlet
     from holdfast.wire.stdio import Lines
@@ -214,8 +215,12 @@ class Conversation:
         """The SDK is gone: what it was asked is answered all the same."""
         self._lines.fail(INTERNAL_ERROR, "Internal error", self._calls)
 
-    async def changed(self, kind: Literal["tools", "prompts", "resources"]) -> None:
+    async def changed(
+        self, kind: Literal["tools", "prompts", "resources"], whom: Callable[[Principal], bool] | None = None
+    ) -> None:
         """See ``core.context.Publisher``."""
+        if whom is not None and not whom(self._endpoint.local):
+            return
         sdk = None if self._relay is None else self._relay.sdk
         if sdk is not None:
             await sdk.publisher.changed(kind)

@@ -70,7 +70,7 @@ class Answers:
         method, params = body["method"], body.get("params")
         if method == "tools/call":
             return _call(body["id"], params, era, envelope, sender)
-        page = self._page(method, era == "modern") if bare(params) else None
+        page = self._page(method, era == "modern", sender.principal) if bare(params) else None
         return None if page is None else results.response(body["id"], page)
 
     def welcome(self, request_id: int | str, params: Any) -> bytes | None:
@@ -78,9 +78,9 @@ class Answers:
         page = self.pages.welcome(params["protocolVersion"]) if opening(params) else None
         return None if page is None else results.response(request_id, page)
 
-    def _page(self, method: str, modern: bool) -> bytes | None:
+    def _page(self, method: str, modern: bool, principal: Principal) -> bytes | None:
         if method in LISTS:
-            return self.pages.shelf(method, modern)
+            return self.pages.shelf(method, modern, principal)
         if method == "ping" and not modern:
             return b"{}"
         return self.pages.discovery() if method == "server/discover" and modern else None

@@ -16,7 +16,7 @@ from holdfast.wire.recognise import LEVELS, Envelope, handshake_envelope
 
 if TYPE_CHECKING:
     from holdfast.core.config import HttpSettings
-    from holdfast.core.endpoint import Endpoint
+    from holdfast.core.endpoint import Endpoint, Request
     from holdfast.core.pipeline import Answer
     from holdfast.core.principal import Principal
     from holdfast.wire.connection import Punctual
@@ -102,7 +102,7 @@ class DirectHttp:
         if envelope.progress is not None and not self._json:
             return None
         found = self._answers.take(body, "modern", envelope, Sender(principal, self._channel, {}))
-        return None if isinstance(found, DirectCall) and self._mirrored(found.request.name) else found
+        return None if isinstance(found, DirectCall) and self._mirrored(found.request) else found
 
     def _earlier(self, message: Message, principal: Principal) -> bytes | DirectCall | None:
         if not self._handshake:
@@ -113,9 +113,10 @@ class DirectHttp:
         envelope = handshake_envelope(body.get("params"))
         return self._answers.take(body, "handshake", envelope and _SILENT, Sender(principal, self._channel, {}))
 
-    def _mirrored(self, tool: str) -> bool:
+    def _mirrored(self, request: Request) -> bool:
         """Whether a tool wants arguments repeated in headers, which the SDK compares."""
-        schema = self._endpoint.input_schema(tool)
+        tool = request.name
+        schema = self._endpoint.input_schema(tool, request.principal)
         if schema is None:
             return False
         known = self._schemas.get(tool)

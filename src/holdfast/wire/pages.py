@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +12,7 @@ from holdfast.wire.recognise import HANDSHAKE, MODERN
 
 if TYPE_CHECKING:
     from holdfast.core.endpoint import Endpoint, Listed
+    from holdfast.core.principal import Principal
 
 LIST_TTL_MS: Final = 0
 """Milliseconds that a client may keep a list: 0, since list-changed notifications say when to fetch it again."""
@@ -22,10 +24,16 @@ LISTS: Final[Mapping[str, tuple[Listed, str]]] = {
     "prompts/list": ("prompts", "prompts"),
 }
 """Methods, what the endpoint calls their list, and its key on the wire."""
+MAX_SHELVES: Final = 64
+"""Lists that are kept as bytes: four methods in two eras, for up to eight groups of callers who see the same."""
 _HINTS: Final = {"ttlMs": LIST_TTL_MS, "cacheScope": "private", "resultType": "complete"}
 _TOLD: Final = "name title description inputSchema outputSchema annotations uri uriTemplate mimeType arguments size"
 _PLAIN: Final = frozenset(_TOLD.split())
 """Keys of an entry that need no look by the SDK: it checks icons and ``_meta``, and drops what it does not know."""
+
+
+Shelf = tuple[list[Any], bytes | None]
+"""A list, and what was made of it."""
 
 
 class Pages:
@@ -37,7 +45,8 @@ class Pages:
         self.stamp = b'"%s":%s' % (SERVER_INFO.encode(), dumps(info))
         """What each result of 2026-07-28 has in its ``_meta``, without the braces."""
         self._welcomes: dict[str, bytes] = {}  # bounded by the versions
-        self._shelves: dict[tuple[str, bool], tuple[list[Any], bytes | None]] = {}  # bounded by lists and eras
+        self._latest: dict[tuple[str, bool], Shelf] = {}  # bounded by lists and eras
+        self._shelves: OrderedDict[tuple[str, bool, int], Shelf] = OrderedDict()
 
     def welcome(self, wanted: str) -> bytes | None:
         """The result of ``initialize`` for a client that asks for a version."""
@@ -59,16 +68,26 @@ class Pages:
             self._welcomes[MODERN] = dumps(told | _HINTS | {"_meta": {SERVER_INFO: self._server()}})
         return self._welcomes[MODERN]
 
-    def shelf(self, method: str, modern: bool) -> bytes | None:
-        """The result of a list; made again when the endpoint has another one."""
+    def shelf(self, method: str, modern: bool, principal: Principal) -> bytes | None:
+        """The result of a list; made once for all who are given the same one, and again when there is another."""
         what, key = LISTS[method]
         if what not in self._endpoint.offered and not (what == "templates" and "resources" in self._endpoint.offered):
             return None
-        entries = self._endpoint.listed(what)
-        known = self._shelves.get((method, modern))
-        if known is None or known[0] is not entries:
-            known = self._shelves[method, modern] = (entries, self._shelved(key, entries, modern))
-        return known[1]
+        entries = self._endpoint.listed(what, principal)
+        latest = self._latest.get((method, modern))
+        if latest is None or latest[0] is not entries:
+            latest = self._latest[method, modern] = self._kept(method, key, entries, modern)
+        return latest[1]
+
+    def _kept(self, method: str, key: str, entries: list[Any], modern: bool) -> Shelf:
+        place = (method, modern, id(entries))  # its own for as long as the list is held here
+        known = self._shelves.pop(place, None)
+        if known is None:
+            known = (entries, self._shelved(key, entries, modern))
+        self._shelves[place] = known
+        if len(self._shelves) > MAX_SHELVES:
+            self._shelves.popitem(last=False)
+        return known
 
     def _shelved(self, key: str, entries: list[Any], modern: bool) -> bytes | None:
         if not all(entry.keys() <= _PLAIN for entry in entries):

@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from typing import Any, Literal
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
+
+if TYPE_CHECKING:
+    from holdfast.core.principal import Principal
 
 MAX_CLIENTS = 10_000
 """Handshake-era sessions that are told of changes; the one that came first is forgotten past that."""
@@ -18,40 +23,57 @@ MAX_URIS = 1_000
 """Resource subscriptions of one session."""
 
 
+class Listener(NamedTuple):
+    """Who listens, and whether it may hear of a resource now: a grant may have ended since it asked."""
+
+    principal: Principal
+    may_follow: Callable[[str, Principal], bool]
+
+    def hears_of(self, uri: str) -> bool:
+        """Whether the listener may be told that the resource changed."""
+        return self.may_follow(uri, self.principal)
+
+
+Whom = Callable[["Principal"], bool]
+
+
 class ClientList:
     """The handshake-era sessions that are connected, and which resources each one follows."""
 
     def __init__(self) -> None:
-        self._sessions: OrderedDict[int, tuple[Any, set[str]]] = OrderedDict()
+        self._sessions: OrderedDict[int, tuple[Any, Listener, set[str]]] = OrderedDict()
 
-    def add(self, session: Any) -> None:
+    def add(self, session: Any, listener: Listener) -> None:
         """A client finished its handshake; it is forgotten when its connection closes."""
         connection = session._connection
         key = id(connection)
         if key not in self._sessions:
             connection.exit_stack.callback(self._sessions.pop, key, None)
-        self._sessions[key] = (session, set())
+        self._sessions[key] = (session, listener, set())
         while len(self._sessions) > MAX_CLIENTS:
             self._sessions.popitem(last=False)
 
     def subscribe(self, session: Any, uri: str) -> None:
         """The client wants to hear of one resource. Past the bound nothing is remembered."""
-        _, uris = self._sessions.get(id(session._connection), (None, set()))
+        uris = self._followed(session)
         if len(uris) < MAX_URIS:
             uris.add(uri)
 
     def unsubscribe(self, session: Any, uri: str) -> None:
         """The client does not want to hear of it any more."""
-        _, uris = self._sessions.get(id(session._connection), (None, set()))
-        uris.discard(uri)
+        self._followed(session).discard(uri)
 
-    def all(self) -> list[Any]:
-        """Every session."""
-        return [session for session, _ in self._sessions.values()]
+    def _followed(self, session: Any) -> set[str]:
+        known = self._sessions.get(id(session._connection))
+        return set() if known is None else known[2]
+
+    def all(self, whom: Whom | None = None) -> list[Any]:
+        """Every session, or those of the principals who are meant."""
+        return [session for session, who, _ in self._sessions.values() if whom is None or whom(who.principal)]
 
     def following(self, uri: str) -> list[Any]:
-        """The sessions that follow ``uri``."""
-        return [session for session, uris in self._sessions.values() if uri in uris]
+        """The sessions that follow ``uri`` and may hear of it now."""
+        return [session for session, who, uris in self._sessions.values() if uri in uris and who.hears_of(uri)]
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -79,21 +101,55 @@ class Shares:
             self._held[who] = held
 
 
+_listener: ContextVar[Listener] = ContextVar("holdfast_listener")
+"""Who opens a stream."""
+_meant: ContextVar[Whom | None] = ContextVar("holdfast_meant", default=None)
+"""To whom a change is told that is being published."""
+
+
+class _Sieve:
+    """The bus as one stream is to see it: without news that is not for its client."""
+
+    def __init__(self, bus: Any) -> None:
+        self._bus = bus
+
+    async def publish(self, event: Any) -> None:
+        """See the SDK's ``SubscriptionBus``."""
+        await self._bus.publish(event)
+
+    def subscribe(self, listener: Callable[[Any], None]) -> Any:
+        """See the SDK's ``SubscriptionBus``; who listens is in the context."""
+        from mcp.server.subscriptions import ResourceUpdated
+
+        who = _listener.get()
+
+        def hear(event: Any) -> None:
+            whom = _meant.get()
+            if who.hears_of(event.uri) if isinstance(event, ResourceUpdated) else whom is None or whom(who.principal):
+                listener(event)
+
+        return self._bus.subscribe(hear)
+
+
 class Listens:
     """Streams of ``subscriptions/listen``: nobody gets more than a share of them."""
 
     def __init__(self, bus: Any, most: int) -> None:
         from mcp.server.subscriptions import ListenHandler
 
-        self._handler = ListenHandler(bus, max_subscriptions=most)
+        self._handler = ListenHandler(_Sieve(bus), max_subscriptions=most)
         self._shares = Shares(most)
 
-    async def listen(self, who: str, ctx: Any, params: Any) -> Any:
+    async def listen(self, who: str, ctx: Any, params: Any, listener: Listener) -> Any:
         """Serve one stream to its end."""
         if not self._shares.take(who):
             raise MCPError(types.INTERNAL_ERROR, "too many of your subscriptions are open; close one first")
         try:
-            return await self._handler(ctx, params)
+            token = _listener.set(listener)
+            try:
+                return await self._handler(ctx, params)
+            finally:
+                _listener.reset(token)
         finally:
             self._shares.give(who)
 
@@ -107,7 +163,7 @@ class _Publisher:
         self._bus = bus
         self._clients = clients
 
-    async def changed(self, kind: Literal["tools", "prompts", "resources"]) -> None:
+    async def changed(self, kind: Literal["tools", "prompts", "resources"], whom: Whom | None = None) -> None:
         from mcp.server.subscriptions import PromptsListChanged, ResourcesListChanged, ToolsListChanged
 
         event, note = {
@@ -115,8 +171,12 @@ class _Publisher:
             "prompts": (PromptsListChanged, types.PromptListChangedNotification),
             "resources": (ResourcesListChanged, types.ResourceListChangedNotification),
         }[kind]
-        await self._bus.publish(event())
-        await self._tell(self._clients.all(), note())
+        token = _meant.set(whom)
+        try:
+            await self._bus.publish(event())
+        finally:
+            _meant.reset(token)
+        await self._tell(self._clients.all(whom), note())
 
     async def updated(self, uri: str) -> None:
         from mcp.server.subscriptions import ResourceUpdated

@@ -21,10 +21,10 @@ from mcp_types.methods import serialize_server_result
 from pydantic import ValidationError
 
 from holdfast.core.endpoint import Request
-from holdfast.core.principal import PRINCIPAL
+from holdfast.core.principal import ANONYMOUS, PRINCIPAL, Principal
 from holdfast.errors import ProtocolError
 from holdfast.wire.pages import LIST_TTL_MS, SERVER_INFO
-from holdfast.wire.publish import ClientList, Listens, publisher
+from holdfast.wire.publish import ClientList, Listener, Listens, publisher
 from holdfast.wire.recognise import HANDSHAKE, MODERN
 from holdfast.wire.results import encode, failure, response
 from holdfast.wire.session import ClientSession
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from holdfast.core.config import Settings
     from holdfast.core.endpoint import Endpoint, Kind, Listed
     from holdfast.core.pipeline import Answer
-    from holdfast.core.principal import Principal
     from holdfast.wire.direct import DirectCall
 
 _LISTS: dict[Listed, tuple[str, str, type[Any]]] = {
@@ -76,7 +75,7 @@ class SdkServer:
                 "tools/list": hint, "resources/list": hint, "resources/templates/list": hint, "prompts/list": hint,
                 "resources/read": hint, "server/discover": hint,
             },
-            get_tool_input_schema=endpoint.input_schema,
+            get_tool_input_schema=self._input_schema,
             on_subscriptions_listen=self._subscribed,
         )  # fmt: skip
         self._boundary = RequestStateBoundary(_sealing(keys), default_audience=endpoint.name)
@@ -138,7 +137,16 @@ class SdkServer:
 
     async def _subscribed(self, ctx: Any, params: types.SubscriptionsListenRequestParams) -> Any:
         peer = "" if ctx.request is None or ctx.request.client is None else ctx.request.client.host
-        return await self._listens.listen(f"{self._principal(ctx).name} {peer}", ctx, params)
+        principal = self._principal(ctx)
+
+        listener = Listener(principal, self._endpoint.may_follow)
+        return await self._listens.listen(f"{principal.name} {peer}", ctx, params, listener)
+
+    def _input_schema(self, tool: str) -> Mapping[str, Any] | None:
+        """For the SDK's look at the headers over HTTP, which comes before everything else and knows no request."""
+        user: Any = auth_context_var.get()
+        caller = ANONYMOUS if user is None else Principal(user.username, frozenset(user.scopes))
+        return self._endpoint.input_schema(tool, caller)
 
     def close(self) -> None:
         """End every open subscription gracefully."""
@@ -148,7 +156,7 @@ class SdkServer:
         async def handler(ctx: Any, params: types.PaginatedRequestParams | None) -> dict[str, Any]:
             if params is not None and params.cursor is not None:
                 raise MCPError(types.INVALID_PARAMS, "unknown cursor; this server sends its lists whole")
-            return _typed({key: self._endpoint.listed(what)}, ctx.protocol_version >= MODERN)
+            return _typed({key: self._endpoint.listed(what, self._principal(ctx))}, ctx.protocol_version >= MODERN)
 
         return handler
 
@@ -199,7 +207,7 @@ class SdkServer:
         return types.EmptyResult()
 
     async def _initialized(self, ctx: Any, params: Any) -> None:
-        self.clients.add(ctx.session)
+        self.clients.add(ctx.session, Listener(self._principal(ctx), self._endpoint.may_follow))
 
 
 class _Asked(NamedTuple):

@@ -93,5 +93,17 @@ async def broken() -> str:
     raise ConnectionRefusedError("still down")
 
 
+@server.tool(read_only=True)
+async def narrow(part: str) -> str:
+    """Be granted for some arguments only."""
+    return part
+
+
+@server.tool(read_only=True)
+async def withheld() -> str:
+    """Be granted to nobody."""
+    return "for nobody"
+
+
 if __name__ == "__main__":
     server.main()

@@ -40,6 +40,11 @@ _TWICE: Final = f"{_NEVER}{_JOINERS}{_MARKS}\u180b-\u180d\u180f\ufe00-\ufe0f\u20
 _SUSPECT: Final = re.compile(f"[{_TWICE}\ud800-\udfff]")
 _SUSPECT_HIGH: Final = f"[^{_HIGH}]"
 _CONTROLS: Final = bytes({*range(0x20), 0x7F} - {0x09, 0x0A})
+INVISIBLE: Final = re.compile(
+    "[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]+"
+)
+"""What a reader does not see, whether or not it stays in text: no secret is split by it."""
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _INTRODUCER: Final = re.compile("[\x1b\x90-\x9f]")
 _SEQUENCES: Final = re.compile(

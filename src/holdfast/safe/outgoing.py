@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from holdfast.safe.naming import CREDENTIAL, holds_secret, kind
+from holdfast.safe.redaction import Redaction
 from holdfast.safe.secrets import MIN_LENGTH, SecretRegistry
 from holdfast.safe.text import clean
 
@@ -70,10 +71,16 @@ class Outgoing:
 
     def _filtered(self, text: str) -> str:
         redacted = self._secrets.redact(clean(text))
-        self._tell(redacted.hits)
+        self.tell(redacted.hits)
         return redacted.text
 
-    def _tell(self, rules: Iterable[str]) -> None:
+    @property
+    def redaction(self) -> Redaction:
+        """What is looked for at this moment."""
+        return self._secrets.current()
+
+    def tell(self, rules: Iterable[str]) -> None:
+        """Count a redaction by each of these rules."""
         if self._told is not None:
             for rule in rules:
                 self._told(rule)
@@ -82,7 +89,7 @@ class Outgoing:
         """``text`` as it may leave under this ``name``: gone where the name says that it is a secret."""
         if kind(name) is None or not holds_secret(name, clean(text)):
             return self.text(text)
-        self._tell((CREDENTIAL,))
+        self.tell((CREDENTIAL,))
         return f"[redacted:{CREDENTIAL}]"
 
     def tree(self, value: T) -> T:
@@ -124,10 +131,10 @@ class Outgoing:
         held = [at for at, text in enumerate(texts) if text]
         if len(held) < 2:
             return items
-        spans = self._secrets.current().straddling([texts[at] for at in held])
+        spans = self.redaction.straddling([texts[at] for at in held])
         if not spans:
             return items
-        self._tell({name for _, _, name in spans})
+        self.tell({name for _, _, name in spans})
         made = list(items)
         for at, text in zip(held, _without([texts[at] for at in held], spans), strict=True):
             if text != texts[at]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -85,7 +86,7 @@ class Redaction:
     def _found(self, text: str, raw: bytes) -> Iterator[Span]:
         starts: defaultdict[Rule, list[int]] = defaultdict(list)
         hits = [hit for search in self.searches for hit in search.hits(raw)]
-        for first, last, meaning in hits if len(raw) == len(text) else _in_characters(raw, hits):
+        for first, last, meaning in hits if len(raw) == len(text) else in_characters(raw, hits):
             if isinstance(meaning, str):
                 yield first, last, meaning
             else:
@@ -103,8 +104,6 @@ class Redaction:
         marks = [match for match in _MARKER.finditer(text) if self._is_name(match[1])]
         if not marks:
             return found
-        from bisect import bisect_right
-
         begins = [mark.start() for mark in marks]
         return [
             span for span in found
@@ -116,13 +115,11 @@ class Redaction:
 
 
 def _crosses(span: Span, edges: list[int]) -> bool:
-    from bisect import bisect_right
-
     at = bisect_right(edges, span[0])
     return at < len(edges) and edges[at] < span[1]
 
 
-def _in_characters(raw: bytes, hits: list[Hit]) -> list[Hit]:
+def in_characters(raw: bytes, hits: list[Hit]) -> list[Hit]:
     """The same places, counted in characters."""
     at = {0: 0}
     for before, here in pairwise(sorted({0, *(edge for hit in hits for edge in hit[:2])})):

@@ -17,8 +17,10 @@ _PROSE = (
     "bearer basic digest negotiate apikey"
 )
 _WORDS: Final = frozenset(_PROSE.split())
+_EXAMPLES: Final = frozenset("password pass passwd pwd secret redacted xxxx ****".split())
 _NAMES_ONLY: Final = re.compile(r"[^\W\d]+(?:[.:/-]+[^\W\d]+)*[.:]?|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 """Words, paths of names: in source code as often a variable as a value."""
+_TYPE: Final = re.compile(r"[A-Z]\w*(?:Keys?|Types?|Tokens?|Secrets?|Str)")
 _VERBATIM: Final = re.compile(r"(?:[?&][\w.-]{0,64}|(?:^|[\s;\"'])[A-Z][A-Z0-9_]{2,63})=\Z")
 """What is never a variable of a program: a parameter of a URL, and NAME=value as the environment has it."""
 _SCHEMED: Final = re.compile(r"(?i)\b(?:bearer|basic|token|apikey|negotiate|bot)\s{1,3}\Z")
@@ -37,13 +39,25 @@ def _is_value(text: str, first: int, last: int) -> bool:
     if value[0] in "<{[$*%(,) " or value.lower().rstrip(".") in _WORDS:
         return False
     if text[first - 1 : first] in ('"', "'") and after in ('"', "'", "\\"):
-        return True
+        return not (value.count(" ") > 3 and (value.endswith(".") or ", " in value))  # a sentence describes
     if after and after in "([":  # a call or a look-up
         return False
-    if _NAMES_ONLY.fullmatch(value) is None:
+    if _NAMES_ONLY.fullmatch(value) is None and _TYPE.fullmatch(value) is None:
         return True
     before = text[max(0, first - _LOOKBACK) : first]
     return _VERBATIM.search(before) is not None or bool(_ENCODED.search(value) and _SCHEMED.search(before))
+
+
+def _is_credential(text: str, first: int, last: int) -> bool:
+    """The same for names that are given to more than secrets: words and names of things are not values."""
+    if not _is_value(text, first, last):
+        return False
+    plain = _NAMES_ONLY.fullmatch(text[first:last].replace("-", "_")) is None
+    return plain or _VERBATIM.search(text[max(0, first - _LOOKBACK) : first]) is not None
+
+
+def _is_no_example(text: str, first: int, last: int) -> bool:
+    return text[first:last].lower() not in _EXAMPLES
 
 
 def _mixed(text: str, first: int, last: int) -> bool:
@@ -204,7 +218,8 @@ RULES: Final = (
     Rule("bearer-token", ("bearer",), r"bearer\s{1,3}([\w.~+/=-]{16,})", fold=True, window=8192),
     Rule("cookie", ("cookie:", "cookie\""), r"cookie\\{0,3}[\"']?: {0,3}\\{0,3}[\"']?[\w.-]{1,64}=([\w%./+=~-]{16,})",
          boundary=False, fold=True, window=8192, accept=_mixed),
-    Rule("url-password", ("://",), r"://[^\s/:@\"'<>]{0,128}:([^\s/@\"'<>]{1,256})@", boundary=False),
+    Rule("url-password", ("://",), r"://[^\s/:@\"'<>]{0,128}:([^\s/@\"'<>]{1,256})@", boundary=False,
+         accept=_is_no_example),
     Rule("url-token", ("://",), r"://([^\s/:@\"'<>]{20,256})@", boundary=False, accept=_mixed),
     Rule(
         "password",
@@ -222,7 +237,7 @@ RULES: Final = (
         boundary=False,
         fold=True,
         window=2048,
-        accept=_is_value,
+        accept=_is_credential,
     ),
     Rule(
         "token",

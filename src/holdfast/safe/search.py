@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +26,7 @@ _Meaning = tuple[bytes | None, "str | Rule"]
 _PIECE: Final = 1 << 18  # bytes searched at once, so that a flood of matches stays small in memory
 _DFA_UP_TO: Final = 30_000  # bytes of patterns: 10 ms to build; beyond, a slower automaton that is built faster
 _LEAST: Final = 6  # bytes of a form without blanks: a shorter one would turn up in ordinary text
+_SIGN: Final = 3  # bytes that tell most places from the beginning of a word
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _ESCAPES: Final = (b"\\u", b"\\b", b"\\f", b"\\r", b"\x7f")
 """How JSON writes the control characters that do not leave; also found behind an escaped backslash, to no harm."""
@@ -90,6 +92,22 @@ class Search:
             return False
         return not (self._forms and is_wrapped(raw) and self.may_be_split(raw))
 
+    @cached_property
+    def _sorted(self) -> tuple[list[bytes], frozenset[bytes]]:
+        return sorted(self.words), frozenset(word[:_SIGN] for word in self.words)
+
+    def begun(self, raw: bytes, least: int) -> int | None:
+        """How many bytes at the end of ``raw``, in lower case, are the beginning of a word: ``least`` or more."""
+        words, signs = self._sorted
+        for at in range(max(0, len(raw) - self.longest + 1), len(raw) - least + 1):
+            if len(raw) - at >= _SIGN and raw[at : at + _SIGN] not in signs:
+                continue
+            begun = raw[at:]
+            place = bisect_left(words, begun)
+            if place < len(words) and words[place].startswith(begun):
+                return len(begun)
+        return None
+
     def hits(self, raw: bytes) -> Iterator[Hit]:
         """Every value and keyword in ``raw``, and every value that is wrapped into lines in it."""
         yield from self._exact(raw, raw.lower())
@@ -118,8 +136,6 @@ def _is_spelled(found: bytes, spelled: bytes) -> bool:
 
 def restored(found: Iterable[Hit], cuts: tuple[tuple[int, int], ...]) -> Iterator[Hit]:
     """The same places in the text from which the ``cuts`` had been taken."""
-    from bisect import bisect_right
-
     at, shift, removed = [], [0], 0
     for start, end in cuts:
         at.append(start - removed)

@@ -47,7 +47,7 @@ INVISIBLE: Final = re.compile(
 """What a reader does not see, whether or not it stays in text: no secret is split by it."""
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _INTRODUCER: Final = re.compile("[\x1b\x90-\x9f]")
-_SEQUENCES: Final = re.compile(
+SEQUENCES: Final = re.compile(
     # String sequences first: two-byte ESC first would leave their payload (measured). An unterminated one ends with
     # its line or after 4,096 characters; a lone C1 character is more often broken encoding, so it takes only itself.
     "\x1b[\\]PX^_][^\x07\x1b\x9c\n]{0,4096}+(?:\x07|\x1b\\\\|\x9c)?"
@@ -55,6 +55,7 @@ _SEQUENCES: Final = re.compile(
     "|(?:\x1b\\[|\x9b)[0-?]*+[ -/]*+[@-~]?"  # CSI
     "|\x1b[ -/]*+[0-~]?"  # two-byte escape sequences, with intermediate bytes
 )
+"""What a terminal obeys, with its payload."""
 _HIDDEN: Final = re.compile(f"[{_NEVER}]+")
 _HIDDEN_HIGH: Final = f"[^{_HIGH}{_TAGS}\U000e0100-\U000e01ef]+"
 _TAG_RUN: Final = re.compile(
@@ -70,6 +71,14 @@ _STRAY_JOINER: Final = (  # selectors are right by now, so that U+FE0F ends an e
     f"[{_JOINERS}](?<![{_EMOJI}\ufe0f]\u200d(?=[{_EMOJI}]))(?<![{_JOINING}][{_JOINERS}](?![{_JOINERS}]))"
 )
 _MARK_RUN: Final = re.compile(f"([{_MARKS}])[{_MARKS}]+")
+
+STEADY: Final = re.compile(f"[^{_NEVER}\ud800-\udfff{_EMOJI}{_JOINERS}{_MARKS}{_SELECTORS}{_TAGS}\u20e3\u0300-\u036f]")
+"""A character before which text may be parted: nothing on either side is judged by the other."""
+OPEN_SEQUENCE: Final = re.compile(
+    f"(?:\x1b[\\]PX^_]|[{_C1_STRINGS}])[^\x07\x1b\x9c\n{_C1_STRINGS}]{{0,4096}}\x1b?\\Z"
+    "|(?:\x1b\\[|\x9b)[0-?]*+[ -/]*+\\Z|\x1b[ -/]*+\\Z"
+)
+"""A terminal's sequence that may go on after the end of the text."""
 
 
 @cache
@@ -92,7 +101,7 @@ def clean(text: str) -> str:
     if _SURROGATES.search(text):
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     if _INTRODUCER.search(text):
-        text = _SEQUENCES.sub("", text)
+        text = SEQUENCES.sub("", text)
     text = _compiled(_HIDDEN_HIGH).sub("", _HIDDEN.sub("", text)).replace("\u2028", "\n").replace("\u2029", "\n")
     text = _TAG_RUN.sub(r"\1", text)
     text = _compiled(_STRAY_SELECTOR).sub("", text)

@@ -38,7 +38,11 @@ def caseless(value: str) -> frozenset[str]:
     raw = value.encode("utf-8", "surrogatepass")
     pairs = [f"{byte:02x}" for byte in raw]
     found = {sign.join(pairs) for sign in ("", " ", ":", "-")}
-    found |= {"".join("\\x" + pair for pair in pairs), " ".join("0x" + p for p in pairs), ", ".join("0x" + p for p in pairs)}
+    found |= {
+        "".join("\\x" + pair for pair in pairs),
+        " ".join("0x" + p for p in pairs),
+        ", ".join("0x" + p for p in pairs),
+    }
     found |= {value.encode(code, "surrogatepass").hex() for code in ("utf-16-le", "utf-16-be")}
     found |= {raw[::-1].hex(), raw.hex().encode().hex()}
     found |= {one.lower() for one in _aligned(raw, 5, 8, base64.b32encode)}

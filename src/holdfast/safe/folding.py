@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_ESCAPE: Final = re.compile(rb"%[0-9A-Fa-f]{2}|\\+(?:u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|x[0-9A-Fa-f]{2})|&#[xX][0-9A-Fa-f]+;")
+_ESCAPE: Final = re.compile(
+    rb"%[0-9A-Fa-f]{2}|\\+(?:u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|x[0-9A-Fa-f]{2})|&#[xX][0-9A-Fa-f]+;"
+)
 _WRAP: Final = re.compile(rb"(?:(?:\r?\n|\\+[rn])[ \t]*)+")
 """A line's end and the next line's indentation; also where the end is written as an escape, as in JSON and ``repr``."""
 _LOOSE: Final = b'\n\r\t \\",'

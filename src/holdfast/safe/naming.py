@@ -10,7 +10,15 @@ from holdfast.safe.rules import is_opaque
 
 CREDENTIAL: Final = "named-secret"
 """The rule that redactions by name count under."""
-KEY_ENDINGS: Final = (b'token":', b'auth":', b'cookie":', b'credential":', b'credentials":', b'passcode":', b'passwort":')
+KEY_ENDINGS: Final = (
+    b'token":',
+    b'auth":',
+    b'cookie":',
+    b'credential":',
+    b'credentials":',
+    b'passcode":',
+    b'passwort":',
+)
 """How such a key ends in JSON, in lower case, where no rule for text has a keyword for it."""
 
 _PASSWORDS: Final = re.compile(r"(?:.*(?:password|passwd|passphrase|pwd|passcode|passwort)|pass)")

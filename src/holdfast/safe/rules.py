@@ -17,7 +17,7 @@ _PROSE = (
     "bearer basic digest negotiate apikey"
 )
 _WORDS: Final = frozenset(_PROSE.split())
-_EXAMPLES: Final = frozenset("password pass passwd pwd secret redacted xxxx ****".split())
+_EXAMPLES: Final = frozenset(["password", "pass", "passwd", "pwd", "secret", "redacted", "xxxx", "****"])
 _NAMES_ONLY: Final = re.compile(r"[^\W\d]+(?:[.:/-]+[^\W\d]+)*[.:]?|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 """Words, paths of names: in source code as often a variable as a value."""
 _TYPE: Final = re.compile(r"[A-Z]\w*(?:Keys?|Types?|Tokens?|Secrets?|Str)")
@@ -173,7 +173,8 @@ _TOKENS: Final = (
     Rule(
         "vendor-key",
         ("twilio", "datadog", "dd_api", "dd_app", "cloudflare", "fastly", "algolia"),
-        r"(?:twilio|datadog|dd_api|dd_app|cloudflare|fastly|algolia)" + _ASSIGNED + r"\\?[\"']?((?:SK|AC)?[\w-]{32,40})\b",
+        r"(?:twilio|datadog|dd_api|dd_app|cloudflare|fastly|algolia)"
+        + _ASSIGNED + r"\\?[\"']?((?:SK|AC)?[\w-]{32,40})\b",
         boundary=False,
         fold=True,
         accept=_mixed,

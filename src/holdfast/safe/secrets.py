@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from holdfast.errors import ConfigurationError, InvalidArguments
 from holdfast.safe import patterns
 from holdfast.safe.handle import Handle
+from holdfast.safe.learned import Learned
 from holdfast.safe.redaction import Redacted, Redaction
 from holdfast.safe.rules import RULES
 from holdfast.safe.search import Search, build, library
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["Redacted", "SecretRegistry", "SecretValue", "require"]
 
 MAX_VALUES: Final = 1_000
-MAX_PASSING: Final = 256
-"""Values at once that callers sent: the oldest gives way, so that nobody can use up the room of the server's own."""
 MIN_LENGTH: Final = 6
 MAX_LENGTH: Final = 64 << 10  # characters; a PEM bundle fits
 WHILE: Final = 600.0
@@ -40,15 +39,15 @@ class SecretRegistry:
     """Knows this server's own secrets by value and others by their form; takes both out of text.
 
     Values are found in the forms that ``encodings`` lists, also when split by invisible characters or wrapped into
-    lines. ``personal=True`` adds personal data. At most 1,000 values, and 256 that came as arguments. Safe to use from
-    several threads; cannot be pickled, so that it cannot travel.
+    lines. ``personal=True`` adds personal data. At most 1,000 values, and 512 that calls have learned. Safe to use
+    from several threads; cannot be pickled, so that it cannot travel.
     """
 
     def __init__(self, *, personal: bool = False, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._personal = _personal() if personal else ()
         self._values: dict[str, tuple[str, float | None]] = {}
-        self._passing: dict[str, tuple[str, float]] = {}
+        self._learned = Learned()
         self._lock = threading.Lock()
         self._lasting: Search | None = None
         self._redaction: Redaction | None = None
@@ -57,7 +56,7 @@ class SecretRegistry:
         """Grows whenever the values change: what was found clean before may not be any more."""
 
     def __len__(self) -> int:
-        return len(self._values) + len(self._passing)
+        return len(self._values) + len(self._learned)
 
     def __repr__(self) -> str:
         return f"<SecretRegistry of {len(self)}>"
@@ -83,31 +82,25 @@ class SecretRegistry:
             self._lasting = None
             self._changed()
 
-    def learn(self, value: str, name: str = "argument") -> None:
-        """Redact a secret that a caller sent for ten minutes. Never raises: one too short or too long is let be.
+    def learn(self, value: str, name: str = "argument", *, lasts: float = WHILE) -> None:
+        """Redact a secret that a call has learned, for ``lasts`` seconds (ten minutes) at least.
 
-        Kept apart from the lasting values, so that a new one costs a small automaton and not that over all of them.
+        Cheaper than ``add`` with an expiry, because the lasting values are not prepared again; when there are more
+        than 512, the oldest are forgotten. Raises ``ConfigurationError`` as ``add`` does for a value or a name.
         """
-        value = value.strip()
-        if not MIN_LENGTH <= len(value) <= MAX_LENGTH:
-            return
+        value = _checked(value, name)
         with self._lock:
             self._purge()
-            known = self._values.get(value)
-            if known is not None and known[1] is None:
+            if value in self._values and self._values[value][1] is None:
                 return
-            new = self._passing.pop(value, None) is None
-            if new and len(self._passing) >= MAX_PASSING:
-                del self._passing[next(iter(self._passing))]
-            self._passing[value] = (name, self._now() + WHILE)
-            if new:
+            if self._learned.add(value, name, self._now() + lasts):
                 self._changed()
 
     def remove(self, value: str) -> None:
         """Forget ``value``; not knowing it is fine."""
         with self._lock:
             value = value.strip()
-            self._passing.pop(value, None)
+            self._learned.remove(value)
             if self._values.pop(value, None) is not None:
                 self._lasting = None
             self._changed()
@@ -132,16 +125,14 @@ class SecretRegistry:
             self._purge()
             if self._lasting is None:
                 self._lasting = build(((value, name) for value, (name, _) in self._values.items()), RULES)
-            passing = build(((value, name) for value, (name, _) in self._passing.items()), ()) if self._passing else None
-            searches = (self._lasting,) if passing is None else (self._lasting, passing)
-            self._redaction = Redaction(searches, self._personal)
+            self._redaction = Redaction((self._lasting, *self._learned.searches), self._personal)
             return self._redaction
 
     def _purge(self) -> None:
         if self._expiry is not None and self._now() >= self._expiry:
             now, before = self._now(), len(self._values)
             self._values = {v: (n, until) for v, (n, until) in self._values.items() if until is None or until > now}
-            self._passing = {v: (n, until) for v, (n, until) in self._passing.items() if until > now}
+            self._learned.purge(now)
             if len(self._values) != before:
                 self._lasting = None
             self._changed()
@@ -149,7 +140,9 @@ class SecretRegistry:
     def _changed(self) -> None:
         self._redaction = None
         self.version += 1
-        ends = [until for _, until in (*self._values.values(), *self._passing.values()) if until is not None]
+        ends = [until for _, until in self._values.values() if until is not None]
+        if (end := self._learned.expiry) is not None:
+            ends.append(end)
         self._expiry = min(ends, default=None)
 
 
@@ -196,9 +189,12 @@ class SecretValue(Handle):
 
     @classmethod
     def from_text(cls, text: str, sandbox: Sandbox | None) -> Self:
-        """Seal a value of any form. Raises ``InvalidArguments`` when it is empty."""
+        """Seal a value of any form, and have it redacted from now on. Raises ``InvalidArguments`` when it is empty."""
         if not text:
             raise InvalidArguments("a secret must not be empty")
+        learn = None if sandbox is None else sandbox.learn
+        if learn is not None and MIN_LENGTH <= len(text.strip()) <= MAX_LENGTH:
+            learn(text)
         return cls(text, sandbox)
 
     def reveal(self) -> str:

@@ -1,4 +1,4 @@
-"""Text that leaves in chunks: cleaned and redacted as one text, with no more held back than may be half of something."""
+"""Text that leaves in chunks: cleaned and redacted as one text, no more held back than may be half of something."""
 
 from __future__ import annotations
 
@@ -43,6 +43,10 @@ class Streaming:
         self._text += clean(raw[:cut])
         return self._settled(_held_from)
 
+    def pause(self) -> str:
+        """Nothing may come for a while: return what is held, but for what may be the beginning of something known."""
+        return self._settled(lambda redaction, text: _held_from(redaction, text, whole_words=False))
+
     def flush(self) -> str:
         """The end of the text, or of what may be waited for: return all that is held."""
         self._text += clean(self._raw)
@@ -84,10 +88,10 @@ def _steady(raw: str) -> int:
     return end if len(raw) - end <= HELD else len(raw)
 
 
-def _held_from(redaction: Redaction, text: str) -> int:
+def _held_from(redaction: Redaction, text: str, *, whole_words: bool = True) -> int:
     """Up to where no secret can begin that is not whole yet."""
     end = len(text)
-    word = _WORD.search(text, max(0, end - 80))
+    word = _WORD.search(text, max(0, end - 80)) if whole_words else None
     held = word.start() if word is not None else end
     for search in redaction.searches:
         held = min(held, _begun(search, text), _unfinished(search, text))

@@ -19,7 +19,7 @@ SHORT_JSON = 192
 """Bytes up to which harmless JSON is remembered, and as many of them as of texts: at most about a megabyte."""
 _BINARY = {"data", "blob"}
 """Keys of content blocks that hold base64, which no hidden text can be in and which must not be altered."""
-_BINARY_KINDS = {"image", "audio"}
+_BINARY_KINDS = ("image", "audio")  # a tuple: whatever is asked for need not be hashable
 
 
 class Outgoing:

@@ -104,7 +104,7 @@ _TOKENS: Final = (
     _prefixed("stripe-key", "sk_live_ rk_live_ sk_test_ rk_test_ whsec_", r"[0-9A-Za-z]{10,}"),
     _prefixed("google-key", "AIza", r"[\w-]{35}"),
     Rule("google-oauth", ("ya29.", "GOCSPX-", "1//0"), r"(?:ya29\.[\w-]{20,}|GOCSPX-[\w-]{28}|1//0[\w-]{40,})"),
-    Rule("azure-key", ("AccountKey=", "SharedAccessKey="), r"\w{9,15}Key=([0-9A-Za-z+/]{43,86}={1,2})"),
+    Rule("azure-key", ("AccountKey=", "SharedAccessKey="), r"(?:Account|SharedAccess)Key=([0-9A-Za-z+/]{43,86}={1,2})"),
     Rule("azure-client-secret", ("Q~",), r"[\w~.-]{3}[0-9]Q~[\w~.-]{31,34}", boundary=False, lead=4),
     Rule("azure-sas", ("sig=",), r"sig=([0-9A-Za-z%+/]{40,}(?:%3[Dd]|=))"),
     Rule("azure-devops-token", ("AZDO",), r"[0-9A-Za-z]{76}AZDO[0-9A-Za-z]{4}", lead=76),

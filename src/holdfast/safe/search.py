@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -103,7 +103,7 @@ class Search:
             if len(raw) - at >= _SIGN and raw[at : at + _SIGN] not in signs:
                 continue
             begun = raw[at:]
-            place = bisect_left(words, begun)
+            place = bisect_right(words, begun)  # a whole one has not only begun
             if place < len(words) and words[place].startswith(begun):
                 return len(begun)
         return None
@@ -124,8 +124,7 @@ class Search:
                         yield base + start, base + end, meaning
 
     def _wrapped(self, raw: bytes) -> Iterator[Hit]:
-        joined, cuts = unwrapped(raw)
-        if cuts:
+        for joined, cuts in unwrapped(raw):
             found = [hit for hit in self._exact(joined, joined.lower()) if isinstance(hit[2], str)]
             yield from restored(found, cuts)
 

@@ -18,6 +18,7 @@ _CONTEXT: Final = 100  # characters before a match that a rule may look at
 _WORD: Final = re.compile(r"[\w~.+/=%&:@-]{1,80}\Z")
 _UNASSIGNED: Final = re.compile(r"(?:[:=>\"'\\]|bearer|basic|token)\s*\Z", re.IGNORECASE)
 _WRAPPED_LEAST: Final = 4  # bytes of a value before a line's end; fewer stand at the end of any line
+_PAUSED_LEAST: Final = 3  # bytes that keep waiting in a pause; fewer end nearly every word
 _LINE_END: Final = re.compile(r"\n[ \t]*\Z")
 _LINE_BREAK: Final = re.compile(r"\n[ \t]*")
 
@@ -94,7 +95,7 @@ def _held_from(redaction: Redaction, text: str, *, whole_words: bool = True) -> 
     word = _WORD.search(text, max(0, end - 80)) if whole_words else None
     held = word.start() if word is not None else end
     for search in redaction.searches:
-        held = min(held, _begun(search, text), _unfinished(search, text))
+        held = min(held, _begun(search, text, 1 if whole_words else _PAUSED_LEAST), _unfinished(search, text))
     return max(_steady_before(text, held), end - HELD)
 
 
@@ -105,10 +106,10 @@ def _steady_before(text: str, end: int) -> int:
     return end
 
 
-def _begun(search: Search, text: str) -> int:
+def _begun(search: Search, text: str, least: int) -> int:
     """Where the earliest form or keyword begins of which the end of ``text`` may be the beginning."""
     tail = INVISIBLE.sub("", text[-HELD:])
-    places = [search.begun(_folded(tail), 1)]
+    places = [search.begun(_folded(tail), least)]
     if _LINE_END.search(tail) is not None:
         places.append(search.begun(_folded(_LINE_BREAK.sub("", tail)), _WRAPPED_LEAST))
     return min((_place(text, count) for count in places if count), default=len(text))

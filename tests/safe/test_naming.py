@@ -92,13 +92,17 @@ def test_a_list_without_such_a_secret_is_the_same_object() -> None:
 
 KNOWN = SecretRegistry()
 KNOWN.add("canary-0123456789", "own")
-PARTS = st.sampled_from(["can", "ary-01234", "56789", "canary-", "0123456789", "x", "", "canary-0123456789", "q7Rt2mXw9Z"])
+PARTS = st.sampled_from(
+    ["can", "ary-01234", "56789", "canary-", "0123456789", "x", "", "canary-0123456789", "q7Rt2mXw9Z"]
+)
 NAMES = st.sampled_from(["password", "token", "a", "Api-Key", "cookie", "type", "text", "next_token"])
 TREES: Any = st.recursive(
     PARTS | st.none() | st.integers(),
-    lambda inner: st.lists(inner, max_size=5)
-    | st.dictionaries(NAMES, inner, max_size=4)
-    | st.lists(PARTS.map(lambda text: {"type": "text", "text": text}), max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=5)
+        | st.dictionaries(NAMES, inner, max_size=4)
+        | st.lists(PARTS.map(lambda text: {"type": "text", "text": text}), max_size=4)
+    ),
     max_leaves=14,
 )
 

@@ -145,6 +145,13 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(out._harmless) <= 10
 
 
+def test_invisible_characters_are_taken_from_bytes_as_from_text() -> None:
+    every = "a".join(map(chr, (*range(0xD800), *range(0xE000, 0x110000))))
+    assert text.visible(every.encode()) == text.INVISIBLE.sub("", every).encode()
+    raw = "a\u200b\u200cb\ufe0f\U000e0041\U000e0100c".encode()
+    assert text.visible(raw) == b"abc"
+
+
 def test_every_invisible_character_is_one_that_cleaning_looks_at() -> None:
     known, high = suspects(), re.compile(_SUSPECT_HIGH)
     for code in (*range(0x80, 0xD800), *range(0xE000, 0x110000)):

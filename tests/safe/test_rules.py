@@ -110,7 +110,9 @@ TABLE = [(rule, secret, "{}") for rule, secret in PREFIXED] + PLACED
 
 
 @pytest.mark.parametrize("rule, secret, place", TABLE, ids=[f"{row[0]}-{at}" for at, row in enumerate(TABLE)])
-def test_each_form_is_found_by_its_rule_and_a_damaged_one_is_not_taken_for_it(rule: str, secret: str, place: str) -> None:
+def test_each_form_is_found_by_its_rule_and_a_damaged_one_is_not_taken_for_it(
+    rule: str, secret: str, place: str
+) -> None:
     registry = SecretRegistry()
     redacted = registry.redact(f"before {place.format(secret)} after")
     assert rule in redacted.hits

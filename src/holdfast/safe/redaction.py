@@ -13,7 +13,7 @@ from typing import Final
 from holdfast.safe import patterns
 from holdfast.safe.patterns import Rule
 from holdfast.safe.search import Hit, Search, restored
-from holdfast.safe.text import INVISIBLE
+from holdfast.safe.text import INVISIBLE, visible
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _MARKER: Final = re.compile(r"\[redacted:([\w.:-]{1,64})\]", re.ASCII)
@@ -54,9 +54,10 @@ class Redaction:
         """Where secrets stand, ascending and apart; overlapping ones are one, named after the first."""
         plain = text.isascii()
         raw = text.encode("utf-8", "replace")
-        if plain and not self.personal and all(search.silent(raw) for search in self.searches):
+        shown = raw if plain else visible(raw)
+        if not self.personal and all(search.silent(shown) for search in self.searches):
             return []
-        cuts = () if plain else tuple(match.span() for match in INVISIBLE.finditer(text))
+        cuts = () if shown == raw else tuple(match.span() for match in INVISIBLE.finditer(text))
         seen = INVISIBLE.sub("", text) if cuts else text
         found = list(self._found(seen, seen.encode("utf-8", "replace") if cuts else raw))
         if cuts:

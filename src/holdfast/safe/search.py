@@ -88,7 +88,7 @@ class Search:
 
     def silent(self, raw: bytes) -> bool:
         """Whether no form and no keyword stands in ``raw``: then no value and no pattern can."""
-        if len(raw) > _PIECE or self._main[0].find_matches_as_indexes(raw.lower()):
+        if _found(self._main[0], self.longest, raw.lower()):
             return False
         return not (self._forms and is_wrapped(raw) and self.may_be_split(raw))
 

@@ -18,9 +18,9 @@ VALUES = 20
 """Secrets that are registered meanwhile, as many as a server with a few tokens and keys has."""
 TEXTS = {
     "prose": "The quick brown fox jumps over the lazy dog, and nobody minds; see chapter 4 for the reasons.\n",
-    "persian": "می\u200cخواهم کتاب\u200cها را بخوانم؛ سال ۱۴۰۳ در تهران بود و هوا خوب بود.\n",
-    "chinese": "今天天气很好，我们去公园散步，然后回家看书。\n",
-    "emoji": "well done \U0001f468\u200d\U0001f469\u200d\U0001f467 and \U0001f44d\U0001f3fd, see you \U0001f1e9\U0001f1ea\n",
+    "persian": "می\u200cخواهم کتاب\u200cها را بخوانم؛ سال ۱۴۰۳ در تهران بود و هوا خوب بود.\n",  # noqa: RUF001 - real text
+    "chinese": "今天天气很好，我们去公园散步，然后回家看书。\n",  # noqa: RUF001 - real text
+    "emoji": "well done \U0001f468\u200d\U0001f469\u200d\U0001f467 and \U0001f44d\U0001f3fd \U0001f1e9\U0001f1ea\n",
 }
 
 

@@ -21,7 +21,8 @@ KINDS = (".py", ".pyi", ".txt", ".md", ".rst", ".toml", "METADATA")
 
 EXAMPLES = re.compile(
     r"anonymous@|geheim\$parole|yh\^%#rest-of-my-password|(?:pass|python|blah|wile|test123|badpass|somepass|doesnotexist"
-    r"|testPass|blerg|Admin|Pass|thing|secret).{0,12}|a(?:%20| )secret.{0,4}|\w+_ROCKET\w*|ROCKET_\w+|secret_key_123|-----BEGIN.{0,200}",
+    r"|testPass|blerg|Admin|Pass|thing|secret).{0,12}|a(?:%20| )secret.{0,4}"
+    r"|\w+_ROCKET\w*|ROCKET_\w+|secret_key_123|-----BEGIN.{0,200}",
     re.DOTALL,
 )
 """Passwords, cookies and keys that documentation and tests show: true positives, each of them."""

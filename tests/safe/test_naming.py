@@ -134,7 +134,8 @@ BOTH = _both()
 @given(
     st.lists(
         st.sampled_from(["canary-0123456789", "redacted:own", "[redacted:", "own]", "password=", "4111 1111 1111 1111",
-                         "ghp_" + "a1" * 18, " ", "\n", "\u200b", "a@b.example", "token: ", "https://u:p4@h", "+49 30 1234567"])
+                         "ghp_" + "a1" * 18, " ", "\n", "\u200b", "a@b.example", "token: ", "https://u:p4@h",
+                         "+49 30 1234567"])
         | st.text(max_size=4),
         max_size=8,
     ).map("".join)

@@ -131,7 +131,7 @@ PERSONAL: Final = (
     Rule("uk-nino", (), r"\b[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D]\b",
          accept=_if(_nino)),
     Rule("de-steuer-id", (), r"\b[1-9][0-9](?: ?[0-9]{3}){3}\b", accept=_if(_steuer_id)),
-    Rule("fr-nir", (), r"\b[12] ?[0-9]{2} ?(?:0[1-9]|1[0-2]|[2-9][0-9]) ?(?:[0-9]{2}|2[AB])(?: ?[0-9]{3}){2} ?[0-9]{2}\b",
+    Rule("fr-nir", (), r"\b[12] ?[0-9]{2} ?(?:0[1-9]|1[0-2]|[2-9]\d) ?(?:[0-9]{2}|2[AB])(?: ?[0-9]{3}){2} ?[0-9]{2}\b",
          accept=_if(_nir)),
     Rule("es-dni", (), r"\b(?:[0-9]|[XYZ]-?)[0-9]{7}-?[A-HJ-NP-TV-Z]\b", accept=_if(_dni)),
     Rule("it-codice-fiscale", (), r"\b[A-Za-z]{6}[0-9]{2}[A-Za-z][0-9]{2}[A-Za-z][0-9]{3}[A-Za-z]\b",

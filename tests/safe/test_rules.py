@@ -98,7 +98,8 @@ PLACED = [
     ("password", "letmein", "DB_PASSWORD={}"),
     ("password", "letmein", "/login?user=x&password={}&y"),
     ("authorization", "TWljaGFlbDpQYXNz", "Authorization: Basic {}"),
-    ("private-key", "AAAAB3NzaC1yc2E", "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\n{}\n---- END SSH2 ENCRYPTED PRIVATE KEY ----"),
+    ("private-key", "AAAAB3NzaC1yc2E", "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\n"
+     "{}\n---- END SSH2 ENCRYPTED PRIVATE KEY ----"),
     ("private-key", "AAAAB3NzaC1yc2E", "PuTTY-User-Key-File-3: ssh-rsa\nPrivate-Lines: 1\n{}\nPrivate-MAC: 00\nend"),
 ]  # fmt: skip
 BESIDE = {

@@ -192,7 +192,7 @@ class Live:
             log=plant.log,
             state=self.states.get(self.homes.get(operation), self.states.get(None)),
             publisher=self._publisher,
-            secret=partial(plant.secrets.add, expires_in=LEARNED),
+            secret=partial(plant.secrets.learn, lasts=LEARNED),
             clean=plant.outgoing.tree,
             sandbox=plant.parts.sandbox,
         )

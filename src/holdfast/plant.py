@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -17,6 +18,7 @@ from holdfast.core.clock import Clock, SystemClock
 from holdfast.core.events import Events
 from holdfast.core.layers import Loaded
 from holdfast.core.reach import build_sandbox
+from holdfast.core.secretsettings import secret_settings
 from holdfast.errors import AuditUnavailable, ConfigurationError
 from holdfast.guards.parts import Parts
 from holdfast.isolation.threads import ThreadPool
@@ -24,6 +26,7 @@ from holdfast.observe.audit import AuditLog
 from holdfast.observe.health import Health, audit, confinement, loop_lag, memory
 from holdfast.observe.logs import FileSink, LogPipe, StderrSink, build_logger, capture_stdlib
 from holdfast.observe.metrics import Metrics
+from holdfast.observe.standard import clean_standard
 from holdfast.resilience.bulkhead import Bulkhead
 from holdfast.resilience.deadline import Orphans
 from holdfast.resilience.retry import RetryBudget
@@ -66,12 +69,14 @@ class Plant:
         self.health = Health(clock=self.clock)
         require_redaction()  # refused now if it is missing: not while the first answer leaves
         self.secrets = SecretRegistry(personal=settings.secrets.personal_data)
+        self._too_short: list[str] = []
         self._register_secrets()
         self.outgoing = Outgoing(self.secrets, on_redaction=self.metrics.redacted)
         self.pipe = LogPipe(FileSink(settings.log.file) if settings.log.file else StderrSink(), clock=self.clock)
         self.log = build_logger(
-            self.pipe, level=settings.log.level, format=settings.log.format, redact=self.outgoing.text, clock=self.clock
-        )
+            self.pipe, level=settings.log.level, format=settings.log.format, redact=self.outgoing.text,
+            pair=self.outgoing.pair, clock=self.clock,
+        )  # fmt: skip
         self.heartbeat: Heartbeat | None = None
         self._processes: ProcessPool | None = None
         self._undo: list[Callable[[], None]] = []
@@ -83,15 +88,12 @@ class Plant:
         self._watch()
 
     def _register_secrets(self) -> None:
-        settings = self.loaded.settings
-        if settings.auth.tokens is not None:
-            from holdfast.access.tokens import token_values
-
-            for number, token in enumerate(token_values(settings.auth.tokens.get_secret_value()), 1):
-                if len(token) >= MIN_LENGTH:
-                    self.secrets.add(token, f"auth-token-{number}")
-        for number, key in enumerate(settings.secrets.keys, 1):
-            self.secrets.add(key.get_secret_value(), f"secrets-key-{number}")
+        """Every secret of the settings, in the clear by now: what was sealed has been opened, files have been read."""
+        for key, value in secret_settings(self.loaded.settings):
+            if len(value.strip()) < MIN_LENGTH:
+                self._too_short.append(key)
+            else:
+                self.secrets.add(value, key if value not in key else "a-setting")
 
     def _build_parts(self) -> Parts:
         settings = self.loaded.settings
@@ -100,7 +102,7 @@ class Plant:
             settings=settings,
             clock=self.clock,
             random=Random(),  # noqa: S311 # nosec B311 - jitter, not a secret
-            sandbox=build_sandbox(self.loaded),
+            sandbox=replace(build_sandbox(self.loaded), learn=self.secrets.learn),
             outgoing=self.outgoing,
             events=Events(),
             metrics=self.metrics,
@@ -240,13 +242,18 @@ class Plant:
         loop = self._loop = asyncio.get_running_loop()
         executor = ThreadPoolExecutor(IO_THREADS, thread_name_prefix="holdfast-io")
         loop.set_default_executor(executor)
-        self._undo += [capture_stdlib(self.pipe, self.loaded.settings.log.level), install_tracking(loop)]
+        self._undo += [
+            capture_stdlib(self.pipe, self.loaded.settings.log.level),
+            install_tracking(loop),
+            clean_standard(self.outgoing),
+        ]
         stack.push_async_callback(self._stop, executor)
         if (root := self.parts.sandbox.workspace) is not None:
             loop.run_in_executor(None, root.sweep_sync)
         for finding in self.parts.audit.findings if self.parts.audit is not None else ():
             self.log.warning("audit", finding=finding)
-        for line in (*self.loaded.weakened(), *self._weak_tokens()):
+        short = [f"{key}: shorter than {MIN_LENGTH} characters, so it cannot be redacted" for key in self._too_short]
+        for line in (*self.loaded.weakened(), *self._weak_tokens(), *short):
             self.log.warning("weakened", setting=line)
 
     def _weak_tokens(self) -> list[str]:

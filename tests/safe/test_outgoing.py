@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic_core import from_json, to_json
 
-from holdfast.safe import outgoing
+from holdfast.safe import outgoing, text
 from holdfast.safe.encodings import forms
 from holdfast.safe.outgoing import Outgoing
-from holdfast.safe.redaction import _INVISIBLE, _PIECE
+from holdfast.safe.search import _PIECE
 from holdfast.safe.secrets import SecretRegistry
 from holdfast.safe.text import _SUSPECT_HIGH, clean, suspects
 
@@ -118,8 +118,10 @@ def test_personal_data_is_looked_for_in_each_string() -> None:
     assert not Outgoing(registry(personal=True)).quiet(b'"nothing of the kind"')
 
 
-def test_a_secret_that_is_no_unicode_makes_nothing_quiet() -> None:
-    assert not Outgoing(registry("\ud800canary-of-old\udfff")).quiet(b'{"a":1}')
+def test_a_secret_that_is_no_unicode_is_found_as_it_leaves() -> None:
+    out = Outgoing(registry("\ud800canary-of-old\udfff"))
+    assert out.tree({"a": "x \ud800canary-of-old\udfff y"}) == {"a": "x [redacted:own-0] y"}
+    assert not out.quiet(to_json({"a": "\ufffdcanary-of-old\ufffd"}))
 
 
 def test_what_was_quiet_is_looked_at_again_when_there_is_another_secret() -> None:
@@ -143,9 +145,16 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(out._harmless) <= 10
 
 
+def test_invisible_characters_are_taken_from_bytes_as_from_text() -> None:
+    every = "a".join(map(chr, (*range(0xD800), *range(0xE000, 0x110000))))
+    assert text.visible(every.encode()) == text.INVISIBLE.sub("", every).encode()
+    raw = "a\u200b\u200cb\ufe0f\U000e0041\U000e0100c".encode()
+    assert text.visible(raw) == b"abc"
+
+
 def test_every_invisible_character_is_one_that_cleaning_looks_at() -> None:
     known, high = suspects(), re.compile(_SUSPECT_HIGH)
     for code in (*range(0x80, 0xD800), *range(0xE000, 0x110000)):
         char = chr(code)
-        if _INVISIBLE.match(char) or clean(char) != char:
+        if text.INVISIBLE.match(char) or clean(char) != char:
             assert char in known if code < 0x10000 else high.match(char)

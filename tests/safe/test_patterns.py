@@ -10,6 +10,8 @@ import pytest
 
 from holdfast.errors import ConfigurationError
 from holdfast.safe import patterns
+from holdfast.safe.personal import PERSONAL
+from holdfast.safe.rules import RULES
 from holdfast.safe.secrets import SecretRegistry
 
 RANDOM = random.Random(7)
@@ -181,7 +183,7 @@ def test_numbers_that_only_look_personal_are_kept(text: str) -> None:
 def test_every_rule_compiles_and_a_missing_library_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     patterns.require()
     patterns._compiled.cache_clear()
-    for rule in (*patterns.RULES, *patterns.PERSONAL, patterns._KEY_MATERIAL):
+    for rule in (*RULES, *PERSONAL, patterns._KEY_MATERIAL):
         patterns._compiled(rule)
     monkeypatch.setitem(sys.modules, "re2", None)
     with pytest.raises(ConfigurationError, match="re2"):

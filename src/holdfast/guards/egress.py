@@ -19,7 +19,7 @@ LARGE = 4_096
 """Characters from which it pays to find out that a text is the JSON of the structure beside it."""
 _TWICE = ["content", "structuredContent"]
 _AROUND = to_json({"content": [{"type": "text", "text": ""}], "structuredContent": {"result": None}})
-_BINARY = {"image", "audio", "resource"}
+_BINARY = ("image", "audio", "resource")
 
 
 class Egress:

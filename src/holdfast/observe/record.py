@@ -15,6 +15,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from holdfast.observe.stamps import Stamps
+from holdfast.safe.naming import kind
 
 MAX_FIELD = 8 * 1024
 """Characters of one string as written."""
@@ -160,12 +161,14 @@ class Renderer:
 
     redact: Callable[[str], str]
     format: Literal["json", "console"] = "json"
+    pair: Callable[[str, str], str] | None = None
+    """As ``redact``, for a text that stands under a name, which may say that it is a secret."""
     stamps: Stamps = field(default_factory=Stamps, compare=False)
 
     def __call__(self, record: dict[Any, Any]) -> bytes:
         """Return the line, newline included. ``record`` holds ``time`` (epoch seconds), ``level`` and ``event``."""
         stamp = self.stamps.millis(record.pop("time"))
-        clean = record if self._harmless(record) else {self._key(key): self.clean(item) for key, item in record.items()}
+        clean = record if self._harmless(record) else self._fields(record)
         line = {"time": stamp, "level": clean.pop("level", "info"), "event": clean.pop("event", ""), **clean}
         text = _console(line) if self.format == "console" else json.dumps(line, ensure_ascii=False, allow_nan=False)
         return (text + "\n").encode("utf-8", "replace")
@@ -190,7 +193,7 @@ class Renderer:
                 texts.append(value)
             elif value is not None and type(value) not in (int, float, bool):
                 return False
-            texts.append(key if type(key) is str else "\0")
+            texts.append(key if type(key) is str and (value is None or kind(key) is None) else "\0")
         whole = "\n".join(texts)
         return len(whole) <= MAX_FIELD and self.nothing_in(whole)
 
@@ -201,12 +204,26 @@ class Renderer:
         if isinstance(value, Cut):
             return self._text(value.text, shortened=True)
         if isinstance(value, dict):
-            return {self._key(key): self.clean(item) for key, item in value.items()}
+            return self._fields(value)
         if isinstance(value, list):
             return [self.clean(item) for item in value]
         if isinstance(value, Failure):
             return {name: self._long(text) for name, text in value.parts().items()}
         return value
+
+    def _fields(self, fields: dict[Any, Any]) -> dict[str, Any]:
+        return {name: self._named(name, item) for name, item in ((self._key(key), fields[key]) for key in fields)}
+
+    def _named(self, name: str, value: Any) -> Any:
+        """A text under a name that says it is a secret; or whatever else it is."""
+        if self.pair is not None and isinstance(value, str) and kind(name) is not None:
+            try:
+                shown = self.pair(name, value)
+            except Exception:  # fail closed, as below
+                return "[not shown: redaction failed]"
+            if shown.startswith("[redacted:"):
+                return shown
+        return self.clean(value)
 
     def _long(self, text: str) -> str:
         keep = MAX_FIELD + MARGIN

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
+from holdfast.safe.naming import CREDENTIAL, holds_secret, kind
+from holdfast.safe.redaction import Redaction
 from holdfast.safe.secrets import MIN_LENGTH, SecretRegistry
 from holdfast.safe.text import clean
 
@@ -17,7 +19,7 @@ SHORT_JSON = 192
 """Bytes up to which harmless JSON is remembered, and as many of them as of texts: at most about a megabyte."""
 _BINARY = {"data", "blob"}
 """Keys of content blocks that hold base64, which no hidden text can be in and which must not be altered."""
-_BINARY_KINDS = {"image", "audio"}
+_BINARY_KINDS = ("image", "audio")  # a tuple: whatever is asked for need not be hashable
 
 
 class Outgoing:
@@ -69,19 +71,40 @@ class Outgoing:
 
     def _filtered(self, text: str) -> str:
         redacted = self._secrets.redact(clean(text))
-        if redacted.hits and self._told is not None:
-            for rule in redacted.hits:
-                self._told(rule)
+        self.tell(redacted.hits)
         return redacted.text
 
+    @property
+    def redaction(self) -> Redaction:
+        """What is looked for at this moment."""
+        return self._secrets.current()
+
+    def tell(self, rules: Iterable[str]) -> None:
+        """Count a redaction by each of these rules."""
+        if self._told is not None:
+            for rule in rules:
+                self._told(rule)
+
+    def pair(self, name: str, text: str) -> str:
+        """``text`` as it may leave under this ``name``: gone where the name says that it is a secret."""
+        if kind(name) is None or not holds_secret(name, clean(text)):
+            return self.text(text)
+        self.tell((CREDENTIAL,))
+        return f"[redacted:{CREDENTIAL}]"
+
     def tree(self, value: T) -> T:
-        """A JSON value as it may leave; the same object when nothing in it was altered."""
+        """A JSON value as it may leave; the same object when nothing in it was altered.
+
+        A secret is found in each text, across the texts of one list, and by its name where it is a mapping's value.
+        """
         if isinstance(value, str):
             return self.text(value)  # type: ignore[return-value]  # T is str here
         if isinstance(value, Mapping):
             return self._mapping(value)  # type: ignore[return-value]  # T is a mapping here
         if isinstance(value, list | tuple):
             items = [self.tree(item) for item in value]
+            if len(items) > 1:
+                items = self._joined(items)
             same = all(new is old for new, old in zip(items, value, strict=True))
             return value if same else items  # type: ignore[return-value]  # T is a sequence here
         return value
@@ -92,7 +115,55 @@ class Outgoing:
         altered = False
         for key, item in value.items():
             new_key = self.text(key) if isinstance(key, str) else key
-            new = item if binary and key in _BINARY else self.tree(item)
+            if binary and key in _BINARY:
+                new = item
+            elif isinstance(item, str) and isinstance(new_key, str):
+                new = self.pair(new_key, item)
+            else:
+                new = self.tree(item)
             altered = altered or new is not item or new_key is not key
             cleaned[new_key] = new
         return cleaned if altered else value
+
+    def _joined(self, items: list[Any]) -> list[Any]:
+        """``items`` without secrets that lie across adjacent texts, or across adjacent blocks of text."""
+        texts = [_shown(item) for item in items]
+        held = [at for at, text in enumerate(texts) if text]
+        if len(held) < 2:
+            return items
+        spans = self.redaction.straddling([texts[at] for at in held])
+        if not spans:
+            return items
+        self.tell({name for _, _, name in spans})
+        made = list(items)
+        for at, text in zip(held, _without([texts[at] for at in held], spans), strict=True):
+            if text != texts[at]:
+                made[at] = text if isinstance(items[at], str) else {**items[at], "text": text}
+        return made
+
+
+def _shown(item: object) -> str:
+    """The text of a text or of a block of text; empty for everything else."""
+    if isinstance(item, str):
+        return item
+    if isinstance(item, Mapping) and item.get("type") == "text":
+        text = item.get("text")
+        return text if isinstance(text, str) else ""
+    return ""
+
+
+def _without(texts: list[str], spans: list[tuple[int, int, str]]) -> Iterator[str]:
+    """Each text without its part of the ``spans`` (places in all of them joined); a mark stands where one begins."""
+    begin = at = 0
+    for text in texts:
+        end, pieces, done = begin + len(text), [], begin
+        while at < len(spans) and spans[at][0] < end:
+            first, last, name = spans[at]
+            if first >= begin:
+                pieces += [text[done - begin : first - begin], f"[redacted:{name}]"]
+            done = min(last, end)
+            if last > end:
+                break
+            at += 1
+        yield "".join([*pieces, text[done - begin :]])
+        begin = end

@@ -5,27 +5,21 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Final
+from itertools import pairwise
+from typing import Final
 
-from pydantic_core import to_json
-
-from holdfast.errors import ConfigurationError
 from holdfast.safe import patterns
-from holdfast.safe.encodings import forms
-from holdfast.safe.patterns import RULES, Rule
-from holdfast.safe.text import suspect_high, suspects
+from holdfast.safe.patterns import Rule
+from holdfast.safe.search import Hit, Search, restored
+from holdfast.safe.text import INVISIBLE, visible
 
-_PIECE: Final = 1 << 18  # characters searched at once, so that a flood of matches stays small in memory
-_DFA_UP_TO: Final = 100_000  # characters of patterns; beyond it a DFA would take tens of megabytes
-
-_INVISIBLE: Final = re.compile(
-    "[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff"
-    "\uffa0\U000e0000-\U000e0fff]+"
-)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_MARKER: Final = re.compile(r"\[redacted:([\w.:-]{1,64})\]", re.ASCII)
+_ROUNDS: Final = 8  # what was taken out can bring a rule's match together beside it; two rounds, as a rule
+
+Span = tuple[int, int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,139 +30,119 @@ class Redacted:
     hits: tuple[str, ...]
 
 
-_ESCAPES: Final = (b"\\u", b"\\b", b"\\f", b"\\r", b"\x7f")
-"""How JSON writes the control characters that do not leave; also found behind an escaped backslash, to no harm."""
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """All that is looked for: values and rules by their words, and ``personal`` rules over the whole text."""
 
+    searches: tuple[Search, ...]
+    personal: tuple[Rule, ...] = ()
 
-@dataclass(frozen=True)
-class Search:
-    """What is looked for at one moment: forms and keywords, what each of them means, and automata over all of them.
+    def redact(self, text: str) -> Redacted:
+        """``text`` with every secret replaced by ``[redacted:<rule>]``. Linear in its length, and idempotent."""
+        if not text.isascii():
+            text = _SURROGATE.sub("\ufffd", text)
+        hits: set[str] = set()
+        for _ in range(_ROUNDS):
+            found = self.spans(text)
+            if not found:
+                break
+            text = replaced(text, found)
+            hits.update(name for _, _, name in found)
+        return Redacted(text, tuple(sorted(hits)))
 
-    Each automaton is built at its first use: 30 ms for 20 values, about a second for 1,000 (measured).
-    """
+    def spans(self, text: str) -> list[Span]:
+        """Where secrets stand, ascending and apart; overlapping ones are one, named after the first."""
+        plain = text.isascii()
+        raw = text.encode("utf-8", "replace")
+        shown = raw if plain else visible(raw)
+        if not self.personal and all(search.silent(shown) for search in self.searches):
+            return []
+        cuts = () if shown == raw else tuple(match.span() for match in INVISIBLE.finditer(text))
+        seen = INVISIBLE.sub("", text) if cuts else text
+        found = list(self._found(seen, seen.encode("utf-8", "replace") if cuts else raw))
+        if cuts:
+            found = [(first, last, name) for first, last, name in restored(found, cuts) if isinstance(name, str)]
+        return _apart(self._unmarked(text, found)) if found else []
 
-    words: tuple[str, ...]
-    meaning: tuple[str | Rule, ...]
-
-    @cached_property
-    def longest(self) -> int:
-        return max(map(len, self.words))
-
-    @cached_property
-    def automaton(self) -> Any:
-        library = _library()
-        return library.AhoCorasick(self.words, store_patterns=False, implementation=self._kind(library))
-
-    @cached_property
-    def sentinel(self) -> tuple[Any, int]:
-        """An automaton over JSON, and the bytes of its longest word. It knows each word as it is and as JSON writes
-        it, and whatever ``clean`` may take out: where it finds nothing, nothing is to be altered in any string."""
-        library = _library()
-        words = {*_ESCAPES, *map(str.encode, suspects())}
-        for word in self.words:
-            raw = word.encode("utf-8", "replace")
-            words |= {raw, to_json(raw.decode())[1:-1]}
-        if _SURROGATE.search("".join(self.words)):
-            words.add(b'"')  # how such a word is searched for is the library's affair: so no JSON is quiet
-        return library.BytesAhoCorasick(sorted(words), implementation=self._kind(library)), max(map(len, words))
-
-    def _kind(self, library: Any) -> Any:
-        return library.Implementation.DFA if sum(map(len, self.words)) <= _DFA_UP_TO else None
+    def straddling(self, texts: Sequence[str]) -> list[Span]:
+        """Values that stand across the borders of adjacent ``texts``, as places in all of them joined."""
+        joined = "".join(texts)
+        raw = joined.encode("utf-8", "replace")
+        if not any(search.may_be_split(raw) for search in self.searches):
+            return []
+        borders, at = set(), 0
+        for text in texts:
+            at += len(text)
+            borders.add(at)
+        edges = sorted(borders)
+        return [span for span in self.spans(joined) if _crosses(span, edges) and self._is_value(span[2])]
 
     def quiet(self, raw: bytes) -> bool:
-        """Whether no string in this JSON, as ``pydantic_core.to_json`` writes it, may have to be altered."""
-        automaton, longest = self.sentinel
-        if len(raw) <= _PIECE:
-            if automaton.find_matches_as_indexes(raw):
-                return False
-        else:
-            view = memoryview(raw)
-            for base in range(0, len(raw), _PIECE):
-                if automaton.find_matches_as_indexes(view[base : base + _PIECE + longest - 1]):
-                    return False
-        return raw.isascii() or not suspect_high(raw)
+        """Whether no string in this JSON (of ``pydantic_core.to_json``) may have to be altered."""
+        return not self.personal and all(search.quiet(raw) for search in self.searches)
 
-    def silent(self, text: str) -> bool:
-        """Whether no form and no keyword stands in ``text``: then no value and no pattern can."""
-        return len(text) <= _PIECE and not self.automaton.find_matches_as_indexes(text)
+    def _is_value(self, name: str) -> bool:
+        return any(name in search.values for search in self.searches)
 
-    def hits(self, text: str) -> Iterator[tuple[str | Rule, int, int]]:
-        for base in range(0, len(text), _PIECE):
-            piece = text if len(text) <= _PIECE else text[base : base + _PIECE + self.longest - 1]
-            for index, start, end in self.automaton.find_matches_as_indexes(piece, overlapping=True):
-                yield self.meaning[index], base + start, base + end
+    def _found(self, text: str, raw: bytes) -> Iterator[Span]:
+        starts: defaultdict[Rule, list[int]] = defaultdict(list)
+        hits = [hit for search in self.searches for hit in search.hits(raw)]
+        for first, last, meaning in hits if len(raw) == len(text) else in_characters(raw, hits):
+            if isinstance(meaning, str):
+                yield first, last, meaning
+            else:
+                starts[meaning].append(first)
+        for rule, places in starts.items():
+            yield from ((first, last, rule.name) for first, last in patterns.found(rule, text, places))
+        for rule in self.personal:
+            if not rule.keywords or rule.keywords[0] in text:
+                yield from ((first, last, rule.name) for first, last in patterns.found_in(rule, text))
 
+    def _unmarked(self, text: str, found: list[Span]) -> list[Span]:
+        """Without what stands inside of an earlier redaction: a value may be a part of the mark itself."""
+        if "[redacted:" not in text:
+            return found
+        marks = [match for match in _MARKER.finditer(text) if self._is_name(match[1])]
+        if not marks:
+            return found
+        begins = [mark.start() for mark in marks]
+        return [
+            span for span in found
+            if not (at := bisect_right(begins, span[0])) or span[1] > marks[at - 1].end()
+        ]  # fmt: skip
 
-def build(values: Iterable[tuple[str, str]]) -> Search:
-    """Prepare the search for ``(value, name)`` pairs. Raises ``ConfigurationError`` when a library is missing."""
-    _library()
-    # A keyword comes before a value that happens to be spelled alike, so both keep their meaning.
-    pairs: list[tuple[str, str | Rule]] = [(word, rule) for rule in RULES for word in patterns.spellings(rule)]
-    for value, name in values:
-        pairs += [(_INVISIBLE.sub("", form) or form, name) for form in forms(value)]
-    return Search(tuple(word for word, _ in pairs), tuple(meaning for _, meaning in pairs))
-
-
-def _library() -> Any:
-    try:
-        import ahocorasick_rs
-    except ImportError:
-        raise ConfigurationError("redaction needs Aho-Corasick: install the package ahocorasick-rs") from None
-    return ahocorasick_rs
+    def _is_name(self, name: str) -> bool:
+        return any(name in search.names for search in self.searches) or any(rule.name == name for rule in self.personal)
 
 
-def redact(search: Search, personal: tuple[Rule, ...], text: str) -> Redacted:
-    """``text`` without what ``search`` and the ``personal`` rules find. Linear in its length."""
-    if not personal and text.isascii() and search.silent(text):
-        return Redacted(text, ())
-    if not text.isascii():
-        text = _SURROGATE.sub("\ufffd", text)
-    cuts = () if text.isascii() else tuple(match.span() for match in _INVISIBLE.finditer(text))
-    seen = _INVISIBLE.sub("", text) if cuts else text
-    spans = sorted(_spans(search, personal, seen))
-    if not spans:
-        return Redacted(text, ())
-    return _replaced(text, _original(spans, cuts) if cuts else spans)
+def _crosses(span: Span, edges: list[int]) -> bool:
+    at = bisect_right(edges, span[0])
+    return at < len(edges) and edges[at] < span[1]
 
 
-def _spans(search: Search, personal: tuple[Rule, ...], text: str) -> Iterator[tuple[int, int, str]]:
-    starts: defaultdict[Rule, set[int]] = defaultdict(set)
-    for meaning, start, end in search.hits(text):
-        if isinstance(meaning, str):
-            yield start, end, meaning
-        else:
-            starts[meaning].add(start)
-    for rule, places in starts.items():
-        yield from ((first, last, rule.name) for first, last in patterns.found(rule, text, places))
-    for rule in personal:
-        if not rule.keywords or rule.keywords[0] in text:
-            yield from ((first, last, rule.name) for first, last in patterns.found_in(rule, text))
+def in_characters(raw: bytes, hits: list[Hit]) -> list[Hit]:
+    """The same places, counted in characters."""
+    at = {0: 0}
+    for before, here in pairwise(sorted({0, *(edge for hit in hits for edge in hit[:2])})):
+        at[here] = at[before] + len(raw[before:here].decode("utf-8", "ignore"))
+    return [(at[first], at[last], meaning) for first, last, meaning in hits]
 
 
-def _original(spans: list[tuple[int, int, str]], cuts: tuple[tuple[int, int], ...]) -> list[tuple[int, int, str]]:
-    """The same spans in the text from which the ``cuts`` had been taken."""
-    at, shift, removed = [], [0], 0
-    for start, end in cuts:
-        at.append(start - removed)
-        removed += end - start
-        shift.append(removed)
-    return [
-        (first + shift[bisect_right(at, first)], last + shift[bisect_right(at, last - 1)], name)
-        for first, last, name in spans
-    ]
-
-
-def _replaced(text: str, spans: list[tuple[int, int, str]]) -> Redacted:
-    """Overlapping spans become one, named after the first; spans ascend."""
-    merged: list[tuple[int, int, str]] = []
-    for first, last, name in spans:
+def _apart(spans: Iterable[Span]) -> list[Span]:
+    merged: list[Span] = []
+    for first, last, name in sorted(spans):
         if merged and first < merged[-1][1]:
             start, end, kept = merged[-1]
             merged[-1] = (start, max(end, last), kept)
         else:
             merged.append((first, last, name))
+    return merged
+
+
+def replaced(text: str, spans: Iterable[Span]) -> str:
+    """``text`` with a mark in the place of each of the ``spans``, which ascend and do not overlap."""
     pieces, done = [], 0
-    for first, last, name in merged:
+    for first, last, name in spans:
         pieces += [text[done:first], f"[redacted:{name}]"]
         done = last
-    return Redacted("".join([*pieces, text[done:]]), tuple(sorted({name for _, _, name in merged})))
+    return "".join([*pieces, text[done:]])

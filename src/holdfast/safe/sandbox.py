@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from holdfast.safe.paths import Root
@@ -18,6 +19,11 @@ class Sandbox:
     workspace: Root | None = None
     urls: UrlPolicy | None = None
     database: Database | None = None
+    learn: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
+    """Told every secret that comes as an argument, so that it leaves nowhere; stays in the server's own process."""
+
+    def __reduce__(self) -> Any:
+        return (Sandbox, tuple(None if each.name == "learn" else getattr(self, each.name) for each in fields(self)))
 
     def close(self) -> None:
         """Let go of what is held open; a handle used afterwards is refused."""

@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from holdfast.errors import ConfigurationError, InvalidArguments
 from holdfast.safe import patterns
 from holdfast.safe.handle import Handle
-from holdfast.safe.patterns import PERSONAL
-from holdfast.safe.redaction import Redacted, Search, build, redact
+from holdfast.safe.learned import Learned
+from holdfast.safe.redaction import Redacted, Redaction
+from holdfast.safe.rules import RULES
+from holdfast.safe.search import Search, build, library
 
 if TYPE_CHECKING:
     from pydantic import GetJsonSchemaHandler
 
+    from holdfast.safe.patterns import Rule
     from holdfast.safe.sandbox import Sandbox
 
 __all__ = ["Redacted", "SecretRegistry", "SecretValue", "require"]
@@ -26,6 +29,8 @@ __all__ = ["Redacted", "SecretRegistry", "SecretValue", "require"]
 MAX_VALUES: Final = 1_000
 MIN_LENGTH: Final = 6
 MAX_LENGTH: Final = 64 << 10  # characters; a PEM bundle fits
+WHILE: Final = 600.0
+"""Seconds that a secret which came as an argument stays redacted: longer than any call and its retries."""
 
 _NAME: Final = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 
@@ -33,23 +38,25 @@ _NAME: Final = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 class SecretRegistry:
     """Knows this server's own secrets by value and others by their form; takes both out of text.
 
-    Values are found plain, reversed, hex, percent-encoded, JSON-escaped and in base64 at each offset, also when split
-    by invisible characters. ``personal=True`` adds e-mail addresses, card and account numbers and telephone numbers.
-    At most 1,000 values. Safe to use from several threads; cannot be pickled, so that it cannot travel.
+    Values are found in the forms that ``encodings`` lists, also when split by invisible characters or wrapped into
+    lines. ``personal=True`` adds personal data. At most 1,000 values, and 512 that calls have learned. Safe to use
+    from several threads; cannot be pickled, so that it cannot travel.
     """
 
     def __init__(self, *, personal: bool = False, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self._personal = PERSONAL if personal else ()
+        self._personal = _personal() if personal else ()
         self._values: dict[str, tuple[str, float | None]] = {}
+        self._learned = Learned()
         self._lock = threading.Lock()
-        self._search: Search | None = None
+        self._lasting: Search | None = None
+        self._redaction: Redaction | None = None
         self._expiry: float | None = None
         self.version = 0
         """Grows whenever the values change: what was found clean before may not be any more."""
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self._values) + len(self._learned)
 
     def __repr__(self) -> str:
         return f"<SecretRegistry of {len(self)}>"
@@ -63,61 +70,105 @@ class SecretRegistry:
         Raises ``ConfigurationError``: fewer than 6 or more than 65,536 characters, a name that is not plain or that
         holds the value, or more than 1,000 values.
         """
-        value = value.strip()
-        if not MIN_LENGTH <= len(value) <= MAX_LENGTH:
-            raise ConfigurationError(f"a secret must have {MIN_LENGTH} to {MAX_LENGTH} characters to be redacted")
-        if not _NAME.fullmatch(name) or value in name:
-            raise ConfigurationError("a secret's name is 1 to 64 letters, digits, dots, colons or dashes")
+        value = _checked(value, name)
         with self._lock:
             self._purge()
             if value not in self._values and len(self._values) >= MAX_VALUES:
                 raise ConfigurationError(f"more than {MAX_VALUES} secrets; remove those no longer used")
-            self._values[value] = (name, None if expires_in is None else self._now() + expires_in)
+            until = None if expires_in is None else self._now() + expires_in
+            if value in self._values and until is not None:  # a call that learns a lasting secret does not end it
+                until = _later(self._values[value][1], until)
+            self._values[value] = (name, until)
+            self._lasting = None
             self._changed()
+
+    def learn(self, value: str, name: str = "argument", *, lasts: float = WHILE) -> None:
+        """Redact a secret that a call has learned, for ``lasts`` seconds (ten minutes) at least.
+
+        Cheaper than ``add`` with an expiry, because the lasting values are not prepared again; when there are more
+        than 512, the oldest are forgotten. Raises ``ConfigurationError`` as ``add`` does for a value or a name.
+        """
+        value = _checked(value, name)
+        with self._lock:
+            self._purge()
+            if value in self._values and self._values[value][1] is None:
+                return
+            if self._learned.add(value, name, self._now() + lasts):
+                self._changed()
 
     def remove(self, value: str) -> None:
         """Forget ``value``; not knowing it is fine."""
         with self._lock:
-            if self._values.pop(value.strip(), None) is not None:
-                self._changed()
+            value = value.strip()
+            self._learned.remove(value)
+            if self._values.pop(value, None) is not None:
+                self._lasting = None
+            self._changed()
 
     def redact(self, text: str) -> Redacted:
-        """``text`` with every secret replaced by ``[redacted:<rule>]``. Linear in time."""
-        return redact(self._current(), self._personal, text)
+        """``text`` with every secret replaced by ``[redacted:<rule>]``. Linear in time, and idempotent."""
+        return self.current().redact(text)
 
     def quiet(self, raw: bytes) -> bool:
         """Whether no string in this JSON (of ``pydantic_core.to_json``) is one that cleaning or redaction may alter.
 
         ``False`` says nothing: then each string has to be looked at. One pass, linear in time.
         """
-        return not self._personal and self._current().quiet(raw)
+        return self.current().quiet(raw)
 
-    def _current(self) -> Search:
-        search, expiry = self._search, self._expiry
-        if search is not None and (expiry is None or self._now() < expiry):
-            return search
+    def current(self) -> Redaction:
+        """What is looked for at this moment."""
+        redaction, expiry = self._redaction, self._expiry
+        if redaction is not None and (expiry is None or self._now() < expiry):
+            return redaction
         with self._lock:
             self._purge()
-            if self._search is None:
-                self._search = build((value, name) for value, (name, _) in self._values.items())
-            return self._search
+            if self._lasting is None:
+                self._lasting = build(((value, name) for value, (name, _) in self._values.items()), RULES)
+            self._redaction = Redaction((self._lasting, *self._learned.searches), self._personal)
+            return self._redaction
 
     def _purge(self) -> None:
         if self._expiry is not None and self._now() >= self._expiry:
-            now = self._now()
+            now, before = self._now(), len(self._values)
             self._values = {v: (n, until) for v, (n, until) in self._values.items() if until is None or until > now}
+            self._learned.purge(now)
+            if len(self._values) != before:
+                self._lasting = None
             self._changed()
 
     def _changed(self) -> None:
-        self._search = None
+        self._redaction = None
         self.version += 1
-        self._expiry = min((until for _, until in self._values.values() if until is not None), default=None)
+        ends = [until for _, until in self._values.values() if until is not None]
+        if (end := self._learned.expiry) is not None:
+            ends.append(end)
+        self._expiry = min(ends, default=None)
+
+
+def _later(one: float | None, two: float) -> float | None:
+    return None if one is None else max(one, two)
+
+
+def _checked(value: str, name: str) -> str:
+    value = value.strip()
+    if not MIN_LENGTH <= len(value) <= MAX_LENGTH:
+        raise ConfigurationError(f"a secret must have {MIN_LENGTH} to {MAX_LENGTH} characters to be redacted")
+    if not _NAME.fullmatch(name) or value in name:
+        raise ConfigurationError("a secret's name is 1 to 64 letters, digits, dots, colons or dashes")
+    return value
+
+
+def _personal() -> tuple[Rule, ...]:
+    from holdfast.safe.personal import PERSONAL  # here: most servers do not ask for it
+
+    return PERSONAL
 
 
 def require() -> None:
     """Say at build time that text can be redacted. Raises ``ConfigurationError``."""
     patterns.require()
-    build([])
+    library()
 
 
 class SecretValue(Handle):
@@ -138,9 +189,12 @@ class SecretValue(Handle):
 
     @classmethod
     def from_text(cls, text: str, sandbox: Sandbox | None) -> Self:
-        """Seal a value of any form. Raises ``InvalidArguments`` when it is empty."""
+        """Seal a value of any form, and have it redacted from now on. Raises ``InvalidArguments`` when it is empty."""
         if not text:
             raise InvalidArguments("a secret must not be empty")
+        learn = None if sandbox is None else sandbox.learn
+        if learn is not None and MIN_LENGTH <= len(text.strip()) <= MAX_LENGTH:
+            learn(text)
         return cls(text, sandbox)
 
     def reveal(self) -> str:

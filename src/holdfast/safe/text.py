@@ -40,9 +40,31 @@ _TWICE: Final = f"{_NEVER}{_JOINERS}{_MARKS}\u180b-\u180d\u180f\ufe00-\ufe0f\u20
 _SUSPECT: Final = re.compile(f"[{_TWICE}\ud800-\udfff]")
 _SUSPECT_HIGH: Final = f"[^{_HIGH}]"
 _CONTROLS: Final = bytes({*range(0x20), 0x7F} - {0x09, 0x0A})
-_SURROGATES: Final = re.compile("[\ud800-\udfff]")
-_INTRODUCER: Final = re.compile("[\x1b\x90-\x9f]")
-_SEQUENCES: Final = re.compile(
+INVISIBLE: Final = re.compile(
+    "[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]+"
+)
+"""What a reader does not see, whether or not it stays in text: no secret is split by it."""
+_UNSEEN: Final = tuple(
+    (prefix, re.compile(prefix + rest))
+    for prefix, rest in (
+        (b"\xc2\xad", b""), (b"\xcd\x8f", b""), (b"\xd8\x9c", b""), (b"\xe1\x85", b"[\x9f\xa0]"),
+        (b"\xe1\x9e", b"[\xb4\xb5]"), (b"\xe1\xa0", b"[\x8b-\x8f]"), (b"\xe2\x80", b"[\x8b-\x8f\xaa-\xae]"),
+        (b"\xe2\x81", b"[\xa0-\xaf]"), (b"\xe2\xa0\x80", b""), (b"\xe3\x85\xa4", b""), (b"\xef\xb8", b"[\x80-\x8f]"),
+        (b"\xef\xbb\xbf", b""), (b"\xef\xbe\xa0", b""), (b"\xf3\xa0", b"[\x80-\xbf]{2}"),
+    )
+)  # fmt: skip
+"""The same in UTF-8, by what it begins with: thirty times as fast as one class of characters, where there is none."""
+_INTRODUCERS: Final = frozenset("\x1b\x90\x91\x92\x93\x94\x95\x96\x97\x98\x99\x9a\x9b\x9c\x9d\x9e\x9f")
+_SURROGATE_FOUND: Final = "\ud800"
+_HIGH_FOUND: Final = "\U0010ffff"
+_JUDGED: Final = frozenset(f"{_JOINERS}{_MARKS}{_HIGH_FOUND}\u180b\u180c\u180d\u180f") | set(
+    map(chr, range(0xFE00, 0xFE10))
+)
+"""What is not hidden wherever it stands."""
+_SPARED: Final = frozenset(f"{_MARKS}\x1b")
+"""What no joiner and no selector is among."""
+SEQUENCES: Final = re.compile(
     # String sequences first: two-byte ESC first would leave their payload (measured). An unterminated one ends with
     # its line or after 4,096 characters; a lone C1 character is more often broken encoding, so it takes only itself.
     "\x1b[\\]PX^_][^\x07\x1b\x9c\n]{0,4096}+(?:\x07|\x1b\\\\|\x9c)?"
@@ -50,6 +72,7 @@ _SEQUENCES: Final = re.compile(
     "|(?:\x1b\\[|\x9b)[0-?]*+[ -/]*+[@-~]?"  # CSI
     "|\x1b[ -/]*+[0-~]?"  # two-byte escape sequences, with intermediate bytes
 )
+"""What a terminal obeys, with its payload."""
 _HIDDEN: Final = re.compile(f"[{_NEVER}]+")
 _HIDDEN_HIGH: Final = f"[^{_HIGH}{_TAGS}\U000e0100-\U000e01ef]+"
 _TAG_RUN: Final = re.compile(
@@ -65,6 +88,14 @@ _STRAY_JOINER: Final = (  # selectors are right by now, so that U+FE0F ends an e
     f"[{_JOINERS}](?<![{_EMOJI}\ufe0f]\u200d(?=[{_EMOJI}]))(?<![{_JOINING}][{_JOINERS}](?![{_JOINERS}]))"
 )
 _MARK_RUN: Final = re.compile(f"([{_MARKS}])[{_MARKS}]+")
+
+STEADY: Final = re.compile(f"[^{_NEVER}\ud800-\udfff{_EMOJI}{_JOINERS}{_MARKS}{_SELECTORS}{_TAGS}\u20e3\u0300-\u036f]")
+"""A character before which text may be parted: nothing on either side is judged by the other."""
+OPEN_SEQUENCE: Final = re.compile(
+    f"(?:\x1b[\\]PX^_]|[{_C1_STRINGS}])[^\x07\x1b\x9c\n{_C1_STRINGS}]{{0,4096}}\x1b?\\Z"
+    "|(?:\x1b\\[|\x9b)[0-?]*+[ -/]*+\\Z|\x1b[ -/]*+\\Z"
+)
+"""A terminal's sequence that may go on after the end of the text."""
 
 
 @cache
@@ -82,26 +113,43 @@ def clean(text: str) -> str:
     variation selectors after a character that takes them, flags. Linear in time and idempotent. U+2028 and U+2029
     become line feeds. A zero-width space (U+200B) goes even where Khmer would use it: it is the commonest carrier.
     """
-    if not _suspect(text):
+    found = _suspicious(text)
+    if not found:
         return text
-    if _SURROGATES.search(text):
-        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    if _INTRODUCER.search(text):
-        text = _SEQUENCES.sub("", text)
-    text = _compiled(_HIDDEN_HIGH).sub("", _HIDDEN.sub("", text)).replace("\u2028", "\n").replace("\u2029", "\n")
-    text = _TAG_RUN.sub(r"\1", text)
-    text = _compiled(_STRAY_SELECTOR).sub("", text)
-    text = _compiled(_STRAY_JOINER).sub("", text)
-    return _MARK_RUN.sub(r"\1", text)
+    if _SURROGATE_FOUND in found:
+        return clean(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
+    if not found.isdisjoint(_INTRODUCERS):
+        text = SEQUENCES.sub("", text)
+    if found - _JUDGED:
+        text = _HIDDEN.sub("", text).replace("\u2028", "\n").replace("\u2029", "\n")
+    if _HIGH_FOUND in found:
+        text = _TAG_RUN.sub(r"\1", _compiled(_HIDDEN_HIGH).sub("", text))
+    if found - _SPARED:
+        text = _compiled(_STRAY_SELECTOR).sub("", text)
+        text = _compiled(_STRAY_JOINER).sub("", text)
+    return _MARK_RUN.sub(r"\1", text) if not found.isdisjoint(_MARKS) else text
 
 
-def _suspect(text: str) -> bool:
+def _suspicious(text: str) -> frozenset[str] | set[str]:
+    """The characters of ``text`` that have to be judged; one stands for all above U+FFFF, one for all surrogates."""
     if text.isascii():
-        return len(text.encode().translate(None, _CONTROLS)) != len(text)  # 1 ms a MiB, where ``re`` takes 7
-    if _SUSPECT.search(text) is not None:
-        return True
+        bare = len(text.encode().translate(None, _CONTROLS)) == len(text)  # 1 ms a MiB, where ``re`` takes 7
+        return frozenset() if bare else frozenset("\x1b")
+    found = set(_SUSPECT.findall(text))
+    if any("\ud800" <= char <= "\udfff" for char in found):
+        return frozenset(_SURROGATE_FOUND)
     # No surrogates from here on, so UTF-16 is longer only if there are characters above U+FFFF.
-    return len(text.encode("utf-16-le")) != 2 * len(text) and _compiled(_SUSPECT_HIGH).search(text) is not None
+    if len(text.encode("utf-16-le")) != 2 * len(text) and _compiled(_SUSPECT_HIGH).search(text) is not None:
+        found.add(_HIGH_FOUND)
+    return found
+
+
+def visible(raw: bytes) -> bytes:
+    """UTF-8 without what ``INVISIBLE`` matches; the same object if there is none."""
+    for prefix, pattern in _UNSEEN:
+        if prefix in raw:
+            raw = pattern.sub(b"", raw)
+    return raw
 
 
 def suspects() -> set[str]:

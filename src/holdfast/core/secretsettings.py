@@ -1,0 +1,70 @@
+"""The secrets that settings hold, each by itself, so that all of them can be kept out of what leaves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from pydantic import SecretStr
+
+from holdfast.core.config import Settings
+from holdfast.core.layers import is_secret, keys
+
+LEAST: Final = 6
+"""Characters of a part of a list of tokens; a shorter one is a part of nothing that can be searched for."""
+
+
+def secret_settings(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Every secret in the settings, each once, with a name for it: fields of secrets, alone or in lists or as JSON,
+    and the password in an address of a database."""
+    seen: set[str] = set()
+    for key, info in keys().items():
+        section, _, field = key.rpartition(".")
+        value = getattr(getattr(settings, section) if section else settings, field)
+        parts = _secret_parts(value) if is_secret(info) else _passwords(value)
+        found = [part for part in dict.fromkeys(parts) if part and part not in seen]
+        seen.update(found)
+        for number, part in enumerate(found, 1):
+            yield (key if len(found) == 1 else f"{key}-{number}"), part
+
+
+def _secret_parts(value: Any) -> Iterator[str]:
+    """A secret, and what a secret that is JSON (names and tokens) holds: each value of its own."""
+    value = _bare(value)
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _secret_parts(item)
+    elif isinstance(value, Mapping):
+        for name in value.keys() - {"scopes"}:  # the words in which rights are given are no secrets
+            yield from _secret_parts(value[name])
+    elif isinstance(value, str):
+        yield from _parts_of_text(value)
+
+
+def _parts_of_text(value: str) -> Iterator[str]:
+    try:
+        inner = json.loads(value) if value.lstrip()[:1] in ("[", "{") else None
+    except ValueError:
+        inner = None
+    if inner is not None:
+        yield from _secret_parts(inner)
+        return
+    yield value
+    yield from (part.strip() for part in value.split(",") if value.count(",") and len(part.strip()) >= LEAST)
+
+
+def _passwords(value: Any) -> Iterator[str]:
+    if isinstance(value, str) and "://" in value:
+        from urllib.parse import unquote, urlsplit
+
+        try:
+            password = urlsplit(value).password
+        except ValueError:
+            password = None
+        if password:
+            yield from (password, unquote(password))
+
+
+def _bare(value: Any) -> Any:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value

@@ -1,0 +1,147 @@
+"""Text that leaves in chunks: cleaned and redacted as one text, no more held back than may be half of something."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from holdfast.safe.outgoing import Outgoing
+from holdfast.safe.patterns import Rule
+from holdfast.safe.redaction import Redaction, in_characters, replaced
+from holdfast.safe.search import Search
+from holdfast.safe.text import INVISIBLE, OPEN_SEQUENCE, SEQUENCES, STEADY, clean
+
+HELD: Final = 16_384
+"""Characters held back at most, of text and of an escape sequence each; beyond, what is held leaves as it is found."""
+_CONTEXT: Final = 100  # characters before a match that a rule may look at
+_WORD: Final = re.compile(r"[\w~.+/=%&:@-]{1,80}\Z")
+_UNASSIGNED: Final = re.compile(r"(?:[:=>\"'\\]|bearer|basic|token)\s*\Z", re.IGNORECASE)
+_WRAPPED_LEAST: Final = 4  # bytes of a value before a line's end; fewer stand at the end of any line
+_PAUSED_LEAST: Final = 3  # bytes that keep waiting in a pause; fewer end nearly every word
+_LINE_END: Final = re.compile(r"\n[ \t]*\Z")
+_LINE_BREAK: Final = re.compile(r"\n[ \t]*")
+
+
+class Streaming:
+    """A filter for one stream: what ``feed`` returns may leave at once, and ``flush`` gives the rest at the end.
+
+    All of it together is what ``Outgoing.text`` would have made of the whole text, except that a value of more than
+    16,384 characters is not found across chunks. Not for several threads at once.
+    """
+
+    def __init__(self, outgoing: Outgoing) -> None:
+        self._outgoing = outgoing
+        self._raw = ""
+        self._text = ""
+        self._before = ""
+
+    def feed(self, chunk: str) -> str:
+        """Take the next piece of text; return what can no longer become part of a secret."""
+        raw = self._raw + chunk
+        cut = _steady(raw)
+        self._raw = raw[cut:]
+        self._text += clean(raw[:cut])
+        return self._settled(_held_from)
+
+    def pause(self) -> str:
+        """Nothing may come for a while: return what is held, but for what may be the beginning of something known."""
+        return self._settled(lambda redaction, text: _held_from(redaction, text, whole_words=False))
+
+    def flush(self) -> str:
+        """The end of the text, or of what may be waited for: return all that is held."""
+        self._text += clean(self._raw)
+        self._raw = ""
+        return self._settled(lambda redaction, text: len(text))
+
+    def _settled(self, held_from: Callable[[Redaction, str], int]) -> str:
+        if not self._text:
+            return ""
+        redaction = self._outgoing.redaction
+        text, known = self._before + self._text, len(self._before)
+        end = max(known, held_from(redaction, text))
+        spans = [(max(first, known), last, name) for first, last, name in redaction.spans(text) if last > known]
+        for first, last, _ in spans:
+            if first < end < last:  # it may grow, so it waits; but not for ever
+                end = first if len(text) - first <= HELD else last
+        spans = [span for span in spans if span[1] <= end]
+        self._outgoing.tell({name for _, _, name in spans})
+        done = text[known:end]
+        out = redaction.redact(replaced(done, [(a - known, b - known, name) for a, b, name in spans])).text
+        self._before = (self._before + out)[-_CONTEXT:]
+        self._text = text[end:]
+        return out
+
+
+def _steady(raw: str) -> int:
+    """Up to where cleaning does not depend on what comes next."""
+    last = raw[-1:]
+    if last.isascii() and (last.isalpha() or last in "\n \t.,;:!?)]}\"'"):
+        end = len(raw)
+    else:
+        end = max((found.start() for found in STEADY.finditer(raw, max(0, len(raw) - 256))), default=0)
+    for found in SEQUENCES.finditer(raw) if end < len(raw) else ():
+        if found.start() < end < found.end():
+            end = found.end()
+    open_ = OPEN_SEQUENCE.search(raw, max(0, len(raw) - HELD // 2))
+    if open_ is not None:
+        end = min(end, open_.start())
+    return end if len(raw) - end <= HELD else len(raw)
+
+
+def _held_from(redaction: Redaction, text: str, *, whole_words: bool = True) -> int:
+    """Up to where no secret can begin that is not whole yet."""
+    end = len(text)
+    word = _WORD.search(text, max(0, end - 80)) if whole_words else None
+    held = word.start() if word is not None else end
+    for search in redaction.searches:
+        held = min(held, _begun(search, text, 1 if whole_words else _PAUSED_LEAST), _unfinished(search, text))
+    return max(_steady_before(text, held), end - HELD)
+
+
+def _steady_before(text: str, end: int) -> int:
+    """Not inside of what a reader sees as one character."""
+    while 0 < end < len(text) and STEADY.match(text, end) is None:
+        end -= 1
+    return end
+
+
+def _begun(search: Search, text: str, least: int) -> int:
+    """Where the earliest form or keyword begins of which the end of ``text`` may be the beginning."""
+    tail = INVISIBLE.sub("", text[-HELD:])
+    places = [search.begun(_folded(tail), least)]
+    if _LINE_END.search(tail) is not None:
+        places.append(search.begun(_folded(_LINE_BREAK.sub("", tail)), _WRAPPED_LEAST))
+    return min((_place(text, count) for count in places if count), default=len(text))
+
+
+def _folded(text: str) -> bytes:
+    return text.encode("utf-8", "replace").lower()
+
+
+def _place(text: str, count: int) -> int:
+    """Where at the latest the last ``count`` bytes of ``text`` begin, line ends and invisible characters apart."""
+    at = len(text)
+    while count > 0 and at > 0:
+        at -= 1
+        if text[at] not in "\n \t" and INVISIBLE.match(text[at]) is None:
+            count -= len(text[at].encode("utf-8", "replace"))
+    return at
+
+
+def _unfinished(search: Search, text: str) -> int:
+    """Where the earliest keyword stands whose rule could still match more than there is."""
+    raw = text[-HELD:].encode("utf-8", "replace")
+    base, held = len(text) - min(len(text), HELD), len(text)
+    for first, _, meaning in in_characters(raw, list(search.hits(raw))):
+        if isinstance(meaning, Rule) and not _is_settled(meaning, text[base + first :]):
+            held = min(held, max(0, base + first - meaning.lead))
+    return held
+
+
+def _is_settled(rule: Rule, rest: str) -> bool:
+    if len(rest) > rule.reach:
+        return True
+    if rule.block is not None:
+        return False
+    return "\n" in rest and _UNASSIGNED.search(rest) is None

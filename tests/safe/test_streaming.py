@@ -1,0 +1,127 @@
+"""Text in chunks leaves as the whole text would: wherever the borders lie, no secret gets out and nothing is lost."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from holdfast.safe.encodings import caseless, forms
+from holdfast.safe.outgoing import Outgoing
+from holdfast.safe.secrets import SecretRegistry
+from holdfast.safe.streaming import HELD, Streaming
+
+SECRETS = ("canary-0123456789", 'kX9/+q"W<e &7\\rT2', "pässwörd-ключ", "line one\nline two of it")
+FORMS = sorted({form for secret in SECRETS for form in forms(secret) | caseless(secret)})
+PLAIN = (
+    "plain words, nothing else\n", "می\u200cخواهم کتاب", "\U0001f468\u200d\U0001f469\u200d\U0001f467",
+    "\x1b[31mred\x1b[0m", "\x1b]0;title\x07", "\x90dcs\x9c", "a\rb\r\n", "\U0001f1e9\U0001f1ea", "क्\u200dष", " ", "\n",
+    "password: ", "token", "eyJ", "-----BEGIN ",
+)  # fmt: skip
+
+
+def outgoing(*secrets: str) -> Outgoing:
+    registry = SecretRegistry()
+    for number, secret in enumerate(secrets):
+        registry.add(secret, f"own-{number}")
+    return Outgoing(registry)
+
+
+KNOWN = outgoing(*SECRETS)
+
+
+def streamed(out: Outgoing, chunks: Iterable[str]) -> str:
+    stream = Streaming(out)
+    return "".join([*map(stream.feed, chunks), stream.flush()])
+
+
+def cut(text: str, sizes: Iterable[int]) -> list[str]:
+    chunks, at = [], 0
+    for size in sizes:
+        chunks.append(text[at : at + size])
+        at += size
+    return [*chunks, text[at:]]
+
+
+@pytest.mark.parametrize("form", FORMS[::4])
+def test_a_secret_is_found_wherever_it_is_cut(form: str) -> None:
+    text = f"before {form} after\n"
+    for at in range(8, 7 + len(form), max(1, len(form) // 12)):
+        assert streamed(KNOWN, [text[:at], text[at:]]) == KNOWN.text(text)
+    assert streamed(KNOWN, text) == KNOWN.text(text)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.sampled_from([*PLAIN]) | st.text(max_size=6), max_size=8).map("".join),
+    st.lists(st.integers(0, 9), max_size=40),
+)
+def test_text_without_secrets_leaves_as_the_whole_would(text: str, sizes: list[int]) -> None:
+    whole = KNOWN.text(text)
+    if "[redacted:" not in whole:
+        assert streamed(KNOWN, cut(text, sizes)) == whole
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    st.lists(st.sampled_from(PLAIN), max_size=4).map("".join),
+    st.sampled_from(FORMS),
+    st.lists(st.sampled_from(PLAIN), max_size=4).map("".join),
+    st.lists(st.integers(0, 30), max_size=40),
+)
+def test_no_secret_gets_out_of_any_text_in_any_chunks(before: str, form: str, after: str, sizes: list[int]) -> None:
+    assert form not in streamed(KNOWN, cut(before + form + after, sizes))
+
+
+@pytest.mark.parametrize(
+    "rule, text",
+    [
+        ("github-token", "see ghp_" + "a1" * 18 + " there"),
+        ("password", "x password = hunter2! y\n"),
+        ("jwt", "t eyJ" + "a1B" * 40 + "." + "c2D" * 300 + "." + "e3F" * 14 + " u"),
+        ("private-key", "-----BEGIN PRIVATE KEY-----\n" + "MIIEvQIBADANBg+/\n" * 90 + "-----END PRIVATE KEY-----\nend"),
+        ("terraform-token", "t " + "a1" * 7 + ".atlasv1." + "b2" * 33 + " u"),
+    ],
+)
+def test_forms_of_secrets_are_found_across_chunks(rule: str, text: str) -> None:
+    made = random.Random(5)
+    whole = outgoing().text(text)
+    assert f"[redacted:{rule}]" in whole
+    for size in (3, 64):
+        assert streamed(outgoing(), cut(text, [size] * (len(text) // size))) == whole
+    assert streamed(outgoing(), cut(text, [made.randint(1, 20) for _ in range(60)])) == whole
+
+
+def test_ordinary_lines_do_not_wait() -> None:
+    stream = Streaming(KNOWN)
+    for line in ("starting up\n", "listening on 127.0.0.1:8000\n", "schöne Grüße\n", "می\u200cخواهم\n"):
+        assert stream.feed(line) == line
+    assert stream.feed("half a wo") == "half a "
+    assert stream.pause() == "wo"
+
+
+def test_what_may_be_the_beginning_of_a_secret_waits_even_in_a_pause() -> None:
+    stream = Streaming(KNOWN)
+    assert stream.feed("it is canary-01") == "it is "
+    assert stream.pause() == ""
+    assert stream.feed("23456789\n") == "[redacted:own-0]\n"
+    assert stream.feed("it is canary-01") + stream.flush() == "it is canary-01"
+
+
+def test_each_redaction_is_told_once() -> None:
+    told: list[str] = []
+    registry = SecretRegistry()
+    registry.add(SECRETS[0], "own")
+    streamed(Outgoing(registry, on_redaction=told.append), f"a {SECRETS[0]} b")
+    assert told == ["own"]
+
+
+@pytest.mark.parametrize("unit", ["\x1b]", "password=", "-----BEGIN PRIVATE KEY-----", "canary-", "❤\u200d"])
+def test_what_is_held_is_bounded(unit: str) -> None:
+    stream = Streaming(KNOWN)
+    for _ in range(40):
+        stream.feed(unit * (1_024 // len(unit)))
+        assert len(stream._raw) + len(stream._text) <= 3 * HELD

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.core.output import ToolOutput
 from holdfast.core.tool import Tool
-from holdfast.errors import Refusal, ToolError
+from holdfast.errors import ToolError
 
 if TYPE_CHECKING:
     from holdfast.core.context import Context
     from holdfast.safe.commands import Program
     from holdfast.safe.fetching import Fetched
-    from holdfast.safe.paths import DirPath, ReadPath
+    from holdfast.safe.paths import DirPath
     from holdfast.safe.sql import ReadQuery
 
 MAX_PATTERN = 1_000
 """Characters of a search pattern."""
 MAX_LINE = 500
-"""Characters of a found line that are shown; the rest would crowd out other finds."""
+"""Characters of a found line that are shown, around what was found; the rest would crowd out other finds."""
 
 
 class Found(ToolOutput):
@@ -49,24 +49,10 @@ class FileTool(Tool):
 
     async def search(self, folder: DirPath, pattern: str, *, glob: str | None = None) -> Finds:
         """Lines that match ``pattern`` in the text files beneath ``folder``. Raises ``ToolError`` for a bad pattern."""
-        matcher = compiled(pattern)
-        found: list[Found] = []
-        for path in await folder.walk(glob):
-            found += await self._in_file(path, matcher, self.max_matches + 1 - len(found))
-            if len(found) > self.max_matches:
-                return Finds(matches=found[: self.max_matches], truncated=True)
-        return Finds(matches=found, truncated=False)
-
-    async def _in_file(self, path: ReadPath, matcher: Any, room: int) -> list[Found]:
-        try:
-            text = await path.read_text()
-        except Refusal:
-            return []  # not text, too large, or gone since it was listed: nothing to show for it
-        found: list[Found] = []
-        for number, line in enumerate(text.splitlines(), 1):
-            if len(found) < room and matcher.search(line):
-                found.append(Found(path=path.text, line=number, text=line[:MAX_LINE]))
-        return found
+        lines, truncated = await folder.search(compiled(pattern), glob, self.max_matches)
+        return Finds(
+            matches=[Found(path=line.path, line=line.number, text=line.text) for line in lines], truncated=truncated
+        )
 
 
 def compiled(pattern: str) -> Any:

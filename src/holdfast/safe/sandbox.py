@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,13 +14,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """Built once from the settings. A field that is ``None`` means: nothing of that kind is allowed."""
+    """Built once from the settings. A field that is ``None``, or a missing name, means: nothing of that kind."""
 
     workspace: Root | None = None
     urls: UrlPolicy | None = None
     database: Database | None = None
+    roots: Mapping[str, Root] = field(default_factory=dict)
+
+    def within(self, name: str) -> Sandbox:
+        """What a path of the named root sees: that root as its workspace, and nothing else."""
+        return Sandbox(workspace=self.roots.get(name))
+
+    def all_roots(self) -> Iterator[Root]:
+        """The workspace, if there is one, and the named roots."""
+        if self.workspace is not None:
+            yield self.workspace
+        yield from self.roots.values()
 
     def close(self) -> None:
         """Let go of what is held open; a handle used afterwards is refused."""
-        if self.workspace is not None:
-            self.workspace.close()
+        for root in self.all_roots():
+            root.close()

@@ -58,7 +58,7 @@ def append(  # noqa: PLR0913 - the author's choices, all of them optional
 
 
 def _end_of(parent: int, name: str, like: os.stat_result) -> bytes:
-    """The last bytes of the file, as many as a mark has; none when it may not be read, which appending does not need."""
+    """The last bytes of the file, as many as a mark has; none when it may not be read, which is no reason to refuse."""
     with suppress(OSError):
         fd = os.open(name, READ, dir_fd=parent)
         try:

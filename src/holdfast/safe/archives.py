@@ -44,8 +44,8 @@ class ArchiveLimits:
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
-    """What was unpacked: ``files`` (paths relative to the root, sorted), ``bytes`` in all, and ``hidden``, the number of
-    members that were left out because the root's deny rules hide them."""
+    """What was unpacked: ``files`` (paths relative to the root, sorted), ``bytes`` in all, and ``hidden``: how many
+    members were left out because the root's deny rules hide them."""
 
     files: tuple[str, ...]
     bytes: int
@@ -66,19 +66,24 @@ def extract(
     folder, parts = into
     if folder.read_only:
         raise read_only()
-    with folder.directory(parts) as target, open(archive.fileno(), "rb", closefd=False) as file, refusing():
-        with Staging(target) as staging:
-            unpacking = _Unpacking(folder, parts, target, staging)
-            for count, member in enumerate(members(file, Bounds(limits.members, limits.bytes, limits.ratio)), 1):
-                stop()
-                if count > limits.members:
-                    raise too_big(f"has more than {limits.members} members")
-                unpacking.add(member, limits, stop)
+    bounds = Bounds(limits.members, limits.bytes, limits.ratio)
+    with (
+        folder.directory(parts) as target,
+        open(archive.fileno(), "rb", closefd=False) as file,
+        refusing(),
+        Staging(target) as staging,
+    ):
+        unpacking = _Unpacking(folder, parts, target, staging)
+        for count, member in enumerate(members(file, bounds), 1):
             stop()
-            try:
-                staging.publish()
-            except FileExistsError:
-                raise exists() from None
+            if count > limits.members:
+                raise too_big(f"has more than {limits.members} members")
+            unpacking.add(member, limits, stop)
+        stop()
+        try:
+            staging.publish()
+        except FileExistsError:
+            raise exists() from None
     return Extracted(tuple(sorted(unpacking.files)), unpacking.size, unpacking.hidden)
 
 

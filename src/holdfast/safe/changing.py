@@ -25,7 +25,7 @@ class WritePath(FileHandle):
     """A file to be written beneath the workspace. All methods raise ``UnsafePath`` with a narrower code.
 
     ``backups`` keeps that many former versions (hidden, ``.NAME.~1~`` the latest); ``make_parents`` makes missing
-    directories. Refused: a read-only root, hard links, symbolic links and whatever is not a regular file; and new content
+    directories. Refused: a read-only root, hard links, symbolic links and whatever is not a regular file; and content
     with a mark of redaction (``[redacted:RULE]``) that the old does not hold, since a caller would write it over the
     secret that it was not shown (path.redacted). ``redacted=True`` is for a tool whose content comes from elsewhere.
     """

@@ -25,7 +25,7 @@ the same tick of its clock would not show (10 ms on ext4, 2 s on FAT)."""
 class Denied:
     """The identities of what a root's rules deny: the root's own entries, and each denied path without wildcards.
 
-    Spelling is judged first, in ``names``; this catches the second name that no rule about spelling knows: a bind mount,
+    Spelling is judged first, in ``names``; this catches the second name that no rule of spelling knows: a bind mount,
     a file system with an idea of its own about equal names, a short name that was set by hand. Not found: what patterns
     with wildcards deny further down, and a second mount made over an entry after it was looked at.
 

@@ -20,8 +20,9 @@ _TEMPORARY: Final = re.compile(re.escape(RESERVED) + r"[0-9a-f]{16}\.(tmp|new)")
 
 
 def sweep(folder: Folder, before: float) -> int:
-    """Remove our temporary files and directories last modified before ``before`` (seconds since the epoch); returns how many.
+    """Remove our temporary files and directories last modified before ``before`` (seconds since the epoch).
 
+    Returns how many.
     Looks where writes can go: visible directories, within the bounds of a walk. Does nothing beneath a read-only root.
     """
     if folder.read_only:

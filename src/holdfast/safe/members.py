@@ -114,6 +114,8 @@ def _tar_members(file: BinaryIO, bounds: Bounds) -> Iterator[Member]:
             yield Member(info.name, info.isdir(), bool(info.mode & stat.S_IXUSR), _tar_chunks(stream, info))
             tar.members.clear()  # it would remember every member
             stream.headers = MAX_HEADER
+    while stream.take(CHUNK):  # to the end, where a packed archive has its check sum
+        pass
 
 
 def _tar_chunks(stream: Stream, info: tarfile.TarInfo) -> Iterator[bytes]:

@@ -121,7 +121,9 @@ async def test_an_archive_is_unpacked_whatever_its_form(root: Root, data: bytes)
     assert sorted(os.listdir(root.path)) == ["archive", "in"]
 
 
-@pytest.mark.parametrize("data", [zipped(), tarred(), zipped(("d/", b"")), tarred((info("d", type=tarfile.DIRTYPE), b""))])
+@pytest.mark.parametrize(
+    "data", [zipped(), tarred(), zipped(("d/", b"")), tarred((info("d", type=tarfile.DIRTYPE), b""))]
+)
 def test_an_archive_without_files_is_no_mistake(root: Root, data: bytes) -> None:
     assert unpack(root, data).files == ()
     assert set(os.listdir(root.path / "in")) <= {"d"}
@@ -424,8 +426,7 @@ def test_any_damage_is_refused_or_unpacked_beneath_the_root(tmp_path: Path, base
     root = Root(place)
     try:
         unpack(root, bytes(broken))
-    except UnsafePath as refusal:
-        assert refusal.code.startswith("path.")
+    except UnsafePath:
         assert os.listdir(place / "in") == []
     finally:
         root.close()

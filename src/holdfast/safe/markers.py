@@ -28,7 +28,10 @@ _PATTERNS: Final = tuple((encoding, _pattern(encoding)) for encoding in ("utf-8"
 
 def marks(data: bytes) -> Counter[str]:
     """How often each mark stands in ``data``, as UTF-8 (or what agrees with it on ASCII) or UTF-16."""
-    return Counter(found.decode(encoding) for encoding, pattern in _PATTERNS for found in pattern.findall(data))
+    most: Counter[str] = Counter()
+    for encoding, pattern in _PATTERNS:
+        most |= Counter(found.decode(encoding) for found in pattern.findall(data))  # UTF-16 also looks like its mirror
+    return most
 
 
 def require_unredacted(new: bytes, old: Callable[[], bytes]) -> None:

@@ -29,7 +29,8 @@ class Denied:
     a file system with an idea of its own about equal names, a short name that was set by hand. Not found: what patterns
     with wildcards deny further down, and a second mount made over an entry after it was looked at.
 
-    Measured on an open two directories down, with six hidden entries: 4 us more, nothing when nothing is hidden.
+    Measured on an open two directories down, against one without this: 1.1 times with nothing hidden, about twice with
+    six hidden entries, about five times while the root's own directory has changed within the last two seconds.
     """
 
     __slots__ = ("_deny", "_seen", "_wall")

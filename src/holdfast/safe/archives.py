@@ -127,12 +127,12 @@ class _Unpacking:
 
     def _claim(self, inner: tuple[str, ...], directory: bool, limit: int) -> None:
         """Refuse two members that some file system takes for one, a file with files beneath it, and taken names."""
+        folded = tuple(map(names.fold, inner))
         for end in range(1, len(inner) + 1):
             path, is_directory = inner[:end], directory or end < len(inner)
-            folded = tuple(map(names.fold, path))
-            known = self._taken.get(folded)
+            known = self._taken.get(folded[:end])
             if known is None:
-                self._taken[folded] = (path, is_directory)
+                self._taken[folded[:end]] = (path, is_directory)
                 self._require_free(path)
             elif known != (path, True) or not is_directory:
                 raise bad_member("two names in it are the same, or the same but for case or form")

@@ -142,9 +142,8 @@ class _Capped:
 
     def read(self, count: int = -1) -> bytes:
         """As a file has it. Raises ``UnsafePath`` (path.archive_size) for more than ``cap`` bytes."""
-        if count > self._cap:
-            raise too_big("has a directory that is too large")
-        data = self._file.read(count if count >= 0 else self._cap + 1)
+        most = self._cap + 1
+        data = self._file.read(most if count < 0 else min(count, most))
         if len(data) > self._cap:
             raise too_big("has a directory that is too large")
         return data

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from holdfast.errors import ConfigurationError, UnsafePath
 from holdfast.safe import archives, staging
 from holdfast.safe.archives import ArchiveLimits, Extracted
+from holdfast.safe.decompress import Stream
 from holdfast.safe.paths import Root
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no directory descriptors on Windows")
@@ -438,6 +439,17 @@ def test_any_damage_is_refused_or_unpacked_beneath_the_root(tmp_path: Path, base
         staging.discard(os.open(place / "in", os.O_RDONLY), name) if (place / "in" / name).is_dir() else (
             place / "in" / name
         ).unlink()
+
+
+def test_the_stream_skips_forward_one_byte_back_and_no_further() -> None:
+    stream = Stream(io.BytesIO(gzip.compress(b"abcdefgh")), limit=100, ratio=100)
+    stream.headers = 100
+    assert stream.read(3) == b"abc"
+    assert (stream.seek(2), stream.read(1), stream.tell()) == (2, b"c", 3)
+    assert (stream.seek(5), stream.read(2), stream.seek(6), stream.read(9)) == (5, b"fg", 6, b"gh")
+    for place in (0, 6):
+        with pytest.raises(EOFError):
+            stream.seek(place)
 
 
 # -- where and for how long -------------------------------------------------------------------------------------------

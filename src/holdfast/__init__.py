@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from holdfast.safe.secrets import SecretValue
     from holdfast.safe.sql import ReadQuery
     from holdfast.safe.urls import PublicUrl
+    from holdfast.safe.within import Within
     from holdfast.server import Server
 
 _HOME = {
@@ -51,6 +52,7 @@ _HOME = {
     "SecretValue": "safe.secrets",
     "ReadQuery": "safe.sql",
     "PublicUrl": "safe.urls",
+    "Within": "safe.within",
 }
 
 __all__ = [
@@ -81,6 +83,7 @@ __all__ = [
     "ToolError",
     "ToolInput",
     "ToolOutput",
+    "Within",
     "WritePath",
 ]
 

@@ -248,7 +248,7 @@ class Plant:
             clean_standard(self.outgoing),
         ]
         stack.push_async_callback(self._stop, executor)
-        if (root := self.parts.sandbox.workspace) is not None:
+        for root in self.parts.sandbox.all_roots():
             loop.run_in_executor(None, root.sweep_sync)
         for finding in self.parts.audit.findings if self.parts.audit is not None else ():
             self.log.warning("audit", finding=finding)

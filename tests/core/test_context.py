@@ -123,9 +123,13 @@ async def test_the_remaining_seconds_shrink_to_nothing_and_never_below() -> None
 async def test_the_workspace_and_the_database_are_what_the_server_has(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     workspace.table("pet", "name TEXT")
-    sandbox = Sandbox(workspace=Root(workspace.path), database=Database(str(workspace.database)))
+    docs = Root(workspace.path, name="docs")
+    sandbox = Sandbox(Root(workspace.path), database=Database(str(workspace.database)), roots={"docs": docs})
     ctx = context(sandbox=sandbox)
     assert ctx.workspace is sandbox.workspace
+    assert ctx.root("docs") is docs
+    with pytest.raises(ConfigurationError, match="HOLDFAST_ROOTS"):
+        ctx.root("other")
     assert ctx.database is sandbox.database
     sandbox.close()
 

@@ -70,13 +70,10 @@ def test_the_library_keeps_no_pattern_of_a_caller() -> None:
     assert re2._Regexp._make.cache_info().currsize == 0
 
 
-def test_lines_are_found_with_their_numbers_up_to_a_number_or_as_far_as_the_work_goes() -> None:
-    pattern = Pattern.from_text("a")
-    assert pattern.lines("x\na1\n\na2\na3", 10) == ([(2, "a1"), (4, "a2"), (5, "a3")], False)
-    assert pattern.lines("a1\na2\na3", 2) == ([(1, "a1"), (2, "a2")], True)
-    assert pattern.lines("", 2) == ([], False)
-    costly = Pattern.from_text("(((a?){10}){10}){9}b")
-    begun = time.thread_time()
-    found, cut = costly.lines("\n".join(["b", *["a" * 1_000] * 2_000, "b"]), 10)
-    assert time.thread_time() - begun < 5
-    assert (found, cut) == ([(1, "b")], True)
+def test_the_place_of_a_match_is_counted_in_characters() -> None:
+    pattern = Pattern.from_text("b+")
+    assert pattern.find("\u00e9\u4f60b") == 2
+    assert pattern.find("b") == 0
+    assert pattern.find("a") is None
+    with pytest.raises(InputTooLarge):
+        pattern.find("a" * (pattern.most + 1))

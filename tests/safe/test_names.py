@@ -218,3 +218,48 @@ def test_the_longest_hostile_texts_are_refused_quickly() -> None:
         except UnsafePath:
             continue
     assert time.monotonic() - start < 1.0
+
+
+@pytest.mark.parametrize(
+    "pattern, hidden, shown",
+    [
+        ("**/secrets", ["secrets", "a/secrets", "a/b/secrets/x"], ["a/secret"]),
+        ("**/*.pem", ["x.pem", "a/b/x.PEM"], ["x.pen"]),
+        ("./team/private", ["team/private", "team/private/x"], ["team"]),
+        ("/team/private/", ["team/private"], ["a/team/private"]),
+        ("team/**", ["team", "team/x", "TEAM/x/y"], ["teams/x"]),
+        ("**/a/**/b", ["a/b", "x/a/b", "a/y/b", "x/a/y/z/b"], ["b/a"]),
+        ("a/**/b", ["a/b", "a/x/b"], ["b"]),
+        ("**", ["x", "a/b"], []),
+        ("STRASSE", ["straße", "a/Straße"], ["stras"]),
+        ("ＴＥＡＭ", ["team", "t\u200beam", "te\ufe0fam"], []),
+        ("[st]ecret", ["secret", "TECRET/x"], ["ecret"]),
+    ],
+)
+def test_deny_patterns_mean_what_their_author_believes(pattern: str, hidden: list[str], shown: list[str]) -> None:
+    rules = Deny([pattern])
+    for text in hidden:
+        assert code_of(text, rules) == "path.hidden"
+    for text in shown:
+        assert parse(text, rules)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["", "/", "a//b", "..", "../x", "a/..", "./", "a\\b", "C:/x", "a:b", "name.", "name ", "a./b", "a\0b", 7,
+     "**/**/**/**/**/a"],
+)  # fmt: skip
+def test_a_pattern_that_could_never_match_is_a_configuration_error(pattern: str) -> None:
+    with pytest.raises(ConfigurationError):
+        Deny([pattern])
+
+
+@pytest.mark.parametrize(
+    "ignored",
+    ["\u00ad", "\u034f", "\u115f", "\u17b4", "\u180b", "\u200b", "\u2060", "\u3164", "\ufe0f", "\uffa0", "\U000e0100"],
+)
+def test_every_default_ignorable_character_is_ignored_in_what_is_denied(ignored: str) -> None:
+    """Unicode's Default_Ignorable_Code_Point, which a case-folding ext4 directory ignores; half of it is not Cf."""
+    for name in (f".g{ignored}it", f"{ignored}.git", f".{ignored}g{ignored}it", f"sec{ignored}ret"):
+        assert code_of(name, Deny([".*", "secret"])) == "path.hidden"
+    assert fold(f"a{ignored}b") == "ab"

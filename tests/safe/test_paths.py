@@ -9,7 +9,6 @@ import pickle
 import socket
 import sys
 import threading
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -255,114 +254,7 @@ def test_a_file_without_permission_is_refused(root: Root, place: Path) -> None: 
     assert code_of(root.read("readme.md").read_text_sync) == "path.denied"
 
 
-# -- one test for each known vulnerability of the class ---------------------------------------------------------------
-
-
-def test_cve_2025_53110_prefix_without_separator(root: Root) -> None:
-    """``/allowed-private`` passed a check that the path starts with ``/allowed``."""
-    assert code_of(lambda: root.read("../workspace-private/secret.txt")) == "path.outside"
-    assert code_of(lambda: root.read(f"{root.path}-private/secret.txt")) == "path.outside"
-
-
-def test_cve_2025_53109_symlinks_out_of_the_workspace(root: Root, place: Path) -> None:
-    """A link inside was followed outside, also when its target's parent was checked instead."""
-    (place / "link.txt").symlink_to(place.parent / "secret.txt")
-    (place / "out").symlink_to(place.parent)
-    (place / "same.md").symlink_to("readme.md")
-    for text in ("link.txt", "out/secret.txt", "same.md"):
-        assert code_of(root.read(text).read_text_sync) == "path.symlink"
-        assert code_of(root.read(text).stat_sync) == "path.symlink"
-        assert code_of(lambda text=text: root.write(text).write_text_sync("x")) == "path.symlink"
-        assert code_of(lambda text=text: root.write(text).append_text_sync("x")) == "path.symlink"
-    assert code_of(root.dir("out").list_sync) == "path.symlink"
-    assert code_of(root.dir("out").open_fd_sync) == "path.symlink"
-    assert [entry.name for entry in root.dir().list_sync()] == ["notes", "readme.md"]
-    assert len(root.dir().walk_sync()) == 3
-    assert (place.parent / "secret.txt").read_text() == "secret"
-
-
-@pytest.mark.parametrize("text", ["/", "/tmp", "/etc", "..", "../../..", "~root/../../.."])
-def test_cve_2025_68143_a_repository_anywhere_on_the_machine(root: Root, text: str) -> None:
-    """git_init took any path and so turned any directory into a readable repository."""
-    assert code_of(lambda: root.dir(text)) == "path.outside"
-
-
-def test_cve_2025_68145_a_repository_beside_the_configured_one(root: Root) -> None:
-    """The server was confined to one repository, but the calls' own repository argument was not checked."""
-    assert code_of(lambda: root.dir("../workspace-private")) == "path.outside"
-    assert code_of(lambda: root.dir(str(root.path.parent / "workspace-private"))) == "path.outside"
-
-
-@pytest.mark.parametrize(
-    "text", ["../secret.txt", "notes/../../secret.txt", "./../secret.txt", "notes//..//..//secret.txt"]
-)
-def test_cve_2026_27735_files_added_from_outside_the_repository(root: Root, text: str) -> None:
-    """git_add took ``../`` in its list of files."""
-    with pytest.raises(ValidationError):
-        TypeAdapter(list[ReadPath]).validate_python(["readme.md", text], context=Sandbox(workspace=root))
-
-
-@pytest.mark.parametrize(
-    "text", ["../../home/user/.ssh/authorized_keys", "/etc/cron.d/job", ".ssh/authorized_keys", "~/.bashrc"]
-)
-def test_cve_2026_27825_a_download_written_anywhere(root: Root, text: str) -> None:
-    """The attachment's download path was written as it was sent."""
-    assert code_of(lambda: root.write(text)) in {"path.outside", "path.hidden"}
-
-
-def test_cve_2026_77258_an_upload_is_guarded_like_a_download(root: Root, place: Path) -> None:
-    """Download was guarded, its sibling upload was not: here the guard belongs to the type, so every method has it."""
-    (place / "link").symlink_to(place.parent / "secret.txt")
-    for kind in (ReadPath, WritePath, DirPath):
-        assert code_of(lambda kind=kind: kind.from_text("../secret.txt", Sandbox(workspace=root))) == "path.outside"
-    upload = root.read("link")
-    for read in (upload.open_sync, upload.read_text_sync, upload.read_bytes_sync, upload.stat_sync):
-        assert code_of(read) == "path.symlink"
-
-
-def test_cve_2025_66689_the_deny_list_covers_children(place: Path) -> None:
-    """The blacklist compared for equality: a denied directory's files could be read."""
-    root = Root(place, deny=[".*", "notes"])
-    assert code_of(lambda: root.read("notes/one.md")) == "path.hidden"
-    assert code_of(lambda: root.dir("notes/deep")) == "path.hidden"
-    assert [entry.name for entry in root.dir().list_sync()] == ["readme.md"]
-    assert [path.text for path in root.dir().walk_sync()] == ["readme.md"]
-
-
-def test_desktopcommander_420_a_missing_target_is_no_reason_to_skip_the_check(root: Root, place: Path) -> None:
-    """realpath's ENOENT for a file yet to be made was swallowed, and the path used unresolved, through a link."""
-    (place / "out").symlink_to(place.parent)
-    assert code_of(lambda: root.write("out/new.txt").write_text_sync("x")) == "path.symlink"
-    assert code_of(lambda: root.write("out/new.txt").append_text_sync("x")) == "path.symlink"
-    assert code_of(lambda: root.write("out/a/b.txt").write_text_sync("x", make_parents=True)) == "path.symlink"
-    (place / "dangling").symlink_to(place.parent / "new.txt")
-    assert code_of(lambda: root.write("dangling").write_text_sync("x")) == "path.symlink"
-    assert not (place.parent / "new.txt").exists()
-
-
-def test_zip_slip_an_archive_is_extracted_through_the_guard(root: Root, tmp_path: Path) -> None:
-    archive = tmp_path / "evil.zip"
-    with zipfile.ZipFile(archive, "w") as made:
-        for name in (
-            "ok/good.txt",
-            "../slip.txt",
-            "/abs.txt",
-            "ok/../../slip.txt",
-            "..\\slip.txt",
-            ".git/hooks/post-merge",
-        ):
-            made.writestr(name, "member")
-    refused = []
-    with zipfile.ZipFile(archive) as opened:
-        for member in opened.infolist():
-            try:
-                root.dir("notes").target(member.filename).write_bytes_sync(opened.read(member), make_parents=True)
-            except UnsafePath:
-                refused.append(member.filename)
-    assert len(refused) == 5
-    assert root.read("notes/ok/good.txt").read_text_sync() == "member"
-    assert not (root.path / "slip.txt").exists()
-    assert not (tmp_path / "slip.txt").exists()
+# -- spellings (one test for each known vulnerability: tests/attacks/test_paths.py) ----------------------------------
 
 
 def test_percent_encoded_traversal_is_only_a_file_name(root: Root) -> None:

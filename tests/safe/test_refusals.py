@@ -24,6 +24,10 @@ from holdfast.safe.refusals import refusing, require_regular
         (errno.ENOSPC, "path.disk_full"),
         (errno.EDQUOT, "path.disk_full"),
         (errno.ENAMETOOLONG, "path.name"),
+        (errno.EINVAL, "path.name"),
+        (errno.EILSEQ, "path.name"),
+        (errno.EBUSY, "path.busy"),
+        (errno.ETXTBSY, "path.busy"),
     ],
 )
 def test_errors_that_a_caller_can_act_on_are_refusals_without_the_path(number: int, code: str) -> None:

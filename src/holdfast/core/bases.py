@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.core.output import ToolOutput
 from holdfast.core.tool import Tool
-from holdfast.errors import ConfigurationError, InvalidArguments, Refusal, ToolError
-from holdfast.safe.blocking import in_thread
+from holdfast.errors import ConfigurationError, InvalidArguments, ToolError
 from holdfast.safe.expressions import Pattern
 
 if TYPE_CHECKING:
     from holdfast.core.context import Context
     from holdfast.safe.commands import Program
     from holdfast.safe.fetching import Fetched
-    from holdfast.safe.paths import DirPath, ReadPath
+    from holdfast.safe.paths import DirPath
     from holdfast.safe.sql import ReadQuery
     from holdfast.safe.urls import PublicUrl
 
 MAX_LINE = 500
-"""Characters of a found line that are shown; the rest would crowd out other finds."""
+"""Characters of a found line that are shown, around what was found; the rest would crowd out other finds."""
 
 
 class Found(ToolOutput):
@@ -54,24 +53,10 @@ class FileTool(Tool):
         A file that is too long for so costly a pattern is searched from its beginning, and the answer is truncated.
         """
         matcher = pattern if isinstance(pattern, Pattern) else compiled(pattern)
-        found: list[Found] = []
-        truncated = False
-        for path in await folder.walk(glob):
-            more, cut = await self._in_file(path, matcher, self.max_matches + 1 - len(found))
-            found += more
-            truncated = truncated or cut
-            if len(found) > self.max_matches:
-                return Finds(matches=found[: self.max_matches], truncated=True)
-        return Finds(matches=found, truncated=truncated)
-
-    async def _in_file(self, path: ReadPath, matcher: Pattern, room: int) -> tuple[list[Found], bool]:
-        try:
-            text = await path.read_text()
-        except Refusal:
-            return [], False  # not text, too large, or gone since it was listed: nothing to show for it
-        lines, cut = await in_thread(matcher.lines, text, room)
-        found = [Found(path=path.text, line=number, text=line[:MAX_LINE]) for number, line in lines]
-        return found, cut and len(found) < room
+        lines, truncated = await folder.search(matcher, glob, self.max_matches)
+        return Finds(
+            matches=[Found(path=line.path, line=line.number, text=line.text) for line in lines], truncated=truncated
+        )
 
 
 def compiled(pattern: str) -> Pattern:

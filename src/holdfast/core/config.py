@@ -184,6 +184,18 @@ class WatchdogSettings(_Section):
     memory: int = Field(512 * MIB, gt=0, description="bytes of resident memory that count as the budget")
 
 
+class RootSettings(_Section):
+    """One named folder beside the workspace."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$", description="what tools call it")
+    path: Path = Field(description="the folder")
+    read_only: bool = Field(False, description="refuse every write to it")
+    deny: tuple[str, ...] = Field((), description="names or paths hidden in it, besides dotfiles")
+    max_read: int = Field(16 * MIB, gt=0, description="bytes of the largest file that is read")
+    max_write: int = Field(16 * MIB, gt=0, description="bytes of the largest file that is written")
+    one_mount: bool = Field(False, description="refuse what is mounted beneath it")
+
+
 class Settings(_Section):
     """All settings. Build them with ``load`` so that each value can be traced to its layer.
 
@@ -193,6 +205,14 @@ class Settings(_Section):
 
     workspace: Path | None = Field(None, description="folder beneath which tools may read and write")
     workspace_read_only: bool = Field(False, description="refuse every write to the workspace")
+    workspace_deny: tuple[str, ...] = Field(
+        (), description='names or paths hidden in the workspace, besides dotfiles, e.g. ["*.pem", "team/private"]'
+    )
+    roots: tuple[RootSettings, ...] = Field(
+        (),
+        description='named folders beside it (JSON object): {"docs": {"path": "/srv/docs", "read_only": true}}; '
+        "also deny, max_read, max_write, one_mount",
+    )
     fast_path: bool = Field(True, description="answer common messages directly; off: all through the SDK")
     quotas: str | None = Field(
         None,
@@ -217,3 +237,20 @@ class Settings(_Section):
     @classmethod
     def _keep_as_text(cls, value: Any) -> Any:
         return _as_text(value)
+
+    @field_validator("roots", mode="before")
+    @classmethod
+    def _by_name(cls, value: Any) -> Any:
+        """``{name: path}`` or ``{name: {...}}`` as a list with names, which nobody can change."""
+        if not isinstance(value, dict):
+            return value
+        items = value.items()
+        return tuple({**(item if isinstance(item, dict) else {"path": item}), "name": name} for name, item in items)
+
+    @field_validator("roots")
+    @classmethod
+    def _named_once(cls, value: tuple[RootSettings, ...]) -> tuple[RootSettings, ...]:
+        names = [root.name for root in value]
+        if len(names) != len(set(names)) or "workspace" in names:
+            raise PydanticCustomError("roots", "each root has a name of its own, and none is called workspace")
+        return value

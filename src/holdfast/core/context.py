@@ -144,6 +144,12 @@ class Context:
             raise ConfigurationError("no workspace: set HOLDFAST_WORKSPACE")
         return self._services.sandbox.workspace
 
+    def root(self, name: str) -> Root:
+        """A named root; an operation that uses it says ``needs = ("root:docs",)``."""
+        if name not in self._services.sandbox.roots:
+            raise ConfigurationError("no such root: name it in HOLDFAST_ROOTS")
+        return self._services.sandbox.roots[name]
+
     @property
     def database(self) -> Database:
         """The database; an operation that uses it says ``needs = ("database",)``."""

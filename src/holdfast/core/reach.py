@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from holdfast.errors import MissingSetting
 from holdfast.safe.policy import TEXT_TYPES, UrlPolicy
 from holdfast.safe.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from holdfast.core.config import UrlSettings
+    from holdfast.core.config import RootSettings, UrlSettings
     from holdfast.core.layers import Loaded
     from holdfast.core.operation import Operation
+    from holdfast.safe.paths import Root
 
 
 def build_sandbox(loaded: Loaded) -> Sandbox:
@@ -20,14 +21,17 @@ def build_sandbox(loaded: Loaded) -> Sandbox:
     settings = loaded.settings
     root = database = None
     if settings.workspace is not None:
-        from holdfast.safe.paths import Root
+        from holdfast.safe.paths import DEFAULT_DENY, Root
 
-        root = Root(settings.workspace, read_only=settings.workspace_read_only)
+        deny = (*DEFAULT_DENY, *settings.workspace_deny)
+        root = Root(settings.workspace, read_only=settings.workspace_read_only, deny=deny)
     if settings.database is not None:
         from holdfast.safe.sql import Database
 
         database = Database(settings.database)
-    return Sandbox(workspace=root, urls=_url_policy(settings.urls), database=database)
+    return Sandbox(
+        workspace=root, urls=_url_policy(settings.urls), database=database, roots=_named_roots(settings.roots)
+    )
 
 
 def _url_policy(urls: UrlSettings) -> UrlPolicy:
@@ -43,17 +47,52 @@ def _url_policy(urls: UrlSettings) -> UrlPolicy:
     )
 
 
+def _named_roots(settings: Iterable[RootSettings]) -> dict[str, Root]:
+    """Open them all. Raises ``ConfigurationError`` for the first that cannot be, and closes the others."""
+    found: dict[str, Root] = {}
+    try:
+        for item in settings:
+            from holdfast.safe.paths import DEFAULT_DENY, Root
+
+            found[item.name] = Root(
+                item.path,
+                name=item.name,
+                read_only=item.read_only,
+                deny=(*DEFAULT_DENY, *item.deny),
+                max_read=item.max_read,
+                max_write=item.max_write,
+                one_mount=item.one_mount,
+            )
+    except BaseException:  # nobody else would close them
+        for root in found.values():
+            root.close()
+        raise
+    return found
+
+
 _SETTING = {
     "workspace": "a workspace folder: set HOLDFAST_WORKSPACE",
     "database": "a database: set HOLDFAST_DATABASE",
 }
 
 
-def check_needs(operations: Iterable[Operation], sandbox: Any) -> None:
+def check_needs(operations: Iterable[Operation], sandbox: Sandbox) -> None:
     """Raise ``MissingSetting`` when an operation takes a handle that this server cannot give."""
     from holdfast.core.needs import needs_of
 
     for operation in operations:
         for need in sorted(needs_of(operation)):
-            if getattr(sandbox, need, None) is None:
-                raise MissingSetting(f"{operation.kind} {operation.name} needs {_SETTING.get(need, need)}")
+            if not _met(need, sandbox):
+                raise MissingSetting(f"{operation.kind} {operation.name} needs {_remedy(need)}")
+
+
+def _met(need: str, sandbox: Sandbox) -> bool:
+    kind, _, name = need.partition(":")
+    return name in sandbox.roots if kind == "root" else getattr(sandbox, need, None) is not None
+
+
+def _remedy(need: str) -> str:
+    kind, _, name = need.partition(":")
+    if kind == "root":
+        return f'a folder named {name}: set HOLDFAST_ROOTS={{"{name}": {{"path": "/the/folder", "read_only": true}}}}'
+    return _SETTING.get(need, need)

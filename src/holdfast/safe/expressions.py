@@ -62,21 +62,11 @@ class Pattern(Handle):
         """Whether all of ``text`` matches. Raises ``InputTooLarge`` beyond ``most`` bytes."""
         return self._regexp.fullmatch(self._encoded(text)) is not None
 
-    def lines(self, text: str, limit: int) -> tuple[list[tuple[int, str]], bool]:
-        """The first ``limit`` lines that match, with their numbers from 1, and whether the rest was left unsearched.
-
-        All lines together get the work of one search: past ``most`` bytes it stops. To be run in a thread.
-        """
-        found: list[tuple[int, str]] = []
-        room = self.most
-        for number, line in enumerate(text.splitlines(), 1):
-            raw = line.encode("utf-8", "replace")
-            room -= len(raw) + 1
-            if room < 0 or len(found) >= limit:
-                return found, True
-            if self._regexp.search(raw) is not None:
-                found.append((number, line))
-        return found, False
+    def find(self, text: str) -> int | None:
+        """The character of ``text`` at which the first match begins. Raises ``InputTooLarge`` beyond ``most`` bytes."""
+        raw = self._encoded(text)
+        match = self._regexp.search(raw)
+        return None if match is None else len(raw[: match.start()].decode("utf-8", "replace"))
 
     def _encoded(self, text: str) -> bytes:
         raw = text.encode("utf-8", "replace")  # a lone surrogate matches what "?" matches

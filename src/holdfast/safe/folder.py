@@ -12,7 +12,8 @@ from typing import Any, Final, Literal, Self
 
 from holdfast.errors import ConfigurationError
 from holdfast.safe.descriptors import Descriptor, read_bounded
-from holdfast.safe.names import DEFAULT_DENY, Deny
+from holdfast.safe.identity import Denied, Identity, identity
+from holdfast.safe.names import DEFAULT_DENY, Deny, hidden
 from holdfast.safe.refusals import refusing, require_regular
 from holdfast.safe.resolve import READ, READ_DIRECTORY, Choice, choose, supported
 
@@ -23,8 +24,9 @@ MAX_BYTES: Final = 16 * 1024 * 1024
 class Folder:
     """The descriptor, the resolver and the rules of one root. Safe to use from many threads at once.
 
-    Picklable: the other process opens the same path anew. Raises ``ConfigurationError`` when the path is missing or
-    not a directory, or a setting makes no sense.
+    ``one_mount`` refuses what is mounted beneath the root; otherwise mounts are crossed, since only the operator makes
+    them. Picklable: the other process opens the same path anew, and refuses another directory of that name. Raises
+    ``ConfigurationError`` when the path is missing or not a directory, or a setting makes no sense.
     """
 
     def __init__(  # noqa: PLR0913 - the operator's settings of one root, all of them optional
@@ -37,6 +39,7 @@ class Folder:
         max_read: int = MAX_BYTES,
         max_write: int = MAX_BYTES,
         resolver: Choice = "auto",
+        one_mount: bool = False,
     ) -> None:
         if max_read <= 0 or max_write <= 0:
             raise ConfigurationError(f"{name}: max_read and max_write are numbers of bytes above zero")
@@ -44,11 +47,14 @@ class Folder:
         self.name: Final = name
         self.read_only: Final = read_only
         self.deny: Final = Deny(deny)
+        self.one_mount: Final = one_mount
+        self._denied = Denied(self.deny)
         self.max_read: Final = max_read
         self.max_write: Final = max_write
         self._held = Descriptor(_open_root(self.path, name))
         with self._held.use() as fd:
-            self._resolver = choose(resolver, fd)
+            self._resolver = choose(resolver, fd, one_mount)
+            self.identity: Final = identity(os.fstat(fd))
         self._choice: Choice = "walker" if self.resolver_name == "walker" else resolver
         self._warn()
 
@@ -70,12 +76,17 @@ class Folder:
             "max_read": self.max_read,
             "max_write": self.max_write,
             "resolver": self._choice,  # a fallback is not looked for, nor logged, a second time
+            "one_mount": self.one_mount,
         }
-        return (type(self)._reopened, (str(self.path), settings))
+        return (type(self)._reopened, (str(self.path), settings, self.identity))
 
     @classmethod
-    def _reopened(cls, path: str, settings: dict[str, Any]) -> Self:
-        return cls(path, **settings)
+    def _reopened(cls, path: str, settings: dict[str, Any], known: Identity) -> Self:
+        root = cls(path, **settings)
+        if root.identity != known:
+            root.close()
+            raise ConfigurationError(f"{root.name}: the directory was replaced by another since the server started")
+        return root
 
     @property
     def resolver_name(self) -> Literal["openat2", "walker"]:
@@ -88,7 +99,23 @@ class Folder:
 
     def _open(self, parts: Sequence[str], flags: int) -> int:
         with self._held.use() as root, refusing():
-            return self._resolver.open(root, parts, flags)
+            fd = self._resolver.open(root, parts, flags)
+            try:
+                self._denied.check(root, parts, fd)
+            except BaseException:  # nobody else would close it
+                os.close(fd)
+                raise
+            return fd
+
+    def denied(self) -> frozenset[Identity]:
+        """What the deny rules hide now, by identity. Raises ``UnsafePath`` (path.closed)."""
+        with self._held.use() as root, refusing():
+            return self._denied.within(root)
+
+    def require_visible(self, found: os.stat_result) -> None:
+        """Refuse what the deny rules hide under another name. Raises ``UnsafePath`` (path.hidden)."""
+        if identity(found) in self.denied():
+            raise hidden()
 
     def facts(self, parts: Sequence[str]) -> os.stat_result:
         """The facts of a regular file that could be opened, or of a directory. Raises ``UnsafePath``."""

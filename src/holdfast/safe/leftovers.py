@@ -1,4 +1,4 @@
-"""Removing the temporary files that writers left behind when they were killed."""
+"""Removing the temporary files and directories that writers left behind when they were killed."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from holdfast.safe.folder import Folder
 from holdfast.safe.listing import directories
 from holdfast.safe.names import RESERVED
 from holdfast.safe.refusals import refusing
+from holdfast.safe.staging import discard
 
-_TEMPORARY: Final = re.compile(re.escape(RESERVED) + r"[0-9a-f]{16}\.tmp")
+_TEMPORARY: Final = re.compile(re.escape(RESERVED) + r"[0-9a-f]{16}\.(tmp|new)")
 
 
 def sweep(folder: Folder, before: float) -> int:
-    """Remove our temporary files last modified before ``before`` (seconds since the epoch); returns how many.
+    """Remove our temporary files and directories last modified before ``before`` (seconds since the epoch).
 
+    Returns how many.
     Looks where writes can go: visible directories, within the bounds of a walk. Does nothing beneath a read-only root.
     """
     if folder.read_only:
@@ -37,7 +39,12 @@ def _sweep_directory(folder: Folder, parts: Sequence[str], before: float) -> int
     with folder.directory(parts) as fd, refusing():
         for name in filter(_TEMPORARY.fullmatch, os.listdir(fd)):
             facts = os.stat(name, dir_fd=fd, follow_symlinks=False)
-            if stat.S_ISREG(facts.st_mode) and facts.st_mtime < before:
+            if facts.st_mtime >= before:
+                continue
+            if stat.S_ISREG(facts.st_mode):
                 os.unlink(name, dir_fd=fd)
+                removed += 1
+            elif stat.S_ISDIR(facts.st_mode):
+                discard(fd, name)
                 removed += 1
     return removed

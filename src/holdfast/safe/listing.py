@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from holdfast.errors import UnsafePath
 from holdfast.safe.folder import Folder
+from holdfast.safe.identity import Identity, identity
 from holdfast.safe.names import MAX_DEPTH, admits
 from holdfast.safe.refusals import refusing
 
@@ -49,13 +50,26 @@ def too_many(limit: int) -> UnsafePath:
 
 
 def _scan(folder: Folder, parts: Sequence[str], budget: _Budget) -> Iterator[Entry]:
+    denied = folder.denied()
     with folder.directory(parts) as fd, refusing(), os.scandir(fd) as found:
         for item in found:
             budget.spend()
             if admits(parts, item.name, folder.deny):
                 entry = _entry(item)
-                if entry is not None:
+                if entry is not None and _opens(folder, parts, item, denied):
                     yield entry
+
+
+def _opens(folder: Folder, parts: Sequence[str], item: os.DirEntry[str], denied: frozenset[Identity]) -> bool:
+    """Whether an entry with an acceptable name is neither denied by identity nor another mount that is not crossed."""
+    if denied and identity(item.stat(follow_symlinks=False)) in denied:
+        return False
+    if folder.one_mount:
+        try:
+            folder.facts((*parts, item.name))
+        except UnsafePath:
+            return False
+    return True
 
 
 def _entry(item: os.DirEntry[str]) -> Entry | None:

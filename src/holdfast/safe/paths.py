@@ -6,15 +6,19 @@ import time
 from collections.abc import Callable
 from typing import ClassVar, Final, Self, TypeAlias
 
-from holdfast.safe import appending, leftovers, listing, names, writing
+from holdfast.safe import leftovers, listing, names, searching
 from holdfast.safe.blocking import in_thread
-from holdfast.safe.descriptors import FileFacts, OpenedDirectory, OpenedFile, decode, facts_of
+from holdfast.safe.changing import WritePath
+from holdfast.safe.descriptors import FileFacts, OpenedDirectory, OpenedFile
 from holdfast.safe.folder import MAX_BYTES, Folder
 from holdfast.safe.listing import Entry
 from holdfast.safe.names import DEFAULT_DENY
-from holdfast.safe.refusals import not_text, read_only
-from holdfast.safe.relative import FileHandle, PathHandle
+from holdfast.safe.reading import ReadPath
+from holdfast.safe.relative import PathHandle
 from holdfast.safe.sandbox import Sandbox
+from holdfast.safe.searching import Line, Pattern
+from holdfast.safe.stoppable import never, stoppable
+from holdfast.safe.within import Within
 
 __all__ = [
     "DEFAULT_DENY",
@@ -22,10 +26,12 @@ __all__ = [
     "DirPath",
     "Entry",
     "FileFacts",
+    "Line",
     "OpenedDirectory",
     "OpenedFile",
     "ReadPath",
     "Root",
+    "Within",
     "WritePath",
 ]
 
@@ -57,108 +63,9 @@ class Root(Folder):
         return leftovers.sweep(self, wall() - older_than)
 
 
-class ReadPath(FileHandle):
-    """A file beneath the workspace, opened afresh by each method. All raise ``UnsafePath`` with a narrower code."""
-
-    __slots__ = ()
-    describe: ClassVar[str] = "path of a file to read, relative to the workspace, with / between directories"
-
-    def open_sync(self) -> OpenedFile:
-        """The open file; closes with the call, or earlier by ``close`` or ``with``."""
-        root = self._root()
-        fd, found = root.open_file(self._parts)
-        return OpenedFile(fd, facts_of(found), root.max_read)
-
-    def read_bytes_sync(self, limit: int | None = None) -> bytes:
-        """The whole file, if it has at most ``limit`` bytes (never more than the root's ``max_read``)."""
-        return self._root().read_bytes(self._parts, limit)
-
-    def read_text_sync(self, encoding: str = "utf-8", limit: int | None = None) -> str:
-        """The whole file, strictly decoded (path.not_text); ``limit`` is in bytes."""
-        return decode(self.read_bytes_sync(limit), encoding)
-
-    def stat_sync(self) -> FileFacts:
-        """Size, time and kind, under the same rules as opening; a directory has facts too."""
-        return facts_of(self._root().facts(self._parts))
-
-    async def open(self) -> OpenedFile:
-        """See ``open_sync``."""
-        return await in_thread(self.open_sync)
-
-    async def read_bytes(self, limit: int | None = None) -> bytes:
-        """See ``read_bytes_sync``."""
-        return await in_thread(self.read_bytes_sync, limit)
-
-    async def read_text(self, encoding: str = "utf-8", limit: int | None = None) -> str:
-        """See ``read_text_sync``."""
-        return await in_thread(self.read_text_sync, encoding, limit)
-
-    async def stat(self) -> FileFacts:
-        """See ``stat_sync``."""
-        return await in_thread(self.stat_sync)
-
-
-class WritePath(FileHandle):
-    """A file to be written beneath the workspace. All methods raise ``UnsafePath`` with a narrower code.
-
-    ``backups`` keeps that many former versions (hidden, ``.NAME.~1~`` the latest); ``make_parents`` makes missing
-    directories. Refused: a read-only root, hard links, symbolic links and whatever is not a regular file.
-    """
-
-    __slots__ = ()
-    describe: ClassVar[str] = "path of a file to write, relative to the workspace, with / between directories"
-
-    def __init__(self, text: str, sandbox: Sandbox | None) -> None:
-        super().__init__(text, sandbox)
-        if sandbox is not None and sandbox.workspace is not None and sandbox.workspace.read_only:
-            raise read_only()
-
-    def write_bytes_sync(self, data: bytes, *, backups: int = 0, make_parents: bool = False) -> int:
-        """Replace the file as a whole or not at all; durable on return. Returns the bytes written."""
-        return writing.write_atomically(self._root(), self._parts, data, backups=backups, make_parents=make_parents)
-
-    def write_text_sync(self, text: str, *, backups: int = 0, make_parents: bool = False) -> int:
-        """``write_bytes_sync`` of the text in UTF-8."""
-        return self.write_bytes_sync(_encode(text), backups=backups, make_parents=make_parents)
-
-    def append_text_sync(self, text: str, *, make_parents: bool = False) -> int:
-        """Add to the end in UTF-8; all or nothing, except when killed in the middle. Returns the bytes added."""
-        return appending.append(self._root(), self._parts, _encode(text), make_parents=make_parents)
-
-    def exists_sync(self) -> bool:
-        """Whether the file is there; refuses when something that is not a plain file has its name."""
-        return writing.exists(self._root(), self._parts)
-
-    def reader(self) -> ReadPath:
-        """The same file to read, for tools that edit."""
-        return ReadPath(self.text, self._sandbox)
-
-    async def write_bytes(self, data: bytes, *, backups: int = 0, make_parents: bool = False) -> int:
-        """See ``write_bytes_sync``."""
-        return await in_thread(self.write_bytes_sync, data, backups=backups, make_parents=make_parents)
-
-    async def write_text(self, text: str, *, backups: int = 0, make_parents: bool = False) -> int:
-        """See ``write_text_sync``."""
-        return await in_thread(self.write_text_sync, text, backups=backups, make_parents=make_parents)
-
-    async def append_text(self, text: str, *, make_parents: bool = False) -> int:
-        """See ``append_text_sync``."""
-        return await in_thread(self.append_text_sync, text, make_parents=make_parents)
-
-    async def exists(self) -> bool:
-        """See ``exists_sync``."""
-        return await in_thread(self.exists_sync)
-
-
-def _encode(text: str) -> bytes:
-    try:
-        return text.encode("utf-8")
-    except UnicodeEncodeError:  # a lone surrogate
-        raise not_text() from None
-
-
 Entries: TypeAlias = list[Entry]
 Files: TypeAlias = list[ReadPath]
+Lines: TypeAlias = list[Line]
 
 
 class DirPath(PathHandle):
@@ -180,6 +87,13 @@ class DirPath(PathHandle):
         found = listing.files(self._root(), self._parts, listing.matcher(pattern), limit, depth)
         return [ReadPath(text, self._sandbox) for text in found]
 
+    def search_sync(self, pattern: Pattern, files: str | None = None, limit: int = 200) -> tuple[Lines, bool]:
+        """The lines beneath that ``pattern`` matches, in files chosen as by ``walk``, and whether there may be more.
+
+        ``pattern`` must take linear time, as RE2's do; ``FileTool.search`` makes one of a caller's text.
+        """
+        return searching.search(never, self.place(), pattern, files, limit)
+
     def open_fd_sync(self) -> OpenedDirectory:
         """The open directory, for a command's working directory; closes with the call, or by ``close`` or ``with``."""
         return OpenedDirectory(self._root().open_directory(self._parts))
@@ -191,6 +105,10 @@ class DirPath(PathHandle):
     async def walk(self, pattern: str | None = None, limit: int = MAX_ENTRIES, depth: int = MAX_LEVELS) -> Files:
         """See ``walk_sync``."""
         return await in_thread(self.walk_sync, pattern, limit, depth)
+
+    async def search(self, pattern: Pattern, files: str | None = None, limit: int = 200) -> tuple[Lines, bool]:
+        """See ``search_sync``; ends soon after its call does."""
+        return await stoppable(searching.search, self.place(), pattern, files, limit)
 
     async def open_fd(self) -> OpenedDirectory:
         """See ``open_fd_sync``."""

@@ -24,8 +24,11 @@ _HARD_LINK: Final = (
     "the file has more than one name (hard links), which this workspace does not open",
 )
 _OUTSIDE: Final = ("path.outside", "the path leaves the workspace; send a path relative to the workspace")
-_NAME: Final = ("path.name", "the path is not acceptable: a name in it is too long")
+_LONG: Final = ("path.name", "the path is not acceptable: a name in it is too long")
+_NAME: Final = ("path.name", "the path is not acceptable: this file system cannot hold a name in it")
 _DENIED: Final = ("path.denied", "the server has no permission to do that with this file; choose another file")
+_BUSY: Final = ("path.busy", "the file is in use; try again later, or choose another name")
+_EXISTS: Final = ("path.exists", "something of that name is there already; choose another name")
 _READ_ONLY: Final = ("path.read_only", "the workspace is read-only; nothing in it can be written")
 _DISK_FULL: Final = ("path.disk_full", "there is no space left to write the file; nothing was changed")
 
@@ -39,10 +42,14 @@ _REASONS: Final[Mapping[int, tuple[str, str]]] = MappingProxyType(
         errno.EISDIR: _NOT_REGULAR,
         errno.ENXIO: _NOT_REGULAR,  # a socket, or a FIFO without a reader
         errno.ENODEV: _NOT_REGULAR,
-        errno.ENAMETOOLONG: _NAME,
+        errno.ENAMETOOLONG: _LONG,
+        errno.EINVAL: _NAME,  # such as ? on FAT
+        errno.EILSEQ: _NAME,  # not UTF-8 where the file system insists on it
         errno.EACCES: _DENIED,
         errno.EPERM: _DENIED,
         errno.EROFS: _READ_ONLY,
+        errno.EBUSY: _BUSY,  # such as a mount point that would be renamed over
+        errno.ETXTBSY: _BUSY,
         errno.ENOSPC: _DISK_FULL,
         errno.EDQUOT: _DISK_FULL,
         errno.EFBIG: _DISK_FULL,  # RLIMIT_FSIZE, or the file system's largest file
@@ -66,6 +73,25 @@ def refusing() -> Iterator[None]:
 def read_only() -> UnsafePath:
     """The refusal of any write beneath a read-only root."""
     return UnsafePath(_READ_ONLY[1], code=_READ_ONLY[0])
+
+
+def not_found() -> UnsafePath:
+    """The refusal of a name that nothing has."""
+    return UnsafePath(_NOT_FOUND[1], code=_NOT_FOUND[0])
+
+
+def exists() -> UnsafePath:
+    """The refusal of a name that is taken."""
+    return UnsafePath(_EXISTS[1], code=_EXISTS[0])
+
+
+def redacted() -> UnsafePath:
+    """The refusal of new content that holds a mark of something that was taken out on the way to the caller."""
+    return UnsafePath(
+        "the content holds a [redacted:...] mark, so what it stands for would be lost; "
+        "change only the parts that you saw in full, and leave the rest of the file alone",
+        code="path.redacted",
+    )
 
 
 def too_large(limit: int, what: str = "the file") -> UnsafePath:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from holdfast.errors import UnsafePath
 from holdfast.safe import names
 from holdfast.safe.handle import Handle
 from holdfast.safe.names import Deny
 from holdfast.safe.refusals import names_directory
+from holdfast.safe.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from holdfast.safe.paths import Root
-    from holdfast.safe.sandbox import Sandbox
 
 DEFAULT_RULES: Final = Deny()
 
@@ -34,6 +34,23 @@ class PathHandle(Handle):
     def name(self) -> str:
         """The last component; empty for the root."""
         return self._parts[-1] if self._parts else ""
+
+    def place(self) -> tuple[Root, tuple[str, ...]]:
+        """The root and the checked components, for work on two handles at once. Raises ``UnsafePath``."""
+        return self._root(), self._parts
+
+    def __eq__(self, other: object) -> bool:
+        return super().__eq__(other) and isinstance(other, PathHandle) and self._root_name() == other._root_name()
+
+    __hash__ = Handle.__hash__
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        root = None if self._sandbox is None else self._sandbox.workspace
+        return (type(self).from_text, (self.text, Sandbox(workspace=root)))  # the rest need not be opened anew
+
+    def _root_name(self) -> str | None:
+        root = None if self._sandbox is None else self._sandbox.workspace
+        return None if root is None else root.name
 
     def _rules(self) -> Deny:
         root = self._sandbox.workspace if self._sandbox is not None else None

@@ -12,6 +12,7 @@ from typing import Final
 from holdfast.errors import UnsafePath
 from holdfast.safe.descriptors import read_bounded
 from holdfast.safe.folder import Folder
+from holdfast.safe.markers import require_unredacted
 from holdfast.safe.names import MAX_COMPONENT, RESERVED, bad_name
 from holdfast.safe.refusals import names_directory, read_only, refusing, require_regular, too_large
 from holdfast.safe.resolve import COMMON, READ
@@ -64,11 +65,18 @@ def existing(parent: int, name: str) -> os.stat_result | None:
     return found
 
 
-def write_atomically(
-    folder: Folder, parts: Sequence[str], data: bytes, *, backups: int = 0, make_parents: bool = False
+def write_atomically(  # noqa: PLR0913 - the author's choices, all of them optional
+    folder: Folder,
+    parts: Sequence[str],
+    data: bytes,
+    *,
+    backups: int = 0,
+    make_parents: bool = False,
+    redacted: bool = False,
 ) -> int:
     """Put ``data`` in place of the file and return its size in bytes; durable when this returns.
 
+    Refuses marks of redaction that the old file does not hold as often (path.redacted), unless ``redacted``.
     Keeps the old file's mode bits (and its owner, where permitted), not its extended attributes. ``backups`` keeps
     that many former versions as ``.NAME.~1~`` (the latest), ``.NAME.~2~``... Raises ``UnsafePath``, and ``ValueError``
     for a number of backups outside 0-99.
@@ -79,6 +87,10 @@ def write_atomically(
     name = parts[-1]
     with parent_of(folder, parts, make_parents) as parent:
         old = existing(parent, name)
+        if old is not None:
+            folder.require_visible(old)
+        if not redacted:
+            require_unredacted(data, lambda: _copy_of(parent, name, folder.max_read)[0] if old is not None else b"")
         with _temporary(parent, data, old) as temporary:
             if old is not None and backups:
                 _keep_backup(folder, parent, name, backups)

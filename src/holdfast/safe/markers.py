@@ -1,0 +1,45 @@
+"""The marks that redaction leaves in text, and the rule that they are never written over what they stand for."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+from holdfast.safe.refusals import redacted
+
+START: Final = "[redacted:"
+MAX_NAME: Final = 128
+"""Characters of a rule's name, at most."""
+MAX_MARK: Final = 2 * (len(START) + MAX_NAME + 1)
+"""Bytes of the longest mark, in UTF-16."""
+
+
+def _pattern(encoding: str) -> re.Pattern[bytes]:
+    """Matches ``[redacted:RULE]``, as ``safe.redaction`` writes it, in one encoding."""
+    start, end = re.escape(START.encode(encoding)), re.escape("]".encode(encoding))
+    before, after = map(re.escape, "A".encode(encoding).split(b"A"))
+    return re.compile(start + b"(?:" + before + rb"[\w.:-]" + after + b"){1,%d}" % MAX_NAME + end)
+
+
+_PATTERNS: Final = tuple((encoding, _pattern(encoding)) for encoding in ("utf-8", "utf-16-le", "utf-16-be"))
+
+
+def marks(data: bytes) -> Counter[str]:
+    """How often each mark stands in ``data``, as UTF-8 (or what agrees with it on ASCII) or UTF-16."""
+    most: Counter[str] = Counter()
+    for encoding, pattern in _PATTERNS:
+        most |= Counter(found.decode(encoding) for found in pattern.findall(data))  # UTF-16 also looks like its mirror
+    return most
+
+
+def require_unredacted(new: bytes, old: Callable[[], bytes]) -> None:
+    """Refuse content with a mark that ``old()`` does not hold as often: a caller that was shown ``[redacted:RULE]`` in
+    place of a secret is about to destroy the secret. Raises ``UnsafePath`` (path.redacted).
+
+    A file that holds such marks of its own, such as this project's documentation, may keep and lose them.
+    """
+    wanted = marks(new)
+    if wanted and wanted - marks(old()):
+        raise redacted()

@@ -1,0 +1,109 @@
+"""Searching: what is found is what could be read, within bounds, and for as long as somebody waits."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from holdfast.errors import UnsafePath
+from holdfast.safe import searching
+from holdfast.safe.expressions import Pattern
+from holdfast.safe.paths import Line, Root
+from holdfast.safe.stoppable import never, stoppable
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no directory descriptors on Windows")
+SECRET = Pattern.from_text("secret")
+
+
+@pytest.fixture(params=["auto", "walker"])
+def root(request: pytest.FixtureRequest, tmp_path: Path) -> Root:
+    place = tmp_path / "workspace"
+    place.mkdir()
+    return Root(place, resolver=request.param, deny=[".*", "*.key", "team"], max_read=1_000_000)
+
+
+def put(root: Root, name: str, text: str = "a\nthe secret\n") -> None:
+    (root.path / name).parent.mkdir(parents=True, exist_ok=True)
+    (root.path / name).write_text(text)
+
+
+async def test_deny_rules_links_and_everything_else_hold_for_a_search(root: Root) -> None:
+    put(root, "shown.txt")
+    put(root, "sub/shown.md", "x\r\nsecret\r\n")
+    for hidden in (".env", ".git/config", "a.KEY", "team/plan.txt", "../outside.txt", "sub/.hidden/x"):
+        put(root, hidden)
+    os.symlink(root.path.parent / "outside.txt", root.path / "link.txt")
+    os.symlink(root.path.parent, root.path / "out")
+    os.link(root.path.parent / "outside.txt", root.path / "hard.txt")
+    os.mkfifo(root.path / "fifo")
+    (root.path / "binary").write_bytes(b"secret\xff")
+    put(root, "large.txt", "secret" * 200_000)
+    expected = [Line("shown.txt", 2, "the secret"), Line("sub/shown.md", 2, "secret")]
+    assert root.dir().search_sync(SECRET) == (expected, False)
+    assert await root.dir().search(SECRET) == (expected, False)
+    assert await root.dir().search(SECRET, "*.md") == (expected[1:], False)
+    assert await root.dir("sub").search(SECRET) == (expected[1:], False)
+    with pytest.raises(UnsafePath):
+        root.dir("out").search_sync(SECRET)
+
+
+def test_lines_are_numbered_as_editors_do_and_shown_around_what_was_found(root: Root) -> None:
+    put(root, "f", "one\x0b\x1c\u2028still one\n" + "x" * 2_000 + "secret" + "y" * 2_000)
+    ((line,), truncated) = root.dir().search_sync(SECRET)
+    assert (line.number, truncated, len(line.text)) == (2, False, searching.MAX_SHOWN)
+    assert "secret" in line.text
+
+
+def test_finds_and_bytes_are_bounded_and_more_is_said(root: Root, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(5):
+        put(root, f"f{number}")
+    assert (len(root.dir().search_sync(SECRET, limit=5)[0]), root.dir().search_sync(SECRET, limit=5)[1]) == (5, False)
+    assert (len(root.dir().search_sync(SECRET, limit=4)[0]), root.dir().search_sync(SECRET, limit=4)[1]) == (4, True)
+    monkeypatch.setattr(searching, "MAX_SEARCHED", 20)
+    assert (len(root.dir().search_sync(SECRET)[0]), root.dir().search_sync(SECRET)[1]) == (2, True)
+    monkeypatch.setattr(searching, "MAX_FILES", 4)
+    with pytest.raises(UnsafePath, match="more than 4"):
+        root.dir().search_sync(SECRET)
+
+
+def test_a_file_too_long_for_a_costly_pattern_is_searched_from_its_beginning(root: Root) -> None:
+    costly = Pattern.from_text("(((a?){10}){10}){9}b")
+    put(root, "f", "\n".join(["b", *["a" * 400] * 2_000, "b"]))
+    put(root, "g", "\u00e9" * (costly.most // 2 + 1) + "b")
+    begun = time.thread_time()
+    assert root.dir().search_sync(costly) == ([Line("f", 1, "b")], True)
+    assert time.thread_time() - begun < 5
+
+
+async def test_a_search_whose_call_ended_stops(root: Root) -> None:
+    put(root, "f", "a\n" * 100_000)
+    begun, ended, looked = threading.Event(), threading.Event(), []
+
+    class Slow:
+        most = 1 << 20
+
+        def find(self, text: str) -> int | None:
+            begun.set()
+            looked.append(text)
+            ended.wait(10)
+            return None
+
+    task = asyncio.ensure_future(root.dir().search(Slow()))
+    await asyncio.to_thread(begun.wait, 10)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    ended.set()
+    await asyncio.get_running_loop().shutdown_default_executor()
+    assert len(looked) < 2_000
+
+
+async def test_work_that_nobody_cancels_runs_to_its_end() -> None:
+    never()
+    assert await stoppable(lambda stop, value: (stop(), value)[1], 7) == 7

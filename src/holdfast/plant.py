@@ -80,6 +80,8 @@ class Plant:
             for number, token in enumerate(token_values(settings.auth.tokens.get_secret_value()), 1):
                 if len(token) >= MIN_LENGTH:
                     self.secrets.add(token, f"auth-token-{number}")
+        if settings.health.token is not None and len(settings.health.token.get_secret_value()) >= MIN_LENGTH:
+            self.secrets.add(settings.health.token.get_secret_value(), "health-token")
         for number, key in enumerate(settings.secrets.keys, 1):
             self.secrets.add(key.get_secret_value(), f"secrets-key-{number}")
 
@@ -184,7 +186,8 @@ class Plant:
 
         found = token_values(tokens.get_secret_value())
         weak = [token for token in found if len(token) < STRONG_LENGTH]
-        return [f"auth.tokens: {len(weak)} shorter than {STRONG_LENGTH} characters can be guessed"] if weak else []
+        said = [f"auth.tokens: {len(weak)} shorter than {STRONG_LENGTH} characters can be guessed"] if weak else []
+        return said + ([f"auth.tokens: {len(found)} kept plain; holdfast token hash hides them"] if found else [])
 
     def watch_loop(self) -> None:
         """Start the heartbeat, once everything that takes its time at start has been imported and built."""

@@ -62,7 +62,7 @@ async def test_other_protocols_are_nobodys(tmp_path: Path) -> None:
         raise AssertionError("nothing is sent or received")
 
     async with living(server_in(tmp_path)) as live:
-        await _Pages(live, frozenset())({"type": "websocket"}, nothing, nothing)
+        await _Pages(live, live.plant.loaded.settings, frozenset())({"type": "websocket"}, nothing, nothing)
 
 
 async def test_when_the_server_ends_nobody_listens_any_more(tmp_path: Path) -> None:

@@ -76,7 +76,8 @@ class Browser:
         async def send(event: dict[str, Any]) -> None:
             events.append(event)
 
-        await self.edge({"type": "http", "method": method, "path": path, "headers": pairs}, receive, send)
+        scope = {"type": "http", "method": method, "path": path, "headers": pairs, "client": ("127.0.0.1", 5000)}
+        await self.edge(scope, receive, send)
         return Answer(events)
 
 
@@ -181,7 +182,10 @@ async def test_with_tokens_only_the_probes_are_open(tmp_path: Path) -> None:
         for path, status in (("/livez", 200), ("/readyz", 200), ("/health", 401), ("/metrics", 401), ("/nope", 401)):
             assert (await browse("GET", path)).status == status
         for path in ("/health", "/metrics"):
-            assert (await browse("GET", path, authorization="Bearer token-of-eve-0002")).status == 200
+            assert (await browse("GET", path, authorization="Bearer token-of-ada-0001")).status == 200
+            refused = await browse("GET", path, authorization="Bearer token-of-eve-0002")
+            challenge = 'Bearer error="insufficient_scope", scope="monitor"'
+            assert (refused.status, refused.headers["www-authenticate"]) == (403, challenge)
 
 
 async def test_tokens_are_not_asked_for_when_the_operator_says_so(tmp_path: Path) -> None:

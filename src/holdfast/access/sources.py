@@ -115,17 +115,24 @@ class Watched(Generic[T]):
     def _load(self) -> tuple[tuple[int, ...], T]:
         """The file's mark and value; the value that is known when the mark has not changed."""
         try:
+            # not blocking, so that a FIFO put there cannot hold us
             descriptor = os.open(self._path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
         except (OSError, ValueError):
             raise ConfigurationError("a file of keys cannot be opened") from None
-        with open(descriptor, "rb") as file:
+        try:
             facts = os.fstat(descriptor)
             if not stat.S_ISREG(facts.st_mode) or facts.st_size > MAX_FILE:
                 raise ConfigurationError(f"a file of keys is a regular file of at most {MAX_FILE} bytes")
             mark = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
             if mark == self._mark and self._value is not None:
                 return mark, self._value
-            return mark, self._read(file.read(MAX_FILE + 1))
+            with open(descriptor, "rb", closefd=False) as file:
+                raw = file.read(MAX_FILE + 1)
+        except OSError:
+            raise ConfigurationError("a file of keys cannot be read") from None
+        finally:
+            os.close(descriptor)
+        return mark, self._read(raw)
 
 
 class Fetched(Generic[T]):

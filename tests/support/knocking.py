@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import socket
 from collections.abc import AsyncIterator
@@ -75,7 +76,7 @@ def bytes_of(port: int, sent: bytes, patience: float = 5.0) -> bytes:
 
 def statuses(answer: bytes) -> list[int]:
     """The statuses of the answers among these bytes."""
-    return [int(line.split()[1]) for line in answer.split(b"\r\n") if line.startswith(b"HTTP/1.")]
+    return [int(found) for found in re.findall(rb"HTTP/1\.[01] ([0-9]{3}) [A-Z]", answer)]
 
 
 def tell(peer: HttpPeer, token: str | None, tool: str = "whoami") -> tuple[int, dict[str, str], Any]:

@@ -127,6 +127,8 @@ class Edge:
         watching = path in PATHS and path not in OPEN_PATHS
         is_open = watching or path in OPEN_PATHS or path in self._metadata.paths or method == "OPTIONS"
         admitted = self._admission.admit(scope["headers"], is_open=is_open, peer=peer)
+        if scope.get("http_version", "1.1") not in ("1.0", "1.1"):
+            raise Refused(505, "HTTP/1.1 is spoken here", (CLOSE,))
         if scope.get("http_version") == "1.0" and any(name == b"transfer-encoding" for name, _ in admitted.pairs):
             raise Refused(400, "HTTP/1.0 has no chunked bodies", (CLOSE,))  # RFC 9112, section 6.1
         if scope.get("raw_path", path.encode()) != path.encode():

@@ -85,10 +85,10 @@ class Authentication:
                 now = self._wall()
                 if not holder.begins <= now < holder.ends:
                     raise Unauthenticated("expired" if now >= holder.ends else "not_yet", holder.key)
-                credential = self._checked.get(fingerprint)
-                if credential is None or credential.principal is not holder.principal:
-                    credential = self._remember(Credential(holder.principal, holder.ends, fingerprint))
-                return credential
+                known = self._checked.get(fingerprint)
+                if known is not None and known.principal is holder.principal:
+                    return known
+                return self._remember(Credential(holder.principal, holder.ends, fingerprint))
         if self._expected is None or token.count(".") != 2:
             raise Unauthenticated("unknown")
         return self._signed(token, fingerprint, self._expected)

@@ -66,12 +66,12 @@ async def test_metadata_of_another_issuer_is_not_used(publisher: Publisher, othe
     [
         "http://169.254.169.254/latest/meta-data", "https://169.254.169.254/keys", "https://10.0.0.1/keys",
         "http://issuer.example/keys", "https://localhost:{port}/keys", "file:///etc/passwd", "gopher://x/", "",
-        "https://[::ffff:10.0.0.1]/keys",
+        "https://[::ffff:10.0.0.1]/keys", "http://93.184.216.34:{port}/keys",
     ],
 )  # fmt: skip
 async def test_metadata_leads_nowhere_inward(publisher: Publisher, jwks: str) -> None:
     issuer = publisher.url
-    port = "1"
+    port = issuer.rpartition(":")[2]
     place = metadata_addresses(issuer)[0].removeprefix(issuer)
     publisher.pages[place] = json.dumps({"issuer": issuer, "jwks_uri": jwks.format(port=port)})
     with pytest.raises(HoldfastError):

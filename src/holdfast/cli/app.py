@@ -34,8 +34,8 @@ def build() -> typer.Typer:
         secret.command(name)(action)
     app.add_typer(secret, name="secret")
     token = _group("Make API keys for callers over HTTP, and hash those that there are.", add_completion=False)
-    for name, action in (("new", new_token), ("hash", hash_)):
-        token.command(name)(action)
+    for name, making in (("new", new_token), ("hash", hash_)):
+        token.command(name)(making)
     app.add_typer(token, name="token")
     return app
 

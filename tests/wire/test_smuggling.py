@@ -119,6 +119,7 @@ async def test_an_old_protocol_has_no_chunks(tmp_path: Path) -> None:
     plain = b"GET /livez HTTP/1.0\r\n" + HOST + b"\r\n" + SECOND
     refused, good = await knock(tmp_path, old, plain)
     assert statuses(refused) == [400]
+    assert b"no chunked bodies" in refused
     assert statuses(good) == [200], "and its connection ends with the answer"
 
 

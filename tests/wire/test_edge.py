@@ -13,6 +13,7 @@ import pytest
 from support.calls import living, logged, server_in
 
 from holdfast.core.principal import PRINCIPAL
+from holdfast.errors import ConfigurationError
 from holdfast.wire.edge import Edge
 
 HOST = "127.0.0.1:8000"
@@ -186,6 +187,12 @@ async def test_with_tokens_only_the_probes_are_open(tmp_path: Path) -> None:
             refused = await browse("GET", path, authorization="Bearer token-of-eve-0002")
             challenge = 'Bearer error="insufficient_scope", scope="monitor"'
             assert (refused.status, refused.headers["www-authenticate"]) == (403, challenge)
+
+
+async def test_the_monitoring_token_is_nobody_elses(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="a caller's token as well"):
+        async with browsing(tmp_path, auth__tokens=TOKENS, health__token="token-of-ada-0001"):
+            raise AssertionError
 
 
 async def test_tokens_are_not_asked_for_when_the_operator_says_so(tmp_path: Path) -> None:

@@ -406,4 +406,4 @@ async def test_a_name_that_means_another_machine_is_not_served_openly(
     monkeypatch.setattr(http, "bind", lambda *_: Elsewhere())  # as where "localhost" is written beside that address
     server = offering(tmp_path, [], http__host="localhost")
     with pytest.raises(ConfigurationError, match="beyond loopback needs authentication"):
-        await serve(server, server.load_settings())
+        await asyncio.wait_for(serve(server, server.load_settings()), 10)

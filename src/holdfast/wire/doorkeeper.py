@@ -7,7 +7,7 @@ from contextlib import suppress
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Any, Final
 
-from holdfast.access.authentication import Authentication, Credential, Unauthenticated, asked_for
+from holdfast.access.authentication import Authentication, Credential, Unauthenticated, Unready, asked_for
 from holdfast.errors import AuditUnavailable
 from holdfast.resilience.limiter import KeyedLimiter
 from holdfast.wire.httpanswers import Challenge, Refused
@@ -61,6 +61,14 @@ class Doorkeeper:
         if self._needed and not found.principal.may(self._needed):
             raise self._note(self._challenge.insufficient(), "scope", peer)
         return found
+
+    def takes(self, token: str) -> bool:
+        """Whether ``token`` is a caller's, as far as is known without waiting."""
+        try:
+            self._authentication.verify(token)
+        except (Unauthenticated, Unready):
+            return False
+        return True
 
     async def over(self, credential: Credential) -> None:
         """Return when a credential is in force no more: it has ended, or its key was taken out of its file."""

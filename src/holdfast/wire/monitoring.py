@@ -53,6 +53,8 @@ class MonitorDoor:
         self._token = None if token is None else token.get_secret_value().strip().encode("utf-8", "surrogatepass")
         if self._token is not None and len(self._token) < LEAST:
             raise ConfigurationError(f"HOLDFAST_HEALTH__TOKEN has {LEAST} characters or more")
+        if self._token is not None and doorkeeper is not None and doorkeeper.takes(self._token.decode("latin-1")):
+            raise ConfigurationError("HOLDFAST_HEALTH__TOKEN is a caller's token as well; give each its own")
         self._live = live
         self._doorkeeper = doorkeeper
         self._challenge = challenge

@@ -30,7 +30,7 @@ LOCKS = [
 ]
 
 # Distributions whose import name is not their own name with underscores.
-IMPORTED_AS = {"google-re2": "re2", "python-dotenv": "dotenv", "opentelemetry-sdk": "opentelemetry"}
+IMPORTED_AS = {"google-re2": "re2", "python-dotenv": "dotenv", "opentelemetry-sdk": "opentelemetry", "pyjwt": "jwt"}
 # Published halves of a declared library, pinned by it to one exact version.
 HALVES = {"pydantic_core": "pydantic", "mcp_types": "mcp"}
 # What the SDK's own documentation shows; everything else of it may move with a minor release.

@@ -264,7 +264,8 @@ class Plant:
 
         found = token_values(tokens.get_secret_value())
         weak = [token for token in found if len(token) < STRONG_LENGTH]
-        return [f"auth.tokens: {len(weak)} shorter than {STRONG_LENGTH} characters can be guessed"] if weak else []
+        said = [f"auth.tokens: {len(weak)} shorter than {STRONG_LENGTH} characters can be guessed"] if weak else []
+        return said + ([f"auth.tokens: {len(found)} kept plain; holdfast token hash hides them"] if found else [])
 
     def watch_loop(self) -> None:
         """Start the heartbeat, once everything that takes its time at start has been imported and built."""

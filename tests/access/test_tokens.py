@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.access.tokens import MAX_NAME, MAX_TOKENS, TokenTable, token_values
+from holdfast.access.apikeys import entry_for, new_key, setting
+from holdfast.access.tokens import MAX_NAME, MAX_TOKENS, Fingerprint, TokenTable, hashed, token_values
 from holdfast.core.principal import ALL, Principal
 from holdfast.errors import ConfigurationError
 
@@ -109,3 +110,73 @@ def test_neither_repr_nor_memory_shows_a_token() -> None:
     table = TokenTable(json.dumps({"ada": ADA}))
     assert repr(table) == "<TokenTable of 1>"
     assert ADA not in repr(vars(table))
+
+
+def test_a_hashed_key_stands_for_the_key_and_its_hash_is_none() -> None:
+    made = new_key(["read"], "2030-01-31")
+    table = TokenTable(json.dumps({"ada": made.entry}))
+    found = table.principal(made.key)
+    assert found == Principal("ada", frozenset({"read"}))
+    assert made.key not in json.dumps(made.entry)
+    assert made.key.startswith(f"hfk_{made.entry['id']}_")
+    for stolen in (made.entry["token"], made.entry["token"].removeprefix("sha256:"), made.entry["id"], made.key + "="):
+        assert table.principal(stolen) is None
+    assert token_values(json.dumps({"ada": made.entry, "bob": BOB})) == [BOB], "a hash is nothing to be redacted"
+
+
+def test_a_principal_has_several_keys_each_with_its_time() -> None:
+    text = json.dumps(
+        {
+            "ada": [
+                {"token": ADA, "expires": "2027-01-31"},
+                {"token": "ada-newer-token", "not_before": "2027-01-30T12:00:00+02:00", "scopes": ["read"], "id": "k2"},
+            ]
+        }
+    )
+    fingerprint = Fingerprint()
+    table = TokenTable(text, fingerprint)
+    old, new = table.holder(fingerprint(ADA)), table.holder(fingerprint("ada-newer-token"))
+    assert old is not None
+    assert new is not None
+    assert (old.principal.name, new.principal.name, new.key) == ("ada", "ada", "k2")
+    assert (old.begins, old.ends) == (float("-inf"), 1_801_353_600.0)
+    assert (new.begins, new.ends) == (1_801_303_200.0, float("inf"))
+
+
+@pytest.mark.parametrize(
+    "entry, said",
+    [
+        ({"token": ADA, "expires": "soon"}, "a time of a token"),
+        ({"token": ADA, "expires": "2027-01-31T12:00:00"}, "with its zone"),
+        ({"token": ADA, "expires": "2027-02-31"}, "a time of a token"),
+        ({"token": ADA, "expires": 1_800_000_000}, "is one token"),
+        ({"token": ADA, "id": "a b"}, "the id of a token"),
+        ({"token": "sha256:abc"}, "64 hexadecimal digits"),
+        ({"token": f"sha256:{'A' * 64}"}, "64 hexadecimal digits"),
+        ([ADA, ADA], "the same token"),
+        ([], "is one token"),
+        ([[ADA]], "is one token"),
+    ],
+)
+def test_an_entry_that_says_something_else_is_refused(entry: object, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said) as refused:
+        TokenTable(json.dumps({"ada": entry}))
+    assert ADA not in str(refused.value)
+
+
+def test_a_key_plain_and_hashed_is_the_same_key_and_no_name_is_an_issuers() -> None:
+    with pytest.raises(ConfigurationError, match="the same token"):
+        TokenTable(json.dumps({"ada": ADA, "bob": hashed(ADA)}))
+    with pytest.raises(ConfigurationError, match="issuer's subjects"):
+        TokenTable(json.dumps({"jwt:ada": ADA}))
+
+
+def test_new_keys_differ_and_weak_ones_are_not_hashed() -> None:
+    assert len({new_key().key for _ in range(100)}) == 100
+    assert len(new_key().key) == 4 + 10 + 1 + 43
+    for weak in ("", "short", "a" * 64, "abcdefg" * 9, "x" * 31):
+        with pytest.raises(ConfigurationError, match="32 random characters"):
+            entry_for(weak)
+    with pytest.raises(ConfigurationError, match="a time of a token"):
+        new_key(None, "tomorrow")
+    assert json.loads(setting("ada", {"token": "x"})) == {"ada": {"token": "x"}}

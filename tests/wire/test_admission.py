@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from holdfast.core.config import Settings
+from holdfast.observe.metrics import Metrics
+from holdfast.testing import FakeClock
 from holdfast.wire import admission
-from holdfast.wire.admission import KEPT, Admission, Admitted, Refused
+from holdfast.wire.admission import KEPT, Admission, Admitted
+from holdfast.wire.doorkeeper import doorkeeper_for
+from holdfast.wire.httpanswers import Challenge, Refused
 
 HOST = (b"host", b"127.0.0.1:8000")
 HOSTS = frozenset({"127.0.0.1:8000"})
@@ -24,7 +29,11 @@ TOKEN = "token-of-ada-0001"
 
 def at(**settings: Any) -> Admission:
     """The door of a server with these settings."""
-    return Admission(Settings.model_validate(settings), HOSTS)
+    chosen = Settings.model_validate(settings)
+    log = SimpleNamespace(warning=lambda *_, **__: None)
+    plant = SimpleNamespace(clock=FakeClock(), metrics=Metrics(), log=log)
+    live: Any = SimpleNamespace(plant=plant)
+    return Admission(chosen, HOSTS, doorkeeper_for(chosen, live, Challenge(None, ())))
 
 
 def kept(door: Admission) -> int:

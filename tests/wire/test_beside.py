@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.calls import living, server_in, told
@@ -27,8 +28,8 @@ async def fetch(port: int, path: str = "/health", method: str = "GET", host: str
 
 
 @asynccontextmanager
-async def pages(base: Path) -> AsyncIterator[int]:
-    async with living(server_in(base)) as live:
+async def pages(base: Path, **settings: Any) -> AsyncIterator[int]:
+    async with living(server_in(base, **settings)) as live:
         live.plant.health.set_ready(True)
         async with open_beside(live, "127.0.0.1", 0):
             url = (await told(base, "/health"))["url"]
@@ -62,7 +63,7 @@ async def test_other_protocols_are_nobodys(tmp_path: Path) -> None:
         raise AssertionError("nothing is sent or received")
 
     async with living(server_in(tmp_path)) as live:
-        await _Pages(live, frozenset())({"type": "websocket"}, nothing, nothing)
+        await _Pages(live, live.plant.loaded.settings, frozenset())({"type": "websocket"}, nothing, nothing)
 
 
 async def test_when_the_server_ends_nobody_listens_any_more(tmp_path: Path) -> None:
@@ -78,6 +79,26 @@ async def test_beyond_loopback_it_is_refused(tmp_path: Path, host: str) -> None:
         with pytest.raises(ConfigurationError, match="loopback only"):
             async with open_beside(live, host, 0):
                 raise AssertionError
+
+
+async def test_a_name_that_means_another_machine_is_refused_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from holdfast.wire import beside
+
+    monkeypatch.setattr(
+        beside, "is_loopback", lambda _: False
+    )  # as where "localhost" is written beside another address
+    async with living(server_in(tmp_path)) as live:
+        with pytest.raises(ConfigurationError, match="loopback only"):
+            async with open_beside(live, "localhost", 0):
+                raise AssertionError
+
+
+async def test_with_a_token_it_is_asked_for(tmp_path: Path) -> None:
+    async with pages(tmp_path, health__token="monitoring-token-0001") as port:
+        assert (await fetch(port, "/metrics"))[0] == 401
+        assert (await fetch(port, "/livez"))[0] == 200
 
 
 async def test_a_port_that_is_taken_is_refused(tmp_path: Path) -> None:

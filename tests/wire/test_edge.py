@@ -13,6 +13,7 @@ import pytest
 from support.calls import living, logged, server_in
 
 from holdfast.core.principal import PRINCIPAL
+from holdfast.errors import ConfigurationError
 from holdfast.wire.edge import Edge
 
 HOST = "127.0.0.1:8000"
@@ -76,7 +77,8 @@ class Browser:
         async def send(event: dict[str, Any]) -> None:
             events.append(event)
 
-        await self.edge({"type": "http", "method": method, "path": path, "headers": pairs}, receive, send)
+        scope = {"type": "http", "method": method, "path": path, "headers": pairs, "client": ("127.0.0.1", 5000)}
+        await self.edge(scope, receive, send)
         return Answer(events)
 
 
@@ -181,7 +183,16 @@ async def test_with_tokens_only_the_probes_are_open(tmp_path: Path) -> None:
         for path, status in (("/livez", 200), ("/readyz", 200), ("/health", 401), ("/metrics", 401), ("/nope", 401)):
             assert (await browse("GET", path)).status == status
         for path in ("/health", "/metrics"):
-            assert (await browse("GET", path, authorization="Bearer token-of-eve-0002")).status == 200
+            assert (await browse("GET", path, authorization="Bearer token-of-ada-0001")).status == 200
+            refused = await browse("GET", path, authorization="Bearer token-of-eve-0002")
+            challenge = 'Bearer error="insufficient_scope", scope="monitor"'
+            assert (refused.status, refused.headers["www-authenticate"]) == (403, challenge)
+
+
+async def test_the_monitoring_token_is_nobody_elses(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="a caller's token as well"):
+        async with browsing(tmp_path, auth__tokens=TOKENS, health__token="token-of-ada-0001"):
+            raise AssertionError
 
 
 async def test_tokens_are_not_asked_for_when_the_operator_says_so(tmp_path: Path) -> None:

@@ -392,3 +392,18 @@ def test_a_bound_address_goes_by_its_names(address: tuple[Any, ...], hosts: set[
 def test_a_port_that_cannot_be_bound_is_refused_without_a_trace() -> None:
     with pytest.raises(ConfigurationError, match=r"cannot be bound: .*choose another with --port"):
         bind("203.0.113.1", 0)
+
+
+async def test_a_name_that_means_another_machine_is_not_served_openly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Elsewhere(socket.socket):
+        def getsockname(self) -> Any:
+            return ("192.168.0.5", 8000)
+
+    from holdfast.wire import http
+
+    monkeypatch.setattr(http, "bind", lambda *_: Elsewhere())  # as where "localhost" is written beside that address
+    server = offering(tmp_path, [], http__host="localhost")
+    with pytest.raises(ConfigurationError, match="beyond loopback needs authentication"):
+        await asyncio.wait_for(serve(server, server.load_settings()), 10)

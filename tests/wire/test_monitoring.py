@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 from support.calls import ask, living, server_in
 
+from holdfast.core.config import Settings
+from holdfast.errors import ConfigurationError
 from holdfast.observe.finding import Finding
-from holdfast.wire.monitoring import OPEN_PATHS, PATHS, respond
+from holdfast.wire.httpanswers import Challenge
+from holdfast.wire.monitoring import OPEN_PATHS, PATHS, MonitorDoor, is_loopback, respond
 
 
 async def page(live: Any, path: str) -> tuple[int, dict[bytes, bytes], bytes]:
@@ -66,3 +69,23 @@ async def test_metrics_are_in_prometheus_own_words(tmp_path: Path) -> None:
 
 def test_only_the_pages_that_say_yes_or_no_are_open_to_everybody() -> None:
     assert {"/livez", "/readyz"} == OPEN_PATHS < PATHS
+
+
+def test_a_monitoring_token_that_can_be_guessed_is_refused() -> None:
+    settings = Settings.model_validate({"health": {"token": "short"}})
+    live: Any = None
+    with pytest.raises(ConfigurationError, match="HOLDFAST_HEALTH__TOKEN has 16 characters or more") as refused:
+        MonitorDoor(settings, live, None, Challenge(None, ()))
+    assert "short" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "address, ours",
+    [
+        ("127.0.0.1", True), ("127.255.0.9", True), ("::1", True), ("::ffff:127.0.0.1", True), ("0.0.0.0", False),
+        ("::", False), ("10.0.0.1", False), ("128.0.0.1", False), ("::ffff:10.0.0.1", False), ("localhost", False),
+        ("", False), ("127.1", False), ("2130706433", False),
+    ],
+)  # fmt: skip
+def test_only_addresses_of_loopback_are_this_machines(address: str, ours: bool) -> None:
+    assert is_loopback(address) is ours

@@ -13,6 +13,8 @@ from holdfast.cli.new import new
 from holdfast.cli.run import run
 from holdfast.cli.secret import encrypt, new_key, rotate
 from holdfast.cli.settings import config
+from holdfast.cli.token import hash_
+from holdfast.cli.token import new as new_token
 from holdfast.cli.version import version
 
 
@@ -33,6 +35,10 @@ def build() -> typer.Typer:
     for name, action in (("encrypt", encrypt), ("rotate", rotate), ("new-key", new_key)):
         secret.command(name)(action)
     app.add_typer(secret, name="secret")
+    token = _group("Make API keys for callers over HTTP, and hash those that there are.", add_completion=False)
+    for name, making in (("new", new_token), ("hash", hash_)):
+        token.command(name)(making)
+    app.add_typer(token, name="token")
     return app
 
 

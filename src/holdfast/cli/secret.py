@@ -16,7 +16,7 @@ def encrypt(config: ConfigOption = None, env_file: EnvFileOption = None) -> None
     from holdfast.safe.sealed import seal
 
     keys = _keys(config, env_file)
-    secret = _asked("Secret (not shown): ")
+    secret = asked("Secret (not shown): ")
     if not secret:
         raise ConfigurationError("an empty secret is not encrypted")
     print(seal(secret, keys))
@@ -27,7 +27,7 @@ def rotate(config: ConfigOption = None, env_file: EnvFileOption = None) -> None:
     from holdfast.safe.sealed import rotate as renewed
 
     keys = _keys(config, env_file)
-    values = [line.strip() for line in _asked("enc: value (not shown): ").splitlines() if line.strip()]
+    values = [line.strip() for line in asked("enc: value (not shown): ").splitlines() if line.strip()]
     if not values:
         raise ConfigurationError("there is nothing to rotate; pass enc: values on standard input, one a line")
     print("\n".join([renewed(value, keys) for value in values]))
@@ -51,7 +51,7 @@ def _keys(config: ConfigOption, env_file: EnvFileOption) -> Sequence[str]:
     return [key.get_secret_value() for key in keys]
 
 
-def _asked(prompt: str) -> str:
+def asked(prompt: str) -> str:
     """What is piped in, without its last line break; or what is typed at a prompt that does not show it."""
     if not sys.stdin.isatty():
         return sys.stdin.read().removesuffix("\n").removesuffix("\r")

@@ -38,6 +38,9 @@ def _moment(value: Any) -> str:
 
 Rate = Annotated[str, BeforeValidator(_rate)]
 Port = Annotated[int, Field(ge=1, le=65535)]
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+"""Signatures with a public key (RFC 7518, 8037). ``none`` and the symmetric ones cannot be chosen: with those, whoever
+knows a public key could sign (RFC 8725, section 2.1)."""
 
 
 class _Section(BaseModel):
@@ -90,10 +93,28 @@ class AuthSettings(_Section):
     tokens: SecretStr | None = Field(
         None,
         description="clients' bearer tokens: one token, a JSON list of them, or a JSON object name -> token or "
-        '{"token": ..., "scopes": [...]}',
+        '{"token": ..., "scopes": [...], "not_before": ..., "expires": ...}, or a list of these; '
+        "holdfast token new makes them, hashed",
     )
+    tokens_file: Path | None = Field(None, description="a file with more of the same, read again when it changes")
+    issuer: str | None = Field(None, description="whose signed tokens (JWT) are taken: the issuer's URL, exactly")
+    resource: str | None = Field(None, description="URL at which clients reach this server's /mcp (RFC 9728, 8707)")
+    audience: tuple[str, ...] = Field((), description="audiences that mean this server (JSON list; default: resource)")
+    jwks: str | None = Field(
+        None, description="the issuer's keys: an https URL, a file, or JSON (default: as its metadata says)"
+    )
+    algorithms: tuple[Algorithm, ...] = Field(
+        ("RS256", "PS256", "ES256", "EdDSA"), description="signatures that are taken (JSON list); none is symmetric"
+    )
+    token_type: Literal["any", "at+jwt"] = Field("any", description="at+jwt: take access tokens of RFC 9068 only")
+    leeway: float = Field(30.0, ge=0, le=60, description="seconds that an issuer's clock may be ahead")
+    allow: tuple[str, ...] = Field(
+        (), description="host:port pairs of the issuer although they are private (JSON list)"
+    )
+    scopes: tuple[str, ...] = Field((), description="scopes that every caller over HTTP must hold (JSON list)")
+    failures: int = Field(30, gt=0, description="failed attempts a minute and address before more are turned away")
     local_scopes: tuple[str, ...] = Field(("*",), description="what the client of a stdio server may use (JSON list)")
-    required: bool | None = Field(None, description="ask for a token (default: when tokens are set)")
+    required: bool | None = Field(None, description="ask for a token (default: when tokens or an issuer are set)")
 
     @field_validator("tokens", mode="before")
     @classmethod
@@ -161,10 +182,13 @@ class ManifestSettings(_Section):
 
 
 class HealthSettings(_Section):
-    """Health and metrics endpoints beside a stdio server."""
+    """Health and metrics endpoints: beside a stdio server, and over HTTP."""
 
     host: str = Field("127.0.0.1", description="address for the endpoints")
     port: int | None = Field(None, ge=0, le=65535, description="port for /health, /livez, /readyz, /metrics (off)")
+    token: SecretStr | None = Field(
+        None, description="bearer token for /health and /metrics, over HTTP and beside stdio (without: see the docs)"
+    )
 
 
 class SecretSettings(_Section):

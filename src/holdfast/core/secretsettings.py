@@ -11,6 +11,10 @@ from pydantic import SecretStr
 from holdfast.core.config import Settings
 from holdfast.core.layers import is_secret, keys
 
+_PUBLIC: Final = frozenset({"scopes", "expires", "not_before", "id"})
+"""What a token's entry says beside the token; a date that counted as a secret would be taken out of every answer."""
+_HASHED: Final = "sha256:"
+"""How a hashed token begins (``holdfast.access.tokens``): it is there to be kept in place of the secret."""
 LEAST: Final = 6
 """Characters of a part of a list of tokens; a shorter one is a part of nothing that can be searched for."""
 
@@ -36,9 +40,9 @@ def _secret_parts(value: Any) -> Iterator[str]:
         for item in value:
             yield from _secret_parts(item)
     elif isinstance(value, Mapping):
-        for name in value.keys() - {"scopes"}:  # the words in which rights are given are no secrets
+        for name in value.keys() - _PUBLIC:
             yield from _secret_parts(value[name])
-    elif isinstance(value, str):
+    elif isinstance(value, str) and not value.startswith(_HASHED):
         yield from _parts_of_text(value)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -18,6 +19,8 @@ _JSON = "content-type: application/json\r\ncontent-length: "
 _HEADS: Mapping[int, bytes] = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n{_JSON}".encode() for status in HTTPStatus
 }
+_ORIGIN_FORM = re.compile(rb"(?!//)/[^\x00-\x20#\x7f-\xff]*")
+"""A target that is a path, with or without a query."""
 _Installed: Any = AutoHTTPProtocol
 
 
@@ -34,6 +37,8 @@ class Punctual:
     transport: Any
     cycle: Any
     flow: Any
+    scope: Any
+    url: Any
 
     def __init__(self, *args: Any, patience: float, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -88,6 +93,9 @@ class Punctual:
     def on_headers_complete(self) -> None:
         """Called by httptools, which would add trailers to the headers after these were checked, and without end."""
         super().on_headers_complete()  # type: ignore[misc]  # the protocol's
+        if _ORIGIN_FORM.fullmatch(self.url) is None:
+            # RFC 9112, section 3.2: an absolute target would have to win over the Host that was checked
+            self.scope["path"] = self.url.decode("latin-1")
         self.headers = _Dropped()
         self._by_httptools = True
 

@@ -5,25 +5,32 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from holdfast.access.authentication import Unready
 from holdfast.core.principal import PRINCIPAL
-from holdfast.wire.admission import CLOSE, Admission, Admitted, Refused
+from holdfast.wire.admission import Admission, Admitted
+from holdfast.wire.bodies import Bodies, replay
 from holdfast.wire.connection import CONNECTION, Punctual
+from holdfast.wire.doorkeeper import audit, doorkeeper_for
+from holdfast.wire.httpanswers import CLOSE, Challenge, Refused
 from holdfast.wire.messages import INVALID_REQUEST, Malformed, Message, message_bounds, parse, same_id
-from holdfast.wire.monitoring import OPEN_PATHS, PATHS, Monitored, Receive, Send, reply, respond
+from holdfast.wire.metadata import Metadata
+from holdfast.wire.monitoring import OPEN_PATHS, PATHS, MonitorDoor, Monitored, Receive, Send, reply, respond
+from holdfast.wire.standing import App, End, Scope, stand
 
 if TYPE_CHECKING:
     from holdfast.core.config import Settings
     from holdfast.core.principal import Principal
     from holdfast.wire.directhttp import DirectHttp
 
-Scope = dict[str, Any]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 MCP_PATH = "/mcp"
 MESSAGE = "holdfast.message"
 """Key in the ASGI scope under which the application finds the message, parsed."""
+LISTEN = "subscriptions/listen"
+"""The request whose answer is a stream of news (MCP 2026-07-28)."""
 _JSON = "application/json"
 _TEXT = "text/plain; charset=utf-8"
 
@@ -42,11 +49,14 @@ class Edge:
         self._app = app
         self._direct = direct
         self._live = live
-        self._admission = admission = Admission(settings, hosts)
+        self._metadata = Metadata(settings.auth, live.name, MCP_PATH)
+        challenge = Challenge(self._metadata.url, settings.auth.scopes)
+        self._doorkeeper = doorkeeper = doorkeeper_for(settings, live, challenge)
+        self._monitor = MonitorDoor(settings, live, doorkeeper, challenge)
+        self._admission = admission = Admission(settings, hosts, doorkeeper)
         self._user = admission.user if admission.by_token else None
         self._most = settings.http.connections
-        self._patience = settings.http.receive_timeout
-        self._largest = settings.limits.message
+        self._bodies = Bodies(settings.limits.message, settings.http.receive_timeout)
         self._bounds = message_bounds(settings.limits)
         self._open = 0
         self._under_way: set[tuple[str, bytes, int | str]] = set()  # bounded by the open requests
@@ -55,6 +65,11 @@ class Edge:
     def drain(self) -> None:
         """End the streams that stand open for nothing but news; calls under way go on."""
         self._leaving.set()
+
+    async def close(self) -> None:
+        """End what runs behind the door."""
+        if self._doorkeeper is not None:
+            await self._doorkeeper.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the lifespan."""
@@ -73,6 +88,8 @@ class Edge:
         try:
             await self._serve(scope, receive, noted)
         except Refused as refused:
+            if refused.record is not None:
+                await audit(self._live.plant, refused.record)
             plain = isinstance(refused.body, str)
             text = refused.body if isinstance(refused.body, str) else json.dumps(refused.body)
             await reply(send, refused.status, text.encode(), _TEXT if plain else _JSON, refused.headers)
@@ -88,21 +105,59 @@ class Edge:
         path = scope["path"]
         if self._open > self._most and path not in OPEN_PATHS:  # a probe must not take a busy server for a dead one
             raise Refused(503, "the server is busy; try again in a moment", ((b"retry-after", b"1"),))
-        admitted = self._admission.admit(scope["headers"], is_open=path in OPEN_PATHS)
         method = scope["method"]
+        try:
+            admitted = self._admitted(scope, path, method)
+        except Unready:
+            admitted = await self._admitted_later(scope, path, method)
         if path == MCP_PATH:
-            if method == "POST":
-                await self._post(scope, admitted, receive, send)
-            elif method == "GET":
-                await self._standing(self._inner(scope, admitted), receive, send)
-            else:
-                await self._app(self._inner(scope, admitted), receive, send)
+            await self._protocol(method, scope, admitted, receive, send)
+        elif path in self._metadata.paths:
+            _readable(method)
+            await reply(send, 200, json.dumps(self._metadata.body).encode(), _JSON)
         elif path not in PATHS:
             raise Refused(404, f"nothing is here; MCP is served at {MCP_PATH}")
-        elif method not in ("GET", "HEAD"):
-            raise Refused(405, "this page is read with GET", ((b"allow", b"GET, HEAD"),))
         else:
+            _readable(method)
             await respond(self._live, path, send)
+
+    def _admitted(self, scope: Scope, path: str, method: str) -> Admitted:
+        """Judge the request's line and headers. Raises ``Refused``, or ``Unready`` when that has to wait."""
+        peer = _peer(scope)
+        watching = path in PATHS and path not in OPEN_PATHS
+        is_open = watching or path in OPEN_PATHS or path in self._metadata.paths or method == "OPTIONS"
+        admitted = self._admission.admit(scope["headers"], is_open=is_open, peer=peer)
+        if scope.get("http_version", "1.1") not in ("1.0", "1.1"):
+            raise Refused(505, "HTTP/1.1 is spoken here", (CLOSE,))
+        if scope.get("http_version") == "1.0" and any(name == b"transfer-encoding" for name, _ in admitted.pairs):
+            raise Refused(400, "HTTP/1.0 has no chunked bodies", (CLOSE,))  # RFC 9112, section 6.1
+        if scope.get("raw_path", path.encode()) != path.encode():
+            # a proxy in front that lets some paths through and not others would read another one
+            raise Refused(404, f"nothing is here; MCP is served at {MCP_PATH}")
+        if watching:
+            self._monitor.check(admitted.authorization, admitted.pairs, peer)
+        elif method == "OPTIONS" and self._doorkeeper is not None:
+            raise Refused(405, "pages of other origins are granted nothing here", ((b"allow", b"GET, POST, DELETE"),))
+        return admitted
+
+    async def _admitted_later(self, scope: Scope, path: str, method: str) -> Admitted:
+        """Once more, when what to judge the token by had to be read first."""
+        doorkeeper: Any = self._doorkeeper  # there is one: nobody else is ever unready
+        await doorkeeper.refresh()
+        try:
+            return self._admitted(scope, path, method)
+        except Unready:
+            raise doorkeeper.unavailable() from None
+
+    async def _protocol(self, method: str, scope: Scope, admitted: Admitted, receive: Receive, send: Send) -> None:
+        if method == "POST":
+            await self._post(scope, admitted, receive, send)
+        elif method == "GET":
+            await stand(
+                self._app, self._inner(scope, admitted), receive, send, *self._ends(admitted, self._leaving.wait)
+            )
+        else:
+            await self._app(self._inner(scope, admitted), receive, send)
 
     def _inner(self, scope: Scope, admitted: Admitted) -> Scope:
         """What the SDK's application sees of a request."""
@@ -113,10 +168,8 @@ class Edge:
 
     async def _post(self, scope: Scope, admitted: Admitted, receive: Receive, send: Send) -> None:
         connection: Punctual | None = scope.get(CONNECTION)
-        if admitted.length > self._largest:
-            raise self._too_large()
-        whole = connection is not None and connection.received
-        body = await (self._received(receive) if whole else self._in_time(receive))
+        arrived = connection is not None and connection.received
+        body = await self._bodies.take(receive, admitted.length, arrived=arrived)
         key = None
         try:
             message = parse(body, self._bounds)
@@ -134,7 +187,11 @@ class Edge:
             else:
                 inner = self._inner(scope, admitted)
                 inner[MESSAGE] = message
-                work = self._app(inner, _replay(body, receive), send)
+                again = replay(body, receive)
+                if message.body.get("method") == LISTEN:
+                    work = stand(self._app, inner, again, send, *self._ends(admitted))
+                else:
+                    work = self._app(inner, again, send)
             await (work if connection is None or not admitted.leaves else connection.while_there(work))
         finally:
             if key is not None:
@@ -150,64 +207,18 @@ class Edge:
         self._under_way.add(key)
         return key
 
-    async def _standing(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A stream without an end of its own: to the application our leaving looks as if the client had left."""
-        ended = False
-
-        async def until_leaving() -> dict[str, Any]:
-            asked, leaving = asyncio.ensure_future(receive()), asyncio.ensure_future(self._leaving.wait())
-            try:
-                await asyncio.wait({asked, leaving}, return_when=asyncio.FIRST_COMPLETED)
-                return asked.result() if asked.done() else {"type": "http.disconnect"}
-            finally:
-                asked.cancel()
-                leaving.cancel()
-
-        async def noted(event: dict[str, Any]) -> None:
-            nonlocal ended
-            ended = event["type"] == "http.response.body" and not event.get("more_body", False)
-            await send(event)
-
-        await self._app(scope, until_leaving, noted)
-        if self._leaving.is_set() and not ended:
-            await send({"type": "http.response.body", "body": b""})
-
-    async def _in_time(self, receive: Receive) -> bytes:
-        """The whole body, within its time (uvicorn has no deadline for receiving)."""
-        try:
-            async with asyncio.timeout(self._patience):
-                return await self._received(receive)
-        except TimeoutError:
-            raise Refused(408, "the request did not arrive in time", (CLOSE,)) from None
-
-    async def _received(self, receive: Receive) -> bytes:
-        """The whole body, within its size."""
-        parts, size = [], 0
-        while True:
-            event = await receive()
-            if event["type"] == "http.disconnect":
-                raise Refused(400, "the client left")
-            part = event.get("body", b"")
-            size += len(part)
-            if size > self._largest:
-                raise self._too_large()
-            parts.append(part)
-            if not event.get("more_body", False):
-                return part if len(parts) == 1 else b"".join(parts)
-
-    def _too_large(self) -> Refused:
-        # not closed at once: what is still on its way would make the client's system throw this answer away
-        return Refused(413, f"a request body is at most {self._largest} bytes")
+    def _ends(self, admitted: Admitted, *ends: End) -> tuple[End, ...]:
+        """What ends a stream that has no end: ``ends``, and that of the token it was opened with."""
+        if self._doorkeeper is None or admitted.credential is None:
+            return ends
+        return (*ends, partial(self._doorkeeper.over, admitted.credential))
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
-    sent = False
+def _readable(method: str) -> None:
+    if method not in ("GET", "HEAD"):
+        raise Refused(405, "this page is read with GET", ((b"allow", b"GET, HEAD"),))
 
-    async def again() -> dict[str, Any]:
-        nonlocal sent
-        if sent:
-            return await receive()
-        sent = True
-        return {"type": "http.request", "body": body, "more_body": False}
 
-    return again
+def _peer(scope: Scope) -> str:
+    """The other end of the connection; nothing that a header says."""
+    return str((scope.get("client") or ("",))[0])

@@ -49,6 +49,7 @@ async def serve(server: Servable, loaded: Loaded) -> int:
     refuse_unsafe_binding(loaded)
     settings = loaded.settings
     with bind(settings.http.host, settings.http.port) as listening, Signals() as signals:
+        refuse_unsafe_binding(loaded, listening.getsockname()[0])  # a name may mean another address than it says
         async with server.serving(loaded) as live:
             await _serve(live, settings, listening, signals)
         return signals.status
@@ -69,7 +70,10 @@ async def _serve(live: Any, settings: Settings, listening: socket.socket, signal
 
     signals.listen(stop)
     live.plant.log.info("serving", transport="http", server=live.name, url=f"{url_of(listening)}{MCP_PATH}")
-    await runner.serve(sockets=[listening])
+    try:
+        await runner.serve(sockets=[listening])
+    finally:
+        await app.close()
 
 
 def application(live: Any, sdk: SdkServer, settings: Settings, hosts: frozenset[str]) -> Edge:

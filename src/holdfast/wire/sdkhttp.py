@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import logging
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 import mcp_types as types
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
@@ -16,6 +21,12 @@ if TYPE_CHECKING:
 
     from holdfast.wire.eventstore import RecentEvents
     from holdfast.wire.publish import Shares
+
+
+HANDLE: Final = 16
+"""Bytes of a session's handle: 128 bits (CVE-2025-6515: one that can be predicted lets others in)."""
+_TELLING: Final = ("mcp.server.streamable_http_manager", "mcp.server.streamable_http")
+_HANDLES: Final = re.compile(r"[0-9a-f]{32}|(?<=session ID: ).*")
 
 
 class Sessions(StreamableHTTPSessionManager):
@@ -32,7 +43,18 @@ class Sessions(StreamableHTTPSessionManager):
 
     def _admit_session(self, requestor: Any) -> Any:
         self.event_store = self._recent.of_session()
-        return super()._admit_session(requestor)
+        transport = super()._admit_session(requestor)
+        if transport is not None:
+            self._rename(transport)
+        return transport
+
+    def _rename(self, transport: Any) -> None:
+        """Give a session a handle of 128 random bits; the SDK's UUID has 122, and was logged."""
+        before, handle = transport.mcp_session_id, secrets.token_hex(HANDLE)
+        transport.mcp_session_id = handle
+        self._server_instances[handle] = self._server_instances.pop(before)
+        if before in self._session_owners:
+            self._session_owners[handle] = self._session_owners.pop(before)
 
     async def _serve_opening_request(self, http_transport: Any, scope: Any, receive: Any, send: Any) -> None:
         """Refuse whoever holds its share of the sessions; the SDK's own bound is one for all."""
@@ -64,7 +86,26 @@ class HttpApp:
             await self._sessions.handle_request(scope, receive, send)
             return
         await receive()
-        async with self._sessions.run():
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
+        with _unnamed_sessions():
+            async with self._sessions.run():
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+@contextmanager
+def _unnamed_sessions() -> Iterator[None]:
+    """Keep handles out of the log meanwhile, where the SDK writes them: whoever knows one is half way in."""
+
+    def unnamed(record: logging.LogRecord) -> bool:
+        record.msg, record.args = _HANDLES.sub("[session]", record.getMessage()), None
+        return True
+
+    loggers = [logging.getLogger(name) for name in _TELLING]
+    for logger in loggers:
+        logger.addFilter(unnamed)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(unnamed)

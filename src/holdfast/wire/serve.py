@@ -168,15 +168,24 @@ class Signals:
         stop()
 
 
-def refuse_unsafe_binding(loaded: Loaded) -> None:
-    """Raise ``ConfigurationError`` when HTTP would be open to others without authentication or without a Host list."""
+def refuse_unsafe_binding(loaded: Loaded, bound: str | None = None) -> None:
+    """Raise ``ConfigurationError`` when HTTP would be open to others without authentication or without a Host list.
+
+    ``bound`` is the address once it is known: what a name such as ``localhost`` means is the system's word.
+    """
+    from holdfast.access.authentication import asked_for, expected
+    from holdfast.wire.monitoring import is_loopback
+
     http, auth = loaded.settings.http, loaded.settings.auth
-    if auth.required and auth.tokens is None:
-        raise ConfigurationError("authentication is asked for, but no tokens are set: set HOLDFAST_AUTH__TOKENS")
-    if http.host in ("127.0.0.1", "::1", "localhost"):
+    asked = asked_for(auth)
+    if asked and auth.issuer is not None:
+        expected(auth)
+    if is_loopback(bound) if bound is not None else (http.host == "localhost" or is_loopback(http.host)):
         return
-    if auth.tokens is None or auth.required is False:
-        raise ConfigurationError("HTTP beyond loopback needs authentication: set HOLDFAST_AUTH__TOKENS")
+    if not asked:
+        raise ConfigurationError(
+            "HTTP beyond loopback needs authentication: set HOLDFAST_AUTH__TOKENS, or HOLDFAST_AUTH__ISSUER"
+        )
     if not http.allowed_hosts:
         raise ConfigurationError(
             "HTTP beyond loopback needs the host names it is reached by: set HOLDFAST_HTTP__ALLOWED_HOSTS (JSON list)"

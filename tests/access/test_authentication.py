@@ -1,0 +1,251 @@
+"""Authentication: keys in time, signed tokens against keys that come and go, and what is believed for how long."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.issuing import (
+    ISSUER,
+    NOW,
+    RESOURCE,
+    Publisher,
+    claims,
+    ec_key,
+    ed_key,
+    jwk,
+    key_set,
+    rsa_key,
+    signed,
+    usual_keys,
+)
+
+from holdfast.access import authentication
+from holdfast.access.apikeys import new_key
+from holdfast.access.authentication import BELIEVED, Authentication, Unauthenticated, Unready, asked_for
+from holdfast.access.sources import LOOK, RETRY, STALE
+from holdfast.core.config import AuthSettings
+from holdfast.errors import ConfigurationError
+from holdfast.testing import FakeClock
+
+ADA = "token-of-ada-0001"
+
+
+def at(clock: FakeClock, **settings: Any) -> Authentication:
+    return Authentication(AuthSettings(**settings), clock)
+
+
+def issued(clock: FakeClock, **settings: Any) -> Authentication:
+    return at(clock, issuer=ISSUER, resource=RESOURCE, **{"jwks": usual_keys(), **settings})
+
+
+def reason(door: Authentication, token: str) -> str:
+    with pytest.raises(Unauthenticated) as refused:
+        door.verify(token)
+    return refused.value.reason
+
+
+async def test_a_key_holds_from_its_beginning_to_its_end() -> None:
+    clock = FakeClock()  # 2023-11-14T22:13:20Z
+    entry = {"token": ADA, "not_before": "2023-11-14T22:13:30Z", "expires": "2023-11-14T22:13:40Z", "id": "k1"}
+    door = at(clock, tokens=json.dumps({"ada": entry}))
+    assert reason(door, ADA) == "not_yet"
+    await clock.advance(10)
+    found = door.verify(ADA)
+    assert (found.principal.name, found.ends, door.holds(found)) == ("ada", NOW + 20, True)
+    assert door.verify(ADA) is found
+    await clock.advance(10)
+    assert reason(door, ADA) == "expired"
+    assert not door.holds(found)
+    with pytest.raises(Unauthenticated) as refused:
+        door.verify(ADA)
+    assert refused.value.key == "k1"
+    assert ADA not in str(refused.value)
+
+
+async def test_a_file_of_keys_is_obeyed_when_it_changes(tmp_path: Path) -> None:
+    file, clock = tmp_path / "tokens.json", FakeClock()
+    old, new = new_key(), new_key()
+    file.write_text(json.dumps({"ada": old.entry}))
+    door = at(clock, tokens_file=file)
+    ada = door.verify(old.key)
+    file.write_text(json.dumps({"ada": [new.entry, new_key().entry]}))
+    await clock.advance(LOOK)
+    with pytest.raises(Unready):
+        door.verify(old.key)
+    await door.refresh()
+    assert reason(door, old.key) == "unknown"
+    assert not door.holds(ada), "a stream that was opened with it ends"
+    assert door.verify(new.key).principal.name == "ada"
+    file.write_text('{"ada": ')
+    await clock.advance(LOOK)
+    await door.refresh()
+    assert reason(door, new.key) == "unknown", "half a file lets nobody in"
+    await door.close()
+
+
+@pytest.mark.parametrize("raw", [b"\xff\xfe", b"[]", b'{"ada": 5}'])
+def test_a_file_of_keys_must_be_one_at_the_beginning(tmp_path: Path, raw: bytes) -> None:
+    (tmp_path / "tokens").write_bytes(raw)
+    with pytest.raises(ConfigurationError):
+        at(FakeClock(), tokens_file=tmp_path / "tokens")
+
+
+async def test_keys_and_signed_tokens_are_taken_side_by_side() -> None:
+    door = issued(FakeClock(), tokens=json.dumps({"ada": ADA}))
+    assert door.verify(ADA).principal.name == "ada"
+    assert door.verify(signed()).principal.name == "jwt:ada"
+    assert reason(door, "nobodys") == "unknown"
+    assert reason(door, "a.b.c") == "malformed"
+    assert reason(at(FakeClock(), tokens=ADA), signed()) == "unknown", "where there is no issuer"
+    assert repr(door) == "<Authentication>"
+
+
+async def test_a_checked_token_is_believed_for_a_while_and_never_beyond_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from holdfast.access import jwt as tokens
+
+    count, verify = 0, tokens.verify
+
+    def counting(*arguments: Any) -> Any:
+        nonlocal count
+        count += 1
+        return verify(*arguments)
+
+    monkeypatch.setattr(tokens, "verify", counting)
+    clock = FakeClock()
+    door = issued(clock)
+    long, short = signed(), signed(claims(exp=NOW + 10))
+    for _ in range(5):
+        credential = door.verify(long)
+        door.verify(short)
+    assert count == 2
+    await clock.advance(10)
+    assert reason(door, short) == "expired"
+    await clock.advance(BELIEVED - 10)
+    door.verify(long)
+    assert count == 4, "the end of the short one, and the long one once more"
+    assert door.known(long)
+    assert not door.known(short)
+    await clock.advance(300)
+    assert reason(door, long) == "expired"
+    assert not door.holds(credential)
+
+
+async def test_only_so_many_checked_tokens_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(authentication, "REMEMBERED", 3)
+    door = issued(FakeClock())
+    tokens = [signed(claims(sub=f"s{n}"), key=ed_key(), alg="EdDSA", kid="ed") for n in range(9)]
+    for token in tokens:
+        door.verify(token)
+    assert [door.known(token) for token in tokens] == [False] * 6 + [True] * 3
+
+
+@pytest.fixture
+def publisher() -> Iterator[Publisher]:
+    with Publisher() as found:
+        yield found
+
+
+async def test_keys_are_fetched_when_they_are_needed_and_rotated_with_the_issuer(publisher: Publisher) -> None:
+    clock = FakeClock()
+    publisher.pages["/keys"] = key_set(jwk(rsa_key(), kid="rsa"))
+    door = issued(clock, jwks=f"{publisher.url}/keys")
+    with pytest.raises(Unready):
+        door.verify(signed())
+    await door.refresh()
+    assert door.verify(signed()).principal.name == "jwt:ada"
+    newer = signed(key=ec_key(), alg="ES256", kid="ec")
+    publisher.pages["/keys"] = key_set(jwk(ec_key(), kid="ec"))
+    assert reason(door, newer) == "key", "asked a moment ago"
+    await clock.advance(RETRY)
+    with pytest.raises(Unready):
+        door.verify(newer)
+    await door.refresh()
+    assert door.verify(newer)
+    assert reason(door, signed()) == "key", "what the issuer has taken back is not believed any longer"
+    for number in range(50):
+        assert reason(door, signed(kid=f"made-up-{number}")) == "key"
+        await door.refresh()
+    assert publisher.asked == ["/keys"] * 2
+    await door.close()
+
+
+async def test_without_keys_nobody_comes_in_and_nobody_is_called_wrong(publisher: Publisher) -> None:
+    clock = FakeClock()
+    door = issued(clock, jwks=f"{publisher.url}/keys")
+    for _ in range(3):
+        with pytest.raises(Unready):
+            door.verify(signed())
+        await door.refresh()
+    assert publisher.asked == ["/keys"]
+    publisher.pages["/keys"] = usual_keys()
+    await clock.advance(RETRY)
+    await door.refresh()
+    assert door.verify(signed(claims(exp=NOW + 100_000)))
+    del publisher.pages["/keys"]
+    await clock.advance(STALE)
+    with pytest.raises(Unready):
+        door.verify(signed(claims(exp=NOW + 100_000)))
+    await door.close()
+
+
+async def test_keys_in_a_file_are_read_again(tmp_path: Path) -> None:
+    file, clock = tmp_path / "jwks.json", FakeClock()
+    file.write_text(key_set(jwk(rsa_key(), kid="rsa")))
+    door = issued(clock, jwks=str(file))
+    assert door.verify(signed())
+    file.write_text(key_set(jwk(ec_key(), kid="the-other-key")))
+    await clock.advance(LOOK)
+    with pytest.raises(Unready):
+        door.verify(signed())
+    await door.refresh()
+    assert reason(door, signed()) == "key"
+
+
+@pytest.mark.parametrize(
+    "settings, said",
+    [
+        ({"issuer": ISSUER}, "need an audience"),
+        ({"issuer": ISSUER, "audience": ("",)}, "need an audience"),
+        ({"issuer": "http://issuer.example", "resource": RESOURCE}, "HOLDFAST_AUTH__ISSUER is an https URL"),
+        ({"issuer": "", "resource": RESOURCE}, "HOLDFAST_AUTH__ISSUER is an https URL"),
+        ({"issuer": ISSUER, "resource": RESOURCE, "algorithms": ()}, "names no algorithm"),
+        ({"issuer": ISSUER, "resource": RESOURCE, "jwks": "http://x.example/k"}, "HOLDFAST_AUTH__JWKS is an https URL"),
+        ({"issuer": ISSUER, "resource": RESOURCE, "jwks": '{"keys": []}'}, "no key of the key set"),
+        ({"issuer": ISSUER, "resource": RESOURCE, "jwks": "/nowhere/keys.json"}, "cannot be opened"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        at(FakeClock(), **settings)
+
+
+@pytest.mark.parametrize("algorithm", ["none", "HS256", "HS512", "RS1", "rs256"])
+def test_only_signatures_with_a_public_key_can_be_chosen(algorithm: str) -> None:
+    with pytest.raises(ValueError, match="algorithms"):
+        AuthSettings(algorithms=(algorithm,))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "settings, asked",
+    [
+        ({}, False),
+        ({"tokens": ADA}, True),
+        ({"tokens_file": Path("x")}, True),
+        ({"issuer": ISSUER}, True),
+        ({"issuer": ISSUER, "required": False}, False),
+        ({"tokens": ADA, "required": True}, True),
+    ],
+)
+def test_a_token_is_asked_for_when_there_are_any(settings: dict[str, Any], asked: bool) -> None:
+    assert asked_for(AuthSettings(**settings)) is asked
+
+
+def test_asking_for_tokens_that_nobody_has_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="no tokens are set"):
+        asked_for(AuthSettings(required=True))

@@ -1,0 +1,165 @@
+"""Sources: files that change and go away, and issuers that are slow, gone, or asked by everybody at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from holdfast.access.sources import FRESH, LOOK, MAX_FILE, RETRY, STALE, Fetched, Fixed, Watched
+from holdfast.errors import ConfigurationError
+from holdfast.testing import FakeClock
+
+
+def upper(raw: bytes) -> str:
+    """What a file says, if it is not empty."""
+    if not raw:
+        raise ConfigurationError("nothing in it")
+    return raw.decode().upper()
+
+
+async def test_what_stands_in_the_settings_never_changes() -> None:
+    fixed = Fixed("x")
+    await fixed.refresh()
+    await fixed.close()
+    assert (fixed.current(), fixed.due(), fixed.due(wanting=True)) == ("x", False, False)
+
+
+async def test_a_file_is_read_again_when_it_has_changed(tmp_path: Path) -> None:
+    file, clock = tmp_path / "keys", FakeClock()
+    file.write_text("one")
+    watched = Watched(file, upper, clock)
+    first = watched.current()
+    assert (first, watched.due()) == ("ONE", False)
+    await clock.advance(LOOK)
+    assert watched.due()
+    await watched.refresh()
+    assert watched.current() is first, "not read again as it is the same"
+    other = tmp_path / "other"
+    other.write_text("two")
+    os.replace(other, file)
+    assert not watched.due()
+    await watched.refresh()
+    assert watched.current() is first, "nobody looks more often than that"
+    await clock.advance(LOOK)
+    await asyncio.gather(*(watched.refresh() for _ in range(5)))
+    assert watched.current() == "TWO"
+    await watched.close()
+
+
+@pytest.mark.parametrize("what", ["gone", "empty", "folder", "fifo", "large"])
+async def test_a_file_that_is_no_use_says_nothing_until_it_is_mended(tmp_path: Path, what: str) -> None:
+    file, clock = tmp_path / "keys", FakeClock()
+    file.write_text("one")
+    watched = Watched(file, upper, clock)
+    file.unlink()
+    if what == "empty":
+        file.write_text("")
+    elif what == "folder":
+        file.mkdir()
+    elif what == "fifo":
+        os.mkfifo(file)
+    elif what == "large":
+        with file.open("wb") as sparse:
+            sparse.truncate(MAX_FILE + 1)
+    for _ in range(2):
+        await clock.advance(LOOK)
+        await asyncio.wait_for(watched.refresh(), 5)
+        assert watched.current() is None
+    file.rmdir() if what == "folder" else file.unlink(missing_ok=True)
+    file.write_text("one")
+    await clock.advance(LOOK)
+    await watched.refresh()
+    assert watched.current() == "ONE"
+
+
+async def test_at_the_beginning_a_file_must_be_there(tmp_path: Path) -> None:
+    for path in (tmp_path / "missing", tmp_path):
+        with pytest.raises(ConfigurationError) as refused:
+            Watched(path, upper, FakeClock())
+        assert str(tmp_path) not in str(refused.value)
+
+
+class Far:
+    """Something to fetch that counts, waits and fails."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.fails = False
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def __call__(self) -> str:
+        self.count += 1
+        await self.gate.wait()
+        if self.fails:
+            raise RuntimeError("canary")
+        return f"keys {self.count}"
+
+
+async def test_what_is_far_is_fetched_once_for_everybody() -> None:
+    far, clock = Far(), FakeClock()
+    source = Fetched(far, clock)
+    far.gate.clear()
+    assert source.current() is None
+    assert source.due()
+    waiting = [asyncio.create_task(source.refresh()) for _ in range(20)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    await asyncio.sleep(0)
+    far.gate.set()
+    await asyncio.gather(*waiting[1:])
+    assert (source.current(), far.count) == ("keys 1", 1)
+    assert not source.due()
+    await source.close()
+
+
+async def test_it_is_asked_again_for_what_is_missing_but_not_often() -> None:
+    far, clock = Far(), FakeClock()
+    source = Fetched(far, clock)
+    await source.refresh()
+    assert not source.due(wanting=True)
+    for _ in range(100):
+        await clock.advance(RETRY / 40)
+        if source.due(wanting=True):
+            await source.refresh()
+    assert far.count == 3
+
+
+async def test_old_keys_are_renewed_behind_the_calls_and_serve_for_a_while_when_they_cannot_be(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    far, clock = Far(), FakeClock()
+    source = Fetched(far, clock)
+    await source.refresh()
+    await clock.advance(FRESH)
+    assert source.current() == "keys 1"
+    await clock.settle()
+    assert source.current() == "keys 2"
+    far.fails = True
+    begun = clock.now()
+    while clock.now() - begun < STALE:
+        assert source.current() == "keys 2"
+        assert not source.due()
+        await clock.advance(RETRY)
+        await clock.settle()
+    assert source.current() is None
+    assert "canary" not in caplog.text
+    assert "cannot be fetched: RuntimeError" in caplog.text
+    far.fails = False
+    await clock.advance(RETRY)
+    await source.refresh()
+    assert source.current() is not None
+
+
+async def test_closing_ends_what_is_under_way() -> None:
+    far = Far()
+    far.gate.clear()
+    source = Fetched(far, FakeClock())
+    waiting = asyncio.create_task(source.refresh())
+    await asyncio.sleep(0.001)
+    await source.close()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting

@@ -25,7 +25,8 @@ def test_tokens_are_found_in_each_of_their_forms() -> None:
 
 
 def test_what_stands_beside_a_token_and_what_is_hashed_is_no_secret() -> None:
-    entry = '{"token": "token-one", "scopes": ["reading"], "expires": "2027-01-31", "not_before": "2026-01-31", "id": "k-123456"}'
+    times = '"expires": "2027-01-31", "not_before": "2026-01-31"'
+    entry = f'{{"token": "token-one", "scopes": ["reading"], {times}, "id": "k-123456"}}'
     hashed = "sha256:" + "0" * 64
     assert set(found(auth__tokens=f'{{"a": [{entry}, "{hashed}"]}}').values()) == {"token-one"}
 

@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CATALOGUE: dict[str, dict[str, str]] = tomllib.loads((ROOT / "security" / "attacks.toml").read_text())
 MISSING = CATALOGUE.pop("not_reproduced")
+DESCRIBED = CATALOGUE.pop("described_only")
 ATTACKS = {name: kind for kind, entries in CATALOGUE.items() for name in entries}
 
 
@@ -20,7 +21,7 @@ def spelled(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.lower())
 
 
-def tests_in(path: Path) -> list[str]:
+def named_tests(path: Path) -> list[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return [
         node.name
@@ -29,7 +30,7 @@ def tests_in(path: Path) -> list[str]:
     ]
 
 
-TESTS = {path.stem: tests_in(path) for path in sorted((ROOT / "tests" / "attacks").glob("test_*.py"))}
+TESTS = {path.stem: named_tests(path) for path in sorted((ROOT / "tests" / "attacks").glob("test_*.py"))}
 
 
 def held(name: str) -> list[str]:
@@ -51,5 +52,6 @@ def test_every_test_named_after_an_advisory_stands_in_the_catalogue() -> None:
 
 def test_no_id_stands_twice_and_every_missing_one_is_in_the_catalogue() -> None:
     assert sum(map(len, CATALOGUE.values())) == len(ATTACKS)
-    assert set(MISSING) <= set(ATTACKS)
-    assert all(len(reason) > 20 for reason in MISSING.values())
+    assert set(MISSING) | set(DESCRIBED) <= set(ATTACKS)
+    assert not set(MISSING) & set(DESCRIBED)
+    assert all(len(reason) > 20 for reason in [*MISSING.values(), *DESCRIBED.values()])

@@ -11,7 +11,7 @@ import pytest
 from holdfast.errors import UnsafePath
 from holdfast.safe.markers import MAX_MARK, marks
 from holdfast.safe.paths import Root
-from holdfast.safe.patterns import RULES
+from holdfast.safe.rules import RULES
 from holdfast.safe.secrets import SecretRegistry
 
 MARK = "[redacted:github-token]"

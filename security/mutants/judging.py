@@ -1,72 +1,83 @@
-"""Runs one mutant: a forked process in which one module is the broken one, and the tests that run its line."""
+"""Runs one mutant: a forked process in which one function has its broken code, and the tests that run its line.
+
+Everything is imported and collected once, by the process that is forked. A mutant therefore costs the time of its tests
+alone; what a module computed from the function when it was imported stays as it was.
+"""
 
 from __future__ import annotations
 
 import ast
-import importlib.machinery
-import importlib.util
+import gc
 import os
 import resource
 import signal
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from types import CodeType, FunctionType
 
 import pytest
+from _pytest.runner import runtestprotocol
 
-KILLED, SURVIVED, SLOW = "killed", "survived", "timeout"
+KILLED, SURVIVED, SLOW, UNTRIED = "killed", "survived", "timeout", "untried"
 MEMORY = 4 << 30
 """Bytes of data a mutant may use: one that no longer bounds its input must not take the machine with it."""
+_UNTRIED_STATUS = 71
+
+Place = tuple[str, str, int]
+"""A function: its file, its qualified name, its first line."""
 
 
-class _Loader(importlib.machinery.SourceFileLoader):
-    def __init__(self, name: str, path: str, tree: ast.Module) -> None:
-        super().__init__(name, path)
-        self._tree = tree
-
-    def get_code(self, fullname: str) -> Any:
-        return compile(self._tree, self.path, "exec", dont_inherit=True)
-
-
-class _Finder:
-    """Gives the broken module under its own name; everything else is found as always."""
-
-    def __init__(self, name: str, path: str, tree: ast.Module) -> None:
-        self._name, self._path, self._tree = name, path, tree
-
-    def find_spec(self, name: str, path: object = None, target: object = None) -> Any:
-        if name != self._name:
-            return None
-        return importlib.util.spec_from_file_location(name, loader=_Loader(name, self._path, self._tree))
+def functions() -> dict[Place, list[FunctionType]]:
+    """Every function that was imported, wrapped ones and methods included."""
+    found: dict[Place, list[FunctionType]] = {}
+    for thing in gc.get_objects():
+        if isinstance(thing, FunctionType):
+            found.setdefault(_place(thing.__code__), []).append(thing)
+    return found
 
 
-class _Only:
-    """Keeps the chosen tests, the quickest first."""
+def _place(code: CodeType) -> Place:
+    return code.co_filename, code.co_qualname, code.co_firstlineno
 
-    def __init__(self, chosen: Sequence[str]) -> None:
-        self._rank = {test: rank for rank, test in enumerate(chosen)}
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items[:] = sorted((i for i in items if i.nodeid in self._rank), key=lambda i: self._rank[i.nodeid])
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _codes(inner)
+
+
+def exchange(path: Path, whole: ast.Module, broken: ast.Module, known: Mapping[Place, list[FunctionType]]) -> bool:
+    """Give each function whose code differs its broken code. ``False`` when there is none that could take it."""
+    before = {_place(code): code for code in _codes(compile(whole, str(path), "exec", dont_inherit=True))}
+    done = False
+    for code in _codes(compile(broken, str(path), "exec", dont_inherit=True)):
+        was = before.get(_place(code))
+        if was is not None and was != code:
+            for function in known.get(_place(code), ()):
+                with suppress(ValueError):  # the change left a variable of the function around it unused
+                    function.__code__ = code
+                    done = True
+    return done
 
 
 class Trial:
     """One mutant being tried: a forked child, which must end before ``seconds`` are over."""
 
-    def __init__(self, name: str, path: Path, tree: ast.Module, tests: Sequence[str], seconds: float) -> None:
+    def __init__(self, attempt: Attempt, tests: Sequence[pytest.Item], seconds: float) -> None:
         self._ends = time.monotonic() + seconds
         self._pid = os.fork()
         if self._pid == 0:
-            _child(name, path, tree, tests)
+            _child(attempt, tests)
 
     def verdict(self) -> str | None:
-        """``killed``, ``survived``, or ``timeout`` (some test would wait for ever); ``None`` while it runs."""
+        """``killed``, ``survived``, ``untried``, or ``timeout`` (some test would wait for ever); ``None``: it runs."""
         ended, status = os.waitpid(self._pid, os.WNOHANG)
         if ended:
-            return SURVIVED if os.waitstatus_to_exitcode(status) == 0 else KILLED
+            code = os.waitstatus_to_exitcode(status)
+            return {0: SURVIVED, _UNTRIED_STATUS: UNTRIED}.get(code, KILLED)
         if time.monotonic() < self._ends:
             return None
         os.killpg(self._pid, signal.SIGKILL)
@@ -74,7 +85,18 @@ class Trial:
         return SLOW
 
 
-def _child(name: str, path: Path, tree: ast.Module, tests: Sequence[str]) -> None:
+class Attempt:
+    """What is to be broken, and where it is found."""
+
+    def __init__(self, path: Path, broken: ast.Module, known: Mapping[Place, list[FunctionType]]) -> None:
+        self._path, self._broken, self._known = path, broken, known
+
+    def make(self) -> bool:
+        """Break it in this process."""
+        return exchange(self._path, ast.parse(self._path.read_text()), self._broken, self._known)
+
+
+def _child(attempt: Attempt, tests: Sequence[pytest.Item]) -> None:
     status = 70
     try:
         os.setsid()
@@ -82,18 +104,15 @@ def _child(name: str, path: Path, tree: ast.Module, tests: Sequence[str]) -> Non
         quiet = os.open(os.devnull, os.O_RDWR)
         for number in (0, 1, 2):
             os.dup2(quiet, number)
-        sys.meta_path.insert(0, _Finder(name, str(path), tree))  # type: ignore[arg-type]  # only find_spec is asked
-        files = sorted({test.partition("::")[0] for test in tests})
-        arguments = [
-            *files,
-            "-x",
-            "-q",
-            "-o",
-            "cache_dir=.cache/mutants/pytest",
-            "--no-header",
-            "-W",
-            "ignore::pytest.PytestWarning",
-        ]
-        status = int(pytest.main(arguments, plugins=[_Only(tests)]))
+        status = _tested(tests) if attempt.make() else _UNTRIED_STATUS
     finally:
         os._exit(status)
+
+
+def _tested(tests: Sequence[pytest.Item]) -> int:
+    """0 when all of them pass, up to the first that does not."""
+    for number, test in enumerate(tests):
+        following = tests[number + 1] if number + 1 < len(tests) else None
+        if any(report.failed for report in runtestprotocol(test, log=False, nextitem=following)):
+            return 1
+    return 0

@@ -9,6 +9,7 @@ are kept in ``.cache/mutants`` by the hash of the file and of the tests that wer
 from __future__ import annotations
 
 import argparse
+import gc
 import hashlib
 import json
 import os
@@ -21,35 +22,38 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 HERE = Path(__file__).resolve().parent
 TOP = HERE.parent.parent
 sys.path[:0] = [str(HERE), str(TOP / "src"), str(TOP / "tests")]
 os.environ["CI"] = "true"  # the same examples in each run: a survivor is a survivor tomorrow
 
 from covering import LONGEST  # noqa: E402 - beside this file
-from judging import KILLED, SLOW, SURVIVED, Trial  # noqa: E402
+from judging import KILLED, SLOW, SURVIVED, UNTRIED, Attempt, Trial, functions  # noqa: E402
 from operators import Mutant, broken, mutants  # noqa: E402
 
 ROOMS = ("src/holdfast/safe", "src/holdfast/access", "src/holdfast/guards")
 TESTS = ("tests/safe", "tests/access", "tests/guards", "tests/attacks", "tests/core", "tests/test_live.py")
 CACHE = TOP / ".cache" / "mutants"
-MOST = 80
+MOST = 60
 """Tests tried on one mutant, the quickest first, its own file's before others."""
 PATIENCE = 30.0
 """Seconds on top of what the chosen tests took when nothing was broken, times four."""
 
 
 def main() -> int:
-    """Judge every mutant of the files asked for."""
+    """Judge every mutant of the files asked for, in a process that has collected the tests."""
     options = _options()
     os.chdir(TOP)
-    _preload()
     seen = _covering(options.refresh)
     files = [Path(f).resolve() for f in options.files] or [p for r in ROOMS for p in sorted((TOP / r).glob("*.py"))]
     work = [(file, mutant) for file in files for mutant in mutants(file.read_text()) if _wanted(mutant, options.kinds)]
-    explained = tomllib.loads((HERE / "survivors.toml").read_text())
-    outcome = _all(work, seen, options.workers)
-    return _report(outcome, explained)
+    judge = _Judge(work, seen, options.workers)
+    collected = pytest.main([*_tests(), "-q", "-o", "cache_dir=.cache/mutants/pytest", "--no-header"], plugins=[judge])
+    if collected != 0:
+        raise SystemExit("the tests cannot be collected")
+    return _report(judge.outcome, tomllib.loads((HERE / "survivors.toml").read_text()))
 
 
 def _options() -> argparse.Namespace:
@@ -61,17 +65,6 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _preload() -> None:
-    """Import what tests import, but nothing of holdfast: each mutant imports that afresh."""
-    import anyio  # noqa: F401
-    import hypothesis.strategies  # noqa: F401
-    import jsonschema_rs  # noqa: F401
-    import mcp.types  # noqa: F401
-    import pydantic  # noqa: F401
-    import re2  # noqa: F401
-    import sqlglot  # noqa: F401
-
-
 def _wanted(mutant: Mutant, kinds: str) -> bool:
     return kinds == "all" or not mutant.kind.startswith("boundary")
 
@@ -81,12 +74,15 @@ def _covering(refresh: bool) -> dict[str, Any]:
     out = CACHE / "covering.json"
     if refresh or not out.exists():
         say("looking at which tests run which line ...")
-        tests = [test for test in TESTS if Path(test).exists()]
-        command = [sys.executable, str(HERE / "covering.py"), str(out), *ROOMS, "--", *tests]
+        command = [sys.executable, str(HERE / "covering.py"), str(out), *ROOMS, "--", *_tests()]
         if subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode:  # noqa: S603 # nosec B603
             raise SystemExit("the tests fail before anything is broken")
     found: dict[str, Any] = json.loads(out.read_text())
     return found
+
+
+def _tests() -> list[str]:
+    return [test for test in TESTS if Path(test).exists()]
 
 
 def _chosen(file: Path, line: int, seen: dict[str, Any]) -> list[str]:
@@ -98,39 +94,51 @@ def _chosen(file: Path, line: int, seen: dict[str, Any]) -> list[str]:
     return sorted(quick, key=lambda test: (not test.startswith(own), seconds[test]))[:MOST]
 
 
-def _all(work: list[tuple[Path, Mutant]], seen: dict[str, Any], workers: int) -> list[tuple[Path, Mutant, str]]:
-    """Try them, a few at once. Only this thread forks, so that no child begins with a lock held."""
-    kept, began = _Kept(CACHE / "outcomes.json"), time.monotonic()
-    outcome: list[tuple[Path, Mutant, str]] = []
-    running: list[tuple[Path, Mutant, str, Trial]] = []
-    waiting = iter(work)
-    while len(outcome) < len(work):
-        while len(running) < workers and (item := next(waiting, None)) is not None:
-            tests = _chosen(item[0], item[1].line, seen)
-            digest = _digest(*item, tests)
-            known = kept.outcomes.get(digest) or (None if tests else SURVIVED)
-            if known is None:
-                running.append((*item, digest, _trial(*item, tests, seen)))
-            else:
-                outcome.append((*item, known))
-        for trial in list(running):
-            verdict = trial[3].verdict()
-            if verdict is not None:
-                running.remove(trial)
-                kept.outcomes[trial[2]] = verdict
-                outcome.append((*trial[:2], verdict))
-                if len(outcome) % 50 == 0:
-                    kept.save()
-                    say(f"{len(outcome)} of {len(work)} after {time.monotonic() - began:.0f} s")
-        time.sleep(0.01)
-    kept.save()
-    return outcome
+class _Judge:
+    """A plugin of pytest that breaks things in place of running the tests."""
+
+    def __init__(self, work: list[tuple[Path, Mutant]], seen: dict[str, Any], workers: int) -> None:
+        self.outcome: list[tuple[Path, Mutant, str]] = []
+        self._work, self._seen, self._workers = work, seen, workers
+        self._kept = _Kept(CACHE / "outcomes.json")
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Try them, a few at once. Only this thread forks, so that no child begins with a lock held."""
+        session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]  # one for all children
+        items, known = {item.nodeid: item for item in session.items}, functions()
+        gc.freeze()  # what was collected is never looked at again, so that forks share it
+        running: list[tuple[Path, Mutant, str, Trial]] = []
+        waiting, began = iter(self._work), time.monotonic()
+        while len(self.outcome) < len(self._work):
+            while len(running) < self._workers and (item := next(waiting, None)) is not None:
+                tests = [test for test in _chosen(item[0], item[1].line, self._seen) if test in items]
+                digest = _digest(*item, tests)
+                verdict = self._kept.outcomes.get(digest) or (None if tests else SURVIVED)
+                if verdict is None:
+                    attempt = Attempt(item[0], broken(item[0].read_text(), item[1].number), known)
+                    trial = Trial(attempt, [items[test] for test in tests], _patience(tests, self._seen))
+                    running.append((*item, digest, trial))
+                else:
+                    self._note(item, verdict, began)
+            for trying in list(running):
+                verdict = trying[3].verdict()
+                if verdict is not None:
+                    running.remove(trying)
+                    self._kept.outcomes[trying[2]] = verdict
+                    self._note(trying[:2], verdict, began)
+            time.sleep(0.005)
+        self._kept.save()
+        return True
+
+    def _note(self, item: tuple[Path, Mutant], verdict: str, began: float) -> None:
+        self.outcome.append((*item, verdict))
+        if len(self.outcome) % 200 == 0:
+            self._kept.save()
+            say(f"{len(self.outcome)} of {len(self._work)} after {time.monotonic() - began:.0f} s")
 
 
-def _trial(file: Path, mutant: Mutant, tests: list[str], seen: dict[str, Any]) -> Trial:
-    name = ".".join(file.relative_to(TOP / "src").with_suffix("").parts).removesuffix(".__init__")
-    patience = PATIENCE + 4 * sum(seen["seconds"][test] for test in tests)
-    return Trial(name, file, broken(file.read_text(), mutant.number), tests, patience)
+def _patience(tests: list[str], seen: dict[str, Any]) -> float:
+    return PATIENCE + 4 * float(sum(seen["seconds"][test] for test in tests))
 
 
 def _digest(file: Path, mutant: Mutant, tests: list[str]) -> str:
@@ -165,7 +173,7 @@ def _report(outcome: list[tuple[Path, Mutant, str]], explained: dict[str, dict[s
     unexplained = sum(reason is None for *_, reason in survivors)
     say(
         f"{len(outcome)} mutants: {counts[KILLED]} killed, {counts[SLOW]} ran out of time, "
-        f"{counts[SURVIVED]} survived, of which {unexplained} without a reason in survivors.toml"
+        f"{counts[SURVIVED] + counts[UNTRIED]} survived, of which {unexplained} without a reason in survivors.toml"
     )
     return 1 if unexplained else 0
 
@@ -174,7 +182,7 @@ def _survivors(
     outcome: list[tuple[Path, Mutant, str]], explained: dict[str, dict[str, str]]
 ) -> Iterator[tuple[str, Mutant, str | None]]:
     for path, mutant, verdict in outcome:
-        if verdict == SURVIVED:
+        if verdict in (SURVIVED, UNTRIED):
             file = str(path.relative_to(TOP))
             yield file, mutant, explained.get(file, {}).get(mutant.key)
 

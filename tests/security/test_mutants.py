@@ -57,14 +57,21 @@ TRIAL = """
 import sys, time
 from pathlib import Path
 sys.path[:0] = [{tool!r}, {folder!r}]
-from judging import Trial
+import pytest
+from judging import Attempt, Trial, functions
 from operators import broken, mutants
-source = Path("guard.py").read_text()
-for mutant in mutants(source):
-    trial = Trial("guard", Path("guard.py").resolve(), broken(source, mutant.number), ["test_guard.py::test_it"], 20.0)
-    while (verdict := trial.verdict()) is None:
-        time.sleep(0.01)
-    print(mutant.kind, verdict)
+
+class Judge:
+    def pytest_runtestloop(self, session):
+        path, known = Path("guard.py").resolve(), functions()
+        for mutant in mutants(path.read_text()):
+            trial = Trial(Attempt(path, broken(path.read_text(), mutant.number), known), session.items, 20.0)
+            while (verdict := trial.verdict()) is None:
+                time.sleep(0.01)
+            print(mutant.kind, verdict, file=sys.stderr)
+        return True
+
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "test_guard.py"], plugins=[Judge()]))
 """
 
 
@@ -74,7 +81,7 @@ def tried(folder: Path, guard: str, test: str) -> list[str]:
     code = TRIAL.format(tool=str(TOOL), folder=str(folder))
     ran: Any = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=120)
     assert ran.returncode == 0, ran.stderr
-    return str(ran.stdout).splitlines()
+    return str(ran.stderr).splitlines()
 
 
 def test_a_change_that_a_test_notices_is_killed_and_another_survives(tmp_path: Path) -> None:
@@ -85,4 +92,27 @@ def test_a_change_that_a_test_notices_is_killed_and_another_survives(tmp_path: P
         "no raise killed",
         "never killed",
         "always survived",
+    ]
+
+
+def test_methods_wrapped_functions_and_inner_ones_are_reached(tmp_path: Path) -> None:
+    guard = """
+from functools import cache
+class Guard:
+    @property
+    @cache
+    def strict(self):
+        def inner():
+            if self:
+                return 1
+        return inner()
+"""
+    test = "import guard\ndef test_it():\n    assert guard.Guard().strict == 1\n"
+    assert tried(tmp_path, guard, test) == ["never killed", "always survived"]
+
+
+def test_what_a_module_makes_when_it_is_imported_is_told_apart(tmp_path: Path) -> None:
+    assert tried(tmp_path, "WIDE = 1 if __name__ else 2\n", "import guard\ndef test_it():\n    pass\n") == [
+        "never untried",
+        "always untried",
     ]

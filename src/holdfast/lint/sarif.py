@@ -35,7 +35,7 @@ def as_sarif(findings: Sequence[Finding], base: Path, version: str) -> str:
 
 
 def _rule(check: Check) -> dict[str, Any]:
-    """A ``reportingDescriptor`` (3.49); without ``helpUri``, which must be absolute (3.49.12), as the page is in ``help``."""
+    """A ``reportingDescriptor`` (3.49). A ``helpUri`` must be absolute (3.49.12): the page is in ``help``."""
     return {
         "id": check.code,
         "shortDescription": {"text": check.title},

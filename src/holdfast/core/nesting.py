@@ -25,6 +25,12 @@ _FIRST: Final = ("prefixItems", "items")
 _ITEMS: Final = ("items", "contains", "unevaluatedItems", "additionalItems")
 _OTHERS: Final = ("additionalProperties", "unevaluatedProperties")
 
+_LEADS_ON: Final = frozenset(
+    {"properties", "patternProperties", *_ITEMS, *_OTHERS, "prefixItems", "allOf", "anyOf", "oneOf", "not", "if"}
+    | {"then", "else", "dependentSchemas", "dependencies", "$ref", "$dynamicRef", "$recursiveRef"}
+)
+"""Words without which a subschema looks at one value once, and at no part of it."""
+
 Parts = dict[tuple[str, str], Counter[int]]
 """Which subschemas look at a part of a value: the item at a number, the property of a name, or (no name) any other."""
 
@@ -80,13 +86,9 @@ def growth(schema: Mapping[str, Any], *, tagged: bool = False) -> Growth | None:
     return None
 
 
-def _most(variants: list[Parts], looks: Mapping[int, int]) -> int:
+def _most(parts: list[list[tuple[int, int]]], looks: Mapping[int, int]) -> int:
     """How often one part may be looked at, one level further down: whichever of them it is."""
-    found = (
-        sum(looks[target] * times for target, times in targets.items())
-        for parts in variants
-        for targets in parts.values()
-    )
+    found = (sum(looks[target] * times for target, times in targets) for targets in parts)
     return min(max(found, default=0), MAX_LOOKS * MAX_LOOKS)
 
 
@@ -99,20 +101,21 @@ class _Table:
 
     schemas: Schemas
     tagged: bool
-    known: dict[int, list[Parts]] = field(default_factory=dict)
+    known: dict[int, list[list[tuple[int, int]]]] = field(default_factory=dict)
     root: int = 0
     _wanted: list[Any] = field(default_factory=list)
     _size: int = 0
 
     def fill(self, root: Any) -> None:
         """Every subschema that can be reached from the root through parts of a value."""
-        (self.root,) = self._counted([root])
+        self.root = id(root)
+        self._wanted.append(root)
         while self._wanted:
             node = self._wanted.pop()
             if id(node) not in self.known:
-                variants = self._variants(node)
-                self.known[id(node)] = variants
-                self._size += sum(len(targets) for parts in variants for targets in parts.values())
+                found = [list(told.items()) for parts in self._variants(node) for told in parts.values() if told]
+                self.known[id(node)] = found
+                self._size += sum(map(len, found))
                 if self._size > _MOST_PARTS:
                     raise ConfigurationError("a JSON schema is too entangled to be used; nest fewer alternatives")
 
@@ -145,7 +148,7 @@ class _Table:
         return {label: self._counted(inner) for label, inner in told if inner}
 
     def _counted(self, nodes: list[Any]) -> Counter[int]:
-        found = [self._meant(node) for node in nodes]
+        found = [self._meant(node) for node in nodes if isinstance(node, dict) and not _LEADS_ON.isdisjoint(node)]
         self._wanted += found
         return Counter(map(id, found))
 

@@ -10,7 +10,7 @@ import re2
 from pydantic import TypeAdapter, ValidationError
 
 from holdfast.errors import InputTooLarge, InvalidArguments
-from holdfast.safe.expressions import MAX_PATTERN, MAX_TEXT, MAX_WORK, Pattern
+from holdfast.safe.expressions import MAX_LINES, MAX_PATTERN, MAX_TEXT, MAX_WORK, Pattern
 
 
 @pytest.mark.parametrize(
@@ -80,3 +80,9 @@ def test_lines_are_found_with_their_numbers_up_to_a_number_or_as_far_as_the_work
     found, cut = costly.lines("\n".join(["b", *["a" * 1_000] * 2_000, "b"]), 10)
     assert time.thread_time() - begun < 5
     assert (found, cut) == ([(1, "b")], True)
+
+
+def test_empty_lines_without_end_are_not_searched_to_their_end() -> None:
+    handle = Pattern.from_text("x")
+    assert handle.lines("\n" * MAX_LINES + "x", 5) == ([], True)
+    assert handle.lines("\n" * 9 + "x", 5) == ([(10, "x")], False)

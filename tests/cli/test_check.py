@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -249,3 +252,33 @@ def test_a_check_starts_nothing_of_the_server(holdfast: Any, python_file: Write)
     ran = holdfast("check", file)
     assert ran.status == 0, ran.err
     assert not (file.parent / "state").exists()
+
+
+@pytest.mark.parametrize("options, status", [((), 1), (("--fail-on", "error", "--ignore", "HF110"), 0)])
+def test_threads_that_the_file_leaves_running_do_not_keep_the_check(
+    holdfast: Any, python_file: Write, options: tuple[str, ...], status: int
+) -> None:
+    python_file("server.py", "import threading\nthreading.Thread(target=threading.Event().wait).start()\n" + WRONG)
+    ran = holdfast.run("check", "server.py", *options)
+    assert ran.status == status
+    assert "warnings in 1 entries" in ran.out
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux only")
+def test_an_answer_that_cannot_be_written_is_not_a_finding(tmp_path: Path) -> None:
+    (tmp_path / "server.py").write_text(WRONG, encoding="utf-8")
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, "-m", "holdfast.cli", "check", str(tmp_path / "server.py")]
+        ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert "the check failed (OSError)" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert ran.returncode not in (0, 1)
+
+
+def test_a_name_that_the_terminal_cannot_show_is_escaped(tmp_path: Path) -> None:
+    (tmp_path / "server.py").write_text(WRONG.replace("path", "größe_path"), encoding="utf-8")
+    command = [sys.executable, "-m", "holdfast.cli", "check", str(tmp_path / "server.py")]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 1
+    assert "gr\\xf6\\xdfe_path" in ran.stdout

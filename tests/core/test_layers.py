@@ -288,6 +288,17 @@ def test_secret_settings_are_known_as_such() -> None:
         {"limits.timeout": 31},
         {"limits.output": 2**21},
         {"limits.input": 2**21},
+        {"limits.message": 2**23},
+        {"limits.depth": 65},
+        {"limits.elements": 100_001},
+        {"urls.ports": [80, 8080]},
+        {"urls.types": ["text/plain", "image/*"]},
+        {"urls.types": ["*/*"]},
+        {"urls.types": ["nonsense"]},
+        {"urls.timeout": 11},
+        {"urls.max_bytes": 2**22},
+        {"urls.max_body": 2**21},
+        {"manifest.on_change": "flag"},
     ],
     ids=str,
 )
@@ -298,3 +309,8 @@ def test_each_weakening_is_told_by_its_key(overrides: dict[str, Any]) -> None:
 
 def test_the_defaults_are_not_weak() -> None:
     assert load(environ={}).weakened() == []
+
+
+def test_what_is_stricter_than_the_default_is_not_weak() -> None:
+    stricter = {"urls.ports": [443], "urls.types": ["text/html", "application/LD+json", "*/*+json"], "limits.depth": 8}
+    assert load(stricter, environ={}).weakened() == []

@@ -185,3 +185,18 @@ def test_a_missing_file_is_refused_and_a_folder_that_is_not_there_is_told(tmp_pa
     with pytest.raises(ConfigurationError, match="cannot be written"):
         write(manifest(made()), tmp_path / MANIFEST_FILE)
     assert [entry.name for entry in tmp_path.iterdir()] == [MANIFEST_FILE]
+
+
+def test_what_could_not_be_read_again_is_not_pinned(tmp_path: Path) -> None:
+    deep: Any = {}
+    for _ in range(198):
+        deep = {"items": deep}
+    file = tmp_path / MANIFEST_FILE
+    write(Manifest({"server": {"name": "x"}, "tool a": {"inputSchema": {"maximum": 10**999}}}), file)
+    pinned = file.read_bytes()
+    assert read(file).hashes()
+    for odd in (deep, {"maximum": 10**1_000}):
+        with pytest.raises(ConfigurationError, match="cannot be written"):
+            write(Manifest({"server": {"name": "x"}, "tool a": {"inputSchema": odd}}), file)
+    assert file.read_bytes() == pinned
+    assert list(tmp_path.iterdir()) == [file]

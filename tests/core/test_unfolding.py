@@ -50,6 +50,12 @@ def test_a_common_schema_is_taken(schema: dict[str, Any]) -> None:
      ({"enum2": [[]] * (MAX_NODES + 1)}, "too large"),
      ({"items": {"$id": "x"}}, "id"),
      ({"$schema": "http://json-schema.org/draft-04/schema#", "items": {"id": "x"}}, "id"),
+     ({"properties": {"default": {"allOf": [{}] * (MAX_LOOKS + 1)}}}, "times"),
+     ({"$defs": {"enum": {"patternProperties": {"const": {"not": {"$ref": "#/$defs/enum"}}}}, "examples": nested(201)}},
+      "too deep"),
+     ({"dependentSchemas": {"default": {"$ref": "#"}}}, "without end"),
+     ({"$ref": "#/default", "default": {"type": "string"}}, "reference"),
+     ({"$ref": "#/properties", "properties": {"type": {}}}, "reference"),
      ({"$ref": "#/$defs/none"}, "reference"),
      ({"$ref": "#/$defs/l/7", "$defs": {"l": [{}]}}, "reference"),
      ({"$ref": "#/type/x", "type": "object"}, "reference"),
@@ -72,9 +78,14 @@ def test_a_chain_of_many_references_is_counted_once_each() -> None:
 
 def test_every_pattern_is_found_once_and_no_value_is_taken_for_one() -> None:
     schema = {
-        "properties": {"pattern": {"pattern": "a"}, "x": {"patternProperties": {"b": {"items": {"pattern": "c"}}}}},
+        "properties": {
+            "pattern": {"pattern": "a"},
+            "enum": {"pattern": "e"},
+            "patternProperties": {"f": {}},
+            "x": {"patternProperties": {"b": {"items": {"pattern": "c"}}}},
+        },
         "allOf": [{"pattern": "a"}, {"pattern": "d"}, {"pattern": 5}],
         "enum": [{"pattern": "no"}],
         "default": {"patternProperties": {"no": {}}},
     }
-    assert sorted(patterns_of(schema)) == ["a", "b", "c", "d"]
+    assert sorted(patterns_of(schema)) == ["a", "b", "c", "d", "e"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,84 +16,57 @@ from holdfast.lint.finding import Finding, Place, at_least
 from holdfast.lint.report import as_json, counts, lines, summary
 from holdfast.lint.sarif import as_sarif
 
-TEXT = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string"}}}
-LEVEL = {"enum": ["none", "note", "warning", "error"]}
-RULE = {
-    "type": "object",
-    "required": ["id"],
-    "properties": {
-        "id": {"type": "string"},
-        "shortDescription": TEXT,
-        "fullDescription": TEXT,
-        "help": TEXT,
-        "helpUri": {"type": "string"},
-        "defaultConfiguration": {"type": "object", "properties": {"level": LEVEL}},
-    },
+
+def closed(required: tuple[str, ...], **properties: Any) -> dict[str, Any]:
+    needed = {"required": list(required)} if required else {}
+    return {"type": "object", "additionalProperties": False, "properties": properties, **needed}
+
+
+LINE = {"type": "integer", "minimum": 1}
+WORD = {"type": "string"}
+LEVEL = {"enum": ["none", "note", "warning", "error"], "type": "string"}
+RULE = closed(
+    ("id",),
+    id=WORD,
+    name=WORD,
+    **dict.fromkeys(("shortDescription", "fullDescription", "help"), closed(("text",), text=WORD, markdown=WORD)),
+    helpUri={"type": "string", "format": "uri"},
+    defaultConfiguration=closed((), level=LEVEL),
+)
+REGION = closed((), startLine=LINE, startColumn=LINE, endLine=LINE, endColumn=LINE) | {
+    "anyOf": [{"required": ["startLine"]}, {"required": ["charOffset"]}, {"required": ["byteOffset"]}]
 }
-REGION = {
-    "type": "object",
-    "properties": {key: {"type": "integer", "minimum": 1} for key in ("startLine", "startColumn")},
-}
-LOCATION = {
-    "type": "object",
-    "properties": {
-        "physicalLocation": {
-            "type": "object",
-            "required": ["artifactLocation"],
-            "properties": {
-                "artifactLocation": {
-                    "type": "object",
-                    "properties": {"uri": {"type": "string", "format": "uri-reference"}},
-                },
-                "region": REGION,
-            },
-        }
-    },
-}
-RESULT = {
-    "type": "object",
-    "required": ["message"],
-    "properties": {
-        "ruleId": {"type": "string"},
-        "ruleIndex": {"type": "integer", "minimum": -1},
-        "level": LEVEL,
-        "message": TEXT,
-        "locations": {"type": "array", "items": LOCATION},
-        "partialFingerprints": {"type": "object", "additionalProperties": {"type": "string"}},
-    },
-    "additionalProperties": False,
-}
-SARIF = {
-    "type": "object",
-    "required": ["version", "runs"],
-    "properties": {
-        "$schema": {"type": "string", "format": "uri"},
-        "version": {"enum": ["2.1.0"]},
-        "runs": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["tool"],
-                "properties": {
-                    "tool": {
-                        "type": "object",
-                        "required": ["driver"],
-                        "properties": {
-                            "driver": {
-                                "type": "object",
-                                "required": ["name"],
-                                "properties": {"name": {"type": "string"}, "rules": {"type": "array", "items": RULE}},
-                            }
-                        },
-                    },
-                    "columnKind": {"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
-                    "results": {"type": "array", "items": RESULT},
-                },
-            },
-        },
-    },
-    "additionalProperties": False,
-}
+PHYSICAL = closed(
+    (), artifactLocation=closed((), uri={"type": "string", "format": "uri-reference"}, uriBaseId=WORD), region=REGION
+) | {"anyOf": [{"required": ["address"]}, {"required": ["artifactLocation"]}]}
+RESULT = closed(
+    ("message",),
+    ruleId=WORD,
+    ruleIndex={"type": "integer", "minimum": -1},
+    level=LEVEL,
+    message=closed((), text=WORD, markdown=WORD) | {"anyOf": [{"required": ["text"]}, {"required": ["id"]}]},
+    locations={"type": "array", "items": closed((), physicalLocation=PHYSICAL)},
+    partialFingerprints={"type": "object", "additionalProperties": WORD},
+)
+DRIVER = closed(
+    ("name",),
+    name=WORD,
+    version=WORD,
+    informationUri={"type": "string", "format": "uri"},
+    rules={"type": "array", "uniqueItems": True, "items": RULE},
+)
+RUN = closed(
+    ("tool",),
+    tool=closed(("driver",), driver=DRIVER),
+    columnKind={"enum": ["utf16CodeUnits", "unicodeCodePoints"], "type": "string"},
+    results={"type": "array", "items": RESULT},
+)
+SARIF: dict[str, Any] = {"$schema": "http://json-schema.org/draft-04/schema#"} | closed(
+    ("version", "runs"),
+    **{"$schema": {"type": "string", "format": "uri"}},
+    version={"enum": ["2.1.0"], "type": "string"},
+    runs={"type": ["array", "null"], "items": RUN},
+)
 """What the official schema (sarif-schema-2.1.0.json) asks of the parts that are written here."""
 CASE = 'KEY = "é"; print(KEY)\n\n\n@server.tool\nasync def it(path: str) -> str:\n    return path\n'
 
@@ -102,7 +76,7 @@ Look = Callable[..., list[Finding]]
 def test_sarif_is_what_the_standard_asks_for(look: Look, tmp_path: Path) -> None:
     found = look(CASE)
     log = json.loads(as_sarif(found, tmp_path, "1.2.3"))
-    validator = jsonschema_rs.validator_for(SARIF)
+    validator = jsonschema_rs.validator_for(SARIF, validate_formats=True)
     assert [error.message for error in validator.iter_errors(log)] == []
     (run,) = log["runs"]
     rules = run["tool"]["driver"]["rules"]
@@ -111,10 +85,25 @@ def test_sarif_is_what_the_standard_asks_for(look: Look, tmp_path: Path) -> None
     for result, finding in zip(run["results"], found, strict=True):
         rule = rules[result["ruleIndex"]]
         assert rule["id"] == result["ruleId"] == finding.code
-        assert rule["helpUri"] == f"docs/checks/{finding.code}.md"
+        assert "helpUri" not in rule
+        assert rule["help"]["markdown"].startswith(f"# {finding.code}: ")
         place = result["locations"][0]["physicalLocation"]
         assert place["artifactLocation"]["uri"] == finding.place.file.name
         assert place["region"] == {"startLine": finding.place.line, "startColumn": finding.place.column}
+
+
+def test_a_message_holds_no_placeholder_and_no_link(tmp_path: Path) -> None:
+    finding = Finding("HF405", 'it says "{0} ![x](https://example.com/{data})"', Place(tmp_path / "x.py"))
+    log: Any = json.loads(as_sarif([finding], tmp_path, "1"))
+    text = log["runs"][0]["results"][0]["message"]["text"]
+    assert text.startswith('it says "{{0}} ![x] (https://example.com/{{data}})". ')
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names of files are text there")
+def test_a_file_whose_name_is_no_text_is_named_all_the_same(tmp_path: Path) -> None:
+    finding = Finding("HF101", "x", Place(tmp_path / "a\udcff.py"))
+    log: Any = json.loads(as_sarif([finding], tmp_path, "1"))
+    assert log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "a%FF.py"
 
 
 def test_columns_are_characters_not_bytes(look: Look) -> None:

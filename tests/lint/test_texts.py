@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from support.linting import codes
 
 from holdfast.lint.names import folded, is_mixed
+from holdfast.lint.texts import _ORDERS
 
 TEXTS = {"HF401", "HF403", "HF404", "HF405", "HF406", "HF407", "HF408", "HF409", "HF410", "HF411", "HF501"}
 
@@ -199,3 +201,10 @@ def test_two_tools_of_a_server_that_look_alike_are_found(look) -> None:  # type:
 
 def test_the_servers_own_name_is_looked_at(look) -> None:  # type: ignore[no-untyped-def]
     assert codes(look("server.name = 'nоtes'")) == {"HF409"}
+
+
+@pytest.mark.parametrize("begins", ["", "[", "</", "system", "you", "act", "do ", "#", "new"])
+def test_a_long_run_of_spaces_is_looked_at_in_linear_time(begins: str) -> None:
+    began = time.perf_counter()
+    assert _ORDERS.search(begins + " \n" * 20_000) is None
+    assert time.perf_counter() - began < 0.5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import encodings
 import gzip
 import ipaddress
 import pickle
@@ -441,6 +442,9 @@ def test_a_header_that_changes_the_request_is_refused(headers: dict[str, str]) -
     "content_type, body, text",
     [
         ("text/plain; charset=iso-8859-1", b"\xfc", "ü"),
+        ('text/plain;format=flowed ;CharSet = "koi8-u"', "є".encode("koi8-u"), "є"),
+        ("text/plain; notcharset=latin-1", "ü".encode(), "ü"),
+        ("text/plain; charset=cp65001.x", b"a", "a"),
         ("text/plain; charset=UTF-16", "ü".encode("utf-16"), "ü"),
         ("text/plain", b"\xff", "\ufffd"),
         ("", "ü".encode(), "ü"),
@@ -452,6 +456,27 @@ def test_a_header_that_changes_the_request_is_refused(headers: dict[str, str]) -
 )
 def test_text_honours_only_encodings_that_are_only_that(content_type: str, body: bytes, text: str) -> None:
     assert Fetched(200, "http://x/", {"content-type": content_type}, body, False).text() == text
+
+
+def test_names_of_encodings_that_a_site_makes_up_are_not_kept() -> None:
+    kept = len(encodings._cache)  # type: ignore[attr-defined]  # where the library keeps every name ever asked for
+    for number in range(20):
+        answer = Fetched(200, "u", {"content-type": f"text/plain; charset=cp{number}" + "z" * 30_000}, b"a", False)
+        assert answer.text() == "a"
+        assert Fetched(200, "u", {"content-type": f"text/plain; charset=cp-no{number}"}, b"a", False).text() == "a"
+    assert len(encodings._cache) == kept  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ['a; b="' + ";" * 60_000, "a" + "; charset" * 6_000, "a; charset=" + " " * 60_000, "a" + ";charset=\"" * 6_000,
+     "a; " + " charset*0*=" * 5_000],
+    ids=lambda kind: kind[:14],
+)  # fmt: skip
+def test_the_type_of_an_answer_is_read_in_linear_time(kind: str) -> None:
+    began = time.perf_counter()
+    Fetched(200, "u", {"content-type": kind}, b"a", False).text()
+    assert time.perf_counter() - began < 0.2
 
 
 def test_cve_2026_39885_a_reference_in_json_is_data() -> None:

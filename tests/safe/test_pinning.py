@@ -68,7 +68,10 @@ async def test_an_admitted_name_may_be_private_but_never_a_metadata_service() ->
     policy = UrlPolicy(allow=frozenset({"intranet.example:80", "169.254.169.254:80"}))
     location = Location("http", "intranet.example", 80, "/")
     assert await checked_addresses(location, policy, answering("10.0.0.1")) == ["10.0.0.1"]
-    for metadata in ("169.254.169.254", "::ffff:169.254.169.254", "fd00:ec2::254", "100.100.100.200"):
+    for metadata in (
+        *("169.254.169.254", "::ffff:169.254.169.254", "fd00:ec2::254", "100.100.100.200", "fd00:ec2::254%1"),
+        *("169.254.170.2", "169.254.170.23", "fd00:ec2::23", "fd20:ce::254", "fe80::a9fe:a9fe%2", "64:ff9b::a9fe:aa02"),
+    ):
         with pytest.raises(UnsafeUrl):
             await checked_addresses(location, policy, answering(metadata))
     itself = Location("http", "169.254.169.254", 80, "/")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import threading
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from holdfast.cli.entry import USAGE
+from holdfast.cli.ending import bounded, leave_threads
 from holdfast.cli.options import ConfigOption, DebugFlag, EnvFileOption
 from holdfast.errors import ConfigurationError, HoldfastError
 
@@ -92,11 +93,15 @@ def check(  # noqa: PLR0913 - each parameter is an option of the command
     if target is None:
         raise ConfigurationError("name the file of the server, or a code with --explain")
     codes = (None if select is None else chosen(select), chosen(ignore or []))
+    before = frozenset(threading.enumerate())
     with bounded(timeout):
         whole, findings = _look(_target(target), Sources(config, env_file, debug), codes, (manifest, pin))
-    _show(whole, findings, format)
-    if _fails(findings, fail_on):
-        raise typer.Exit(FOUND)
+    with _reported(debug):
+        _show(whole, findings, format)
+    status = FOUND if _fails(findings, fail_on) else 0
+    leave_threads(before, status)
+    if status:
+        raise typer.Exit(status)
 
 
 def _fails(findings: list[Finding], fail_on: FailOn) -> bool:
@@ -179,28 +184,12 @@ def _reported(debug: bool) -> Iterator[None]:
         raise ConfigurationError(f"the check failed ({type(error).__name__}); --debug shows where") from None
 
 
-@contextmanager
-def bounded(seconds: float) -> Iterator[None]:
-    """End the process when an import or a check never does: a file that is looked at may hold any loop."""
-    timer = threading.Timer(seconds, _too_slow, (seconds,))
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def _too_slow(seconds: float) -> None:
-    message = f"holdfast: the check took more than {seconds:g} s: is there a loop at the top of the file? (--timeout)\n"
-    os.write(2, message.encode())  # whatever the file has made of sys.stderr
-    os._exit(USAGE)
-
-
 def _show(whole: Whole, findings: list[Finding], format: Format) -> None:
     from holdfast.lint.report import as_json, lines, summary
 
     base = Path.cwd()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show must not end it
     if format is Format.json:
         print(as_json(findings, base, whole.server.name))
     elif format is Format.sarif:
@@ -211,6 +200,8 @@ def _show(whole: Whole, findings: list[Finding], format: Format) -> None:
         print(as_sarif(findings, base, version("holdfast")))
     else:
         _print(lines(findings, base), summary(findings, f"{len(whole.subjects)} entries of {whole.file.name}"))
+    if sys.stdout is not None:
+        sys.stdout.flush()  # a full disk is told of here, and is not a finding
 
 
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}

@@ -14,6 +14,7 @@ from holdfast.safe.handle import Handle
 from holdfast.safe.json import Bounds, loads
 
 if TYPE_CHECKING:
+    from holdfast.core.nesting import Growth
     from holdfast.safe.sandbox import Sandbox
 
 
@@ -58,11 +59,18 @@ class ModelArguments:
             self._direct = model.__pydantic_validator__.validate_python if takes_scalars(model) else None
         except (PydanticUserError, PydanticUndefinedAnnotation) as error:
             raise ConfigurationError(f"{model.__name__}: an argument's type has no schema ({error.code})") from None
+        self._growth: Growth | None = None
+        if "$defs" in self.schema:  # without names, nothing nests in itself
+            from holdfast.core.nesting import growth
+
+            self._growth = growth(self.schema, tagged=True)
         self.model = model
         self._lenient = lenient
 
     def check(self, sent: Mapping[str, Any], sandbox: Sandbox | None) -> Any:
-        """See ``Arguments.check``."""
+        """See ``Arguments.check``; also raises ``InputTooLarge`` for what nested alternatives would multiply."""
+        if self._growth is not None:
+            self._growth.check(sent)
         if self._direct is not None and _plain(sent):
             try:
                 return self._direct(sent, strict=True, extra="forbid", context=sandbox)

@@ -31,19 +31,9 @@ class Loaded(NamedTuple):
 
     def weakened(self) -> list[str]:
         """One line for each setting that makes the server less strict than it is by default."""
-        return [line for test, line in _WEAKENINGS if test(self.settings)]
+        from holdfast.core.weakenings import weakened
 
-
-_WEAKENINGS = (
-    (lambda s: not s.audit.enabled, "audit.enabled=false: no audit log is kept"),
-    (lambda s: s.audit.fail_open, "audit.fail_open=true: calls are served when the audit log cannot be written"),
-    (lambda s: s.auth.required is False, "auth.required=false: HTTP callers need no token"),
-    (lambda s: bool(s.urls.allow), "urls.allow: named private addresses may be fetched"),
-    (lambda s: not s.watchdog.enabled, "watchdog.enabled=false: a blocked event loop is not noticed"),
-    (lambda s: s.limits.timeout > 30, "limits.timeout: above the default of 30 s"),
-    (lambda s: s.limits.output > 1024 * 1024, "limits.output: above the default of 1 MiB"),
-    (lambda s: s.limits.input > 1024 * 1024, "limits.input: above the default of 1 MiB"),
-)
+        return weakened(self.settings)
 
 
 def load(

@@ -13,13 +13,14 @@ from typing import Any
 from holdfast.core.manifest import Manifest
 from holdfast.errors import ConfigurationError, HoldfastError
 from holdfast.safe.json import Bounds, loads
+from holdfast.safe.values import DEEPEST
 
 MANIFEST_FILE = "holdfast.manifest.json"
 """Its name beside the server's file, unless another one is given."""
 FORMAT = 1
 MAX_BYTES = 64 * 1024 * 1024
 """A server of 10,000 tools (the most that it takes) with 4 KiB each has 40 MiB."""
-_BOUNDS = Bounds(bytes=MAX_BYTES, depth=192, elements=5_000_000, string=MAX_BYTES)
+_BOUNDS = Bounds(bytes=MAX_BYTES, depth=DEEPEST, elements=5_000_000, string=MAX_BYTES, integer_digits=1_000)
 
 
 def read(file: Path) -> Manifest:
@@ -66,11 +67,16 @@ def text(manifest: Manifest) -> str:
 
 def write(manifest: Manifest, file: Path) -> None:
     """Write the file beside itself, sync it and rename it. Raises ``ConfigurationError``; then the old one is whole."""
+    held = text(manifest)
+    try:
+        loads(held.encode("ascii"), _BOUNDS)
+    except HoldfastError as error:  # it could be written, but not read
+        raise ConfigurationError(f"the manifest {file.name} cannot be written: what it holds is {error}") from None
     made: str | None = None
     try:
         number, made = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
         with os.fdopen(number, "w", encoding="ascii", newline="\n") as opened:
-            opened.write(text(manifest))
+            opened.write(held)
             opened.flush()
             os.fsync(opened.fileno())
         os.chmod(made, 0o644)  # it is published with the source; mkstemp makes files for their owner only

@@ -56,6 +56,11 @@ class Output:
         self.schema = _in_result(schema) if self._wrapped else schema
         self._adapter = adapter
         self._validator = checker(self.schema)
+        self._growth = None
+        if "$defs" in self.schema:
+            from holdfast.core.nesting import growth
+
+            self._growth = growth(self.schema)
         self._exact = declared if declared is int or declared is bool else None
 
     def present(self, value: Any) -> Answer:
@@ -75,6 +80,8 @@ class Output:
 
     def recheck(self, structure: Any) -> None:
         """Check structured output, also again after its text was altered. Raises ``OutputInvalid``."""
+        if self._growth is not None and not self._growth.fits(structure):
+            raise OutputInvalid("the tool's answer is nested too deep for its output schema: a fault of the server")
         if not self._validator.is_valid(structure):
             kind = first(self._validator, structure).kind.name
             raise OutputInvalid(f"the tool's answer does not fit its output schema ({kind}): a fault of the server")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_json
 
 from holdfast.core.complaints import explain
+from holdfast.core.nesting import growth
 from holdfast.core.unfolding import patterns_of, weigh
 from holdfast.errors import ConfigurationError, InvalidArguments
 
@@ -149,10 +150,13 @@ class SchemaArguments:
             raise ConfigurationError('a tool\'s own JSON schema must have "type": "object"')
         self.schema = dict(schema)
         self._validator = by_library(schema)
+        self._growth = growth(schema)
 
     def check(self, sent: Mapping[str, Any], sandbox: Sandbox | None) -> dict[str, Any]:
-        """Return the arguments as a plain dict. Raises ``InvalidArguments``."""
+        """Return the arguments as a plain dict. Raises ``InvalidArguments`` or ``InputTooLarge``."""
         value = dict(sent)
+        if self._growth is not None:
+            self._growth.check(value)
         try:
             size = len(to_json(value))
             if self._validator.is_valid(value):

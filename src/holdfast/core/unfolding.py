@@ -19,6 +19,10 @@ _LISTS: Final = ("allOf", "anyOf", "oneOf")
 _SINGLE: Final = ("not", "if", "then", "else")
 _NAMED: Final = ("dependentSchemas", "dependencies")
 _VALUES: Final = frozenset({"default", "const", "enum", "examples"})
+_MAPS: Final = frozenset(
+    {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"}
+)
+"""Words whose objects hold schemas by names of the author's."""
 
 
 def weigh(schema: Mapping[str, Any]) -> None:
@@ -27,9 +31,9 @@ def weigh(schema: Mapping[str, Any]) -> None:
     Only what applies to the same value is counted (``$ref``, ``allOf``, ``if`` ...); what applies to its parts is paid
     for by the size of the value. A reference that leads back to itself on the same value says nothing and is refused.
     """
-    nodes = list(_nodes(schema))
-    looks = _Looks(schema, _anchors(nodes))
-    for node in nodes:
+    schemas = Schemas(schema)
+    looks = _Looks(schemas)
+    for node in schemas.nodes:
         if isinstance(node, dict):
             looks.of(node)
 
@@ -48,16 +52,17 @@ def patterns_of(schema: Mapping[str, Any]) -> list[str]:
 
 
 def _nodes(schema: Mapping[str, Any]) -> Iterator[Any]:
-    """Each object and list outside plain values, level by level. Raises ``ConfigurationError`` beyond the bounds."""
-    level: list[Any] = [schema]
+    """Each object and list that may be a schema, or hold some, level by level; plain values are left out, but not what
+    is only *called* ``default`` or ``enum``. Raises ``ConfigurationError`` beyond the bounds."""
+    level: list[tuple[Any, bool]] = [(schema, False)]
     count = 0
     for _ in range(MAX_DEPTH):
-        below: list[Any] = []
-        for node in level:
+        below: list[tuple[Any, bool]] = []
+        for node, of_names in level:
             count += 1
-            yield node
-            inner = node if isinstance(node, list) else [item for key, item in node.items() if key not in _VALUES]
-            below += [item for item in inner if isinstance(item, dict | list)]
+            if not of_names:
+                yield node
+            below += _below(node, of_names)
         if not below:
             return
         if count + len(below) > MAX_NODES:
@@ -66,39 +71,32 @@ def _nodes(schema: Mapping[str, Any]) -> Iterator[Any]:
     raise ConfigurationError("a JSON schema is too large or too deep to be used")
 
 
-class _Looks:
-    """How many subschemas each subschema holds one value against; every one is counted once (by identity)."""
+def _below(node: Any, of_names: bool) -> list[tuple[Any, bool]]:
+    """What one object or list holds, and whether its keys are names and no words of a schema."""
+    if isinstance(node, list):
+        return [(item, False) for item in node if isinstance(item, dict | list)]
+    return [
+        (item, not of_names and key in _MAPS and isinstance(item, dict))
+        for key, item in node.items()
+        if isinstance(item, dict | list) and (of_names or key not in _VALUES)
+    ]
 
-    def __init__(self, root: Mapping[str, Any], anchors: Mapping[str, Any]) -> None:
+
+class Schemas:
+    """The subschemas of a schema, and what applies to the same value as one of them. Raises ``ConfigurationError``."""
+
+    def __init__(self, root: Mapping[str, Any]) -> None:
+        self.nodes = list(_nodes(root))
         self._root = root
-        self._anchors = anchors
-        self._known: dict[int, int] = {}
-        self._open: set[int] = set()
+        self._anchors = _anchors(self.nodes)
+        self._known = {id(node) for node in self.nodes}
 
-    def of(self, node: Any) -> int:
-        """The number for one subschema, itself included. Raises ``ConfigurationError``."""
-        if not isinstance(node, dict):
-            return 1
-        key = id(node)
-        if key in self._known:
-            return self._known[key]
-        if key in self._open or len(self._open) > MAX_DEPTH:
-            raise ConfigurationError("a JSON schema refers to itself without end; let it descend into the value first")
-        self._open.add(key)
-        count = 1 + sum(self.of(inner) for inner in self._beside(node))
-        self._open.discard(key)
-        if count > MAX_LOOKS:
-            raise ConfigurationError(f"a JSON schema looks at one value more than {MAX_LOOKS} times; name less twice")
-        self._known[key] = count
-        return count
-
-    def _beside(self, node: dict[str, Any]) -> Iterator[Any]:
+    def beside(self, node: dict[str, Any]) -> Iterator[Any]:
         """What applies to the same value as ``node``."""
         for name in _LISTS:
             inner = node.get(name)
             yield from inner if isinstance(inner, list) else ()
-        for name in _SINGLE:
-            yield node.get(name)
+        yield from (node[name] for name in _SINGLE if name in node)
         for name in _NAMED:
             inner = node.get(name)
             yield from inner.values() if isinstance(inner, dict) else ()
@@ -112,9 +110,37 @@ class _Looks:
         found = self._anchors.get(reference)
         if found is None and (reference == "#" or reference.startswith("#/")):
             found = _pointed(self._root, unquote(reference[2:]))
+        if isinstance(found, dict) and id(found) not in self._known:
+            found, reference = None, ""  # a plain value, or what holds schemas by their names
         if found is None and not reference.startswith("https://json-schema.org/"):
             raise ConfigurationError("a JSON schema's reference is not usable: write #/$defs/name, and define the name")
         return found
+
+
+class _Looks:
+    """How many subschemas each subschema holds one value against; every one is counted once (by identity)."""
+
+    def __init__(self, schemas: Schemas) -> None:
+        self._schemas = schemas
+        self._known: dict[int, int] = {}
+        self._open: set[int] = set()
+
+    def of(self, node: Any) -> int:
+        """The number for one subschema, itself included. Raises ``ConfigurationError``."""
+        if not isinstance(node, dict):
+            return 1
+        key = id(node)
+        if key in self._known:
+            return self._known[key]
+        if key in self._open or len(self._open) > MAX_DEPTH:
+            raise ConfigurationError("a JSON schema refers to itself without end; let it descend into the value first")
+        self._open.add(key)
+        count = 1 + sum(self.of(inner) for inner in self._schemas.beside(node))
+        self._open.discard(key)
+        if count > MAX_LOOKS:
+            raise ConfigurationError(f"a JSON schema looks at one value more than {MAX_LOOKS} times; name less twice")
+        self._known[key] = count
+        return count
 
 
 def _pointed(root: Mapping[str, Any], pointer: str) -> Any:

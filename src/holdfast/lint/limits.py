@@ -30,7 +30,7 @@ def find(whole: Whole) -> Iterator[Finding]:
 
 def _raised(limits: LimitSettings) -> Iterator[str]:
     """Limits of all tools that are so high that they hold nobody; the start-up log does not name these."""
-    for name in ("concurrency", "queue", "total", "principals", "depth", "elements", "message", "threads", "in_flight"):
+    for name in ("concurrency", "queue", "total", "principals", "threads", "in_flight"):
         if getattr(limits, name) > 4 * getattr(_DEFAULT, name):
             yield f"limits.{name}: more than four times the default of {getattr(_DEFAULT, name)}"
     count, seconds = parse_rate(limits.rate)

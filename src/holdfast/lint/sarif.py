@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -14,8 +15,6 @@ from holdfast.lint.finding import Finding
 from holdfast.lint.report import shown
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-PAGES = "docs/checks"
-"""Where the page of each rule is, beneath the project's root."""
 
 
 def as_sarif(findings: Sequence[Finding], base: Path, version: str) -> str:
@@ -36,27 +35,35 @@ def as_sarif(findings: Sequence[Finding], base: Path, version: str) -> str:
 
 
 def _rule(check: Check) -> dict[str, Any]:
-    """A ``reportingDescriptor`` (3.49)."""
+    """A ``reportingDescriptor`` (3.49). A ``helpUri`` must be absolute (3.49.12): the page is in ``help``."""
     return {
         "id": check.code,
         "shortDescription": {"text": check.title},
         "fullDescription": {"text": check.why},
         "help": {"text": check.instead, "markdown": check.page()},
-        "helpUri": f"{PAGES}/{check.code}.md",
         "defaultConfiguration": {"level": check.level},
     }
+
+
+def plain(text: str) -> str:
+    """A message that is shown as it is: no placeholder (3.11.5), and no link of an author's making (3.11.6)."""
+    return text.replace("{", "{{").replace("}", "}}").replace("](", "] (")
 
 
 def _result(finding: Finding, index: int, base: Path) -> dict[str, Any]:
     """A ``result`` (3.27) with one physical location (3.29)."""
     place = finding.place
     name = shown(place.file, base)
-    uri = quote(name) if not place.file.is_absolute() or place.file.is_relative_to(base) else place.file.as_uri()
+    uri = (
+        quote(os.fsencode(name))
+        if not place.file.is_absolute() or place.file.is_relative_to(base)
+        else place.file.as_uri()
+    )
     return {
         "ruleId": finding.code,
         "ruleIndex": index,
         "level": finding.level,
-        "message": {"text": f"{finding.message}. {finding.check.instead}"},
+        "message": {"text": plain(f"{finding.message}. {finding.check.instead}")},
         "locations": [
             {
                 "physicalLocation": {

@@ -31,21 +31,26 @@ _ORDERS: Final = re.compile(
     r"""
     \b(?:ignore|disregard|forget|override)\b[^.\n]{0,40}\b(?:previous|prior|above|earlier|all|other|system)\b
         [^.\n]{0,40}\b(?:instructions?|prompts?|rules?|messages?|guidelines?)\b
-    | \b(?:do\s+not|don't|never|without)\s+(?:\w+\s+){0,2}?
-        (?:tell|inform|mention|notify|show|reveal|ask|alert|notifi|telling|informing|mentioning|showing|asking)(?:ing)?\b
-        [^.\n]{0,40}\b(?:the\s+)?(?:users?|humans?|anyone|anybody)\b
-    | </?\s*(?:important|system|instructions?|secret|hidden|critical|admin|assistant)\b[^>]{0,40}>
-    | \[\s*/?\s*(?:INST|SYSTEM|IMPORTANT)\s*\] | <\|(?:im_start|im_end|system|endoftext)\|>
-    | ^\s*\#*\s*system\s*(?:prompt)?\s*:
-    | \byou\s+(?:must|should|have\s+to|need\s+to|are\s+required\s+to|shall|will)\s+
+    | \b(?:do\s{1,9}not|don't|never|without)\s{1,9}(?:\w+\s{1,9}){0,2}?
+        (?:tell|inform|mention|notify|show|reveal|ask|alert|notifi|telling|informing|mentioning|showing
+        |asking)(?:ing)?\b
+        [^.\n]{0,40}\b(?:the\s{1,9})?(?:users?|humans?|anyone|anybody)\b
+    | </?\s{0,9}(?:important|system|instructions?|secret|hidden|critical|admin|assistant)\b[^>]{0,40}>
+    | \[\s{0,9}/?\s{0,9}(?:INST|SYSTEM|IMPORTANT)\s{0,9}\] | <\|(?:im_start|im_end|system|endoftext)\|>
+    | ^[ \t]{0,20}\#{0,6}[ \t]{0,20}system\s{0,20}(?:prompt)?\s{0,20}:
+    | \byou\s{1,9}(?:must|should|have\s{1,9}to|need\s{1,9}to|are\s{1,9}required\s{1,9}to|shall|will)\s{1,9}
         (?:always|never|first|now|also|immediately|only)\b
-    | \b(?:new|real|actual|true|updated)\s+(?:system\s+)?(?:instructions?|system\s+prompt)\s*(?::|are\b|is\b)
-    | \b(?:reveal|print|repeat|output|send|include|pass|put|provide)\b[^.\n]{0,40}\b(?:your|the)\s+
-        (?:system\s+prompt|conversation(?:\s+history)?|chat\s+history|previous\s+messages|context\s+window)\b
-    | \b(?:act|behave|respond)\s+as\s+(?:if\s+you\s+(?:are|were)|an?\s+(?:admin|unrestricted|different|jailbroken))\b
+    | \b(?:new|real|actual|true|updated)\s{1,9}(?:system\s{1,9})?(?:instructions?
+        |system\s{1,9}prompt)\s{0,9}(?::|are\b|is\b)
+    | \b(?:reveal|print|repeat|output|send|include|pass|put|provide)\b[^.\n]{0,40}\b(?:your|the)\s{1,9}
+        (?:system\s{1,9}prompt|conversation(?:\s{1,9}history)?|chat\s{1,9}history|previous\s{1,9}messages
+        |context\s{1,9}window)\b
+    | \b(?:act|behave|respond)\s{1,9}as\s{1,9}(?:if\s{1,9}you\s{1,9}(?:are|were)|an?\s{1,9}(?:admin
+        |unrestricted|different|jailbroken))\b
     """,
     re.I | re.X | re.M,
 )
+"""Runs of spaces are bounded, as 20,000 of them took 20 s; the text is also searched with each run made one space."""
 _OTHERS: Final = re.compile(
     r"""
     \b(?:before|after|prior\s+to|instead\s+of|in\s+place\s+of|rather\s+than)\b[^.\n]{0,30}

@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from httpcore2 import AnyIOBackend, AsyncNetworkBackend, AsyncNetworkStream, ConnectError, ConnectTimeout
@@ -23,8 +23,21 @@ _ATTEMPT = 3.0
 """Seconds for one address, so that a dead one leaves time for the next."""
 _READ = 16384
 """Bytes parsed between two turns of the event loop: 16 KiB of tiny interim answers took 45 ms [measured]."""
-_METADATA = frozenset({"169.254.169.254", "fd00:ec2::254", "100.100.100.200", "168.63.129.16", "192.0.0.192"})
-"""Cloud metadata services: an admitted *name* never leads there, only the address itself in ``UrlPolicy.allow``."""
+_METADATA = tuple(
+    ip_network(network)
+    for network in (
+        "169.254.0.0/16",  # most clouds' metadata; containers' credentials (169.254.170.2 and .23 of Amazon's)
+        "100.100.100.200/32",  # Alibaba
+        "168.63.129.16/32",  # Azure
+        "192.0.0.192/32",  # Oracle
+        "fd00:ec2::/64",  # Amazon: fd00:ec2::254, and ::23 for pods
+        "fd20:ce::/64",  # Google
+        "fd00:42::42/128",  # Scaleway
+        "fe80::a9fe:a9fe/128",  # OpenStack
+    )
+)
+"""Cloud metadata and credential services: an admitted *name* never leads there, only the address itself in
+``UrlPolicy.allow``. The clouds' own documentation names them."""
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
@@ -72,7 +85,8 @@ def _judged(answer: str, location: Location, admitted: bool, policy: UrlPolicy) 
 def _admits(answer: str, host: str) -> bool:
     """An operator's pair may lead anywhere but to the metadata services, in whatever form their address comes."""
     address = ip_address(answer)
-    return answer == host or _METADATA.isdisjoint({str(address), *map(str, embedded(address))})
+    forms = (address, *embedded(address))
+    return answer == host or not any(form in network for form in forms for network in _METADATA)
 
 
 @dataclass(slots=True)

@@ -44,7 +44,7 @@ class Program:
 
     ``confine``: the kernel holds the program to its working directory (read only unless ``writes``), to the system's
     code and libraries and to ``reads``, lets it execute only itself and ``runs`` (absolute, or on the fixed PATH), and
-    without ``network`` gives it no sockets. ``"auto"`` does what this kernel can, and the health page says what it
+    gives it no sockets, with ``network`` only those of the internet. ``"auto"`` does what this kernel can, and the health page says what it
     cannot; ``"required"`` is a ``ConfigurationError`` where something is missing; ``"off"`` leaves it all out.
 
     ``hide`` are words by which the program leaves out what a pattern matches (``holdfast.safe.hiding``), put in for

@@ -235,7 +235,7 @@ def test_a_program_cannot_signal_the_server_through_the_thread_that_started_it(
         "owner of a pipe": "import fcntl; fcntl.fcntl(0, fcntl.F_SETOWN, os.getppid())",
         "thread as owner": f"import fcntl, struct; fcntl.fcntl(0, 15, struct.pack('ii', 0, {thread}))",
         "another signal": "import fcntl; fcntl.fcntl(0, 10, 9)",
-        "owner through ioctl": "import fcntl, struct; fcntl.ioctl(os.pipe()[0], 0x8901, struct.pack('i', os.getppid()))",
+        "owner through ioctl": "import fcntl, struct; fcntl.ioctl(0, 0x8901, struct.pack('i', os.getppid()))",
         "the server": "os.kill(os.getppid(), 0)",
         "everybody": "os.kill(-1, 0)",
         "priority": "os.setpriority(os.PRIO_PROCESS, os.getppid(), 1)",

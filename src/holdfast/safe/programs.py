@@ -145,9 +145,9 @@ def git(executable: str | None = None) -> Program:
     ``run(cwd=)`` takes the work tree's top directory, opened. Its ``.git`` must be a plain directory that leads nowhere
     else and sets nothing that runs programs (``holdfast.safe.repository``), else ``UnsafeCommand`` with the code
     ``command.repository``. Submodules are not entered. A path is given after a revision (``["HEAD", "src"]``). Hidden
-    files are left out of every answer, of history too: a revision has to be a commit, and ``show HEAD:docs/a.md`` (without
-    flags) a file in it. Where the kernel has Landlock, Git can start no program. That
-    nobody swaps ``.git`` between this look and Git's own is what the handles' refusal of hidden names is for. Raises
+    files are left out of every answer, of history too: a revision has to be a commit, and ``show HEAD:docs/a.md``
+    (without flags) a file in it. Where the kernel has Landlock, Git can start no program. That nobody swaps ``.git``
+    between this look and Git's own is what the handles' refusal of hidden names is for. Raises
     ``ConfigurationError`` when Git is not installed.
     """
     settings = [word for setting in _SETTINGS for word in ("-c", setting)]

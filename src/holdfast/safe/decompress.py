@@ -78,7 +78,8 @@ class Stream:
 
     ``limit`` bounds all that comes out, in bytes; ``ratio`` how many times more that may be than what went in.
     ``headers`` bounds what ``read`` gives until it is set anew, so that no header can be materialised that is larger;
-    ``judge`` is called once, with what the next ``read`` gives. ``take`` is for content. Raises ``UnsafePath`` (path.archive_size), ``EOFError`` and what the decompressors raise.
+    ``judge`` is called once, with what the next ``read`` gives; ``take`` is for content.
+    Raises ``UnsafePath`` (path.archive_size), ``EOFError`` and what the decompressors raise.
     """
 
     def __init__(self, file: BinaryIO, *, limit: int, ratio: int) -> None:

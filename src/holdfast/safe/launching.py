@@ -11,6 +11,7 @@ import subprocess  # nosec B404  # started from one place, below
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from holdfast.errors import ConfigurationError, UnsafeCommand
@@ -43,9 +44,8 @@ _log = logging.getLogger(__name__)
 class Bounds:
     """What one run may use. ``memory`` and ``written`` in bytes (RLIMIT_DATA, RLIMIT_FSIZE), ``cpu`` in seconds.
 
-    ``processes`` are all that live at one time: they are counted, because RLIMIT_NPROC counts those of a user and does
-    not hold for root. RLIMIT_DATA rather than RLIMIT_AS, which also counts mapped files and reserved address space
-    [measured].
+    ``processes`` are all that live at one time: counted, because RLIMIT_NPROC counts those of a user and does not hold
+    for root. RLIMIT_DATA, since RLIMIT_AS also counts mapped files and reserved address space [measured].
     """
 
     seconds: float = 10.0
@@ -97,8 +97,8 @@ def launchers() -> tuple[tuple[str, ...], tuple[str, ...]]:
 def find_program(name: str) -> str:
     """The absolute path of ``name`` on the fixed PATH, or ``name`` itself when absolute. Raises ConfigurationError.
 
-    The path is not resolved further: programs like busybox or an environment's python look at the name they are
-    called by. Refused is one that any user may write, or whose folder any user may write, at both ends of a link.
+    It is not resolved further: busybox or an environment's python look at the name they are called by. Refused is one
+    that any user may write, or whose folder any user may write, at both ends of a link.
     """
     path = name if os.path.isabs(name) else find_tool(name)
     if path is None or not (os.path.isfile(path) and os.access(path, os.X_OK)):
@@ -162,7 +162,8 @@ class Starter(Marked):
     def __init__(self, launch: Launch, mark: Mark) -> None:
         super().__init__(name="holdfast-command", daemon=True)
         self.mark, self._launch = mark, launch
-        self._cwd = None if launch.cwd is None else _duplicate(launch.cwd)
+        self._held = ExitStack()  # closes the copy, which is the thread's own
+        self._cwd = None if launch.cwd is None else _duplicate(launch.cwd, self._held)
         self._ready, self._over = threading.Event(), threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._error: BaseException | None = None
@@ -178,7 +179,7 @@ class Starter(Marked):
         except BaseException as error:  # whatever it is, it belongs to whoever waits for the start
             self._error = error
         finally:
-            _close(self._cwd)
+            self._held.close()
             self._ready.set()
         if self._error is None:
             self._over.wait()
@@ -188,7 +189,7 @@ class Starter(Marked):
         try:
             self.start()
         except RuntimeError:  # no further thread
-            _close(self._cwd)
+            self._held.close()
             raise UnsafeCommand("too much is running; try again later", code="command.start") from None
         self._ready.wait()
         if self._process is None:
@@ -204,11 +205,6 @@ class Starter(Marked):
         """Let the thread go; what it started dies with it, if it still lives. Idempotent."""
         self._over.set()
         self.join()
-
-
-def _close(descriptor: int | None) -> None:
-    if descriptor is not None:
-        os.close(descriptor)
 
 
 def _spawn(launch: Launch, mark: Mark, descriptor: int | None) -> subprocess.Popen[bytes]:
@@ -239,12 +235,14 @@ def _not_started(number: int | None) -> UnsafeCommand:
     return UnsafeCommand("the program could not be started here", code="command.start")
 
 
-def _duplicate(descriptor: int) -> int:
+def _duplicate(descriptor: int, held: ExitStack) -> int:
     """A copy of our own, above 0, 1 and 2 (which the child replaces before it changes directory)."""
     try:
-        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
+        copy = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
     except OSError:
         raise UnsafeCommand("the directory is no longer open", code="command.directory") from None
+    held.callback(os.close, copy)
+    return copy
 
 
 def _directory(descriptor: int) -> str:

@@ -533,7 +533,7 @@ def test_another_parser_sees_exactly_the_declared_options(
     seen = vars(parser.parse_args(words))
     meant = {name.strip("-").replace("-", "_"): value for name, value in options_meant(sent)}
     assert {name: value for name, value in seen.items() if value not in (None, False, []) and name != "paths"} == {
-        name: True if value is None else value for name, value in meant.items() if value != ""
+        name: True if value is None else value for name, value in meant.items()
     }
     assert seen["paths"] == operands
 

@@ -97,3 +97,19 @@ def test_a_root_that_cannot_be_opened_leaves_none_open(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="deny"):
         built(HOLDFAST_ROOTS=json.dumps({"one": {"path": str(tmp_path), "deny": ["a\\b"]}}))
     assert len(os.listdir("/dev/fd")) == before
+
+
+def test_folders_within_one_another_are_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("work/docs", "elsewhere"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "work" / "docs")
+    roots = {name: {"path": str(tmp_path / path)} for name, path in (("docs", "link"), ("other", "elsewhere"))}
+    built(HOLDFAST_WORKSPACE=str(tmp_path / "work"), HOLDFAST_ROOTS=json.dumps(roots)).close()
+    assert [record.getMessage() for record in caplog.records if "folder" in record.getMessage()] == [
+        "the folder docs is within the folder workspace: what one of them hides or only reads is reached by the other"
+    ]
+    caplog.clear()
+    built(HOLDFAST_WORKSPACE=str(tmp_path / "link"), HOLDFAST_ROOTS=json.dumps({"docs": roots["docs"]})).close()
+    assert [record.getMessage().split(":")[0] for record in caplog.records if "folder" in record.getMessage()] == [
+        "the folder docs is the same as the folder workspace"
+    ]

@@ -12,6 +12,7 @@ import struct
 import sys
 import tarfile
 import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from holdfast.errors import ConfigurationError, UnsafePath
-from holdfast.safe import archives, staging
+from holdfast.safe import archives, members, staging
 from holdfast.safe.archives import ArchiveLimits, Extracted
 from holdfast.safe.decompress import Stream
 from holdfast.safe.paths import Root
@@ -376,6 +377,59 @@ def test_headers_that_follow_headers_without_a_member_are_refused(root: Root) ->
     item = info("a", type=tarfile.XGLTYPE, size=13)
     block = item.tobuf(tarfile.USTAR_FORMAT) + b"13 comment=x\n".ljust(512, b"\0")
     assert refused(root, gzip.compress(block * 4_000)) == "path.archive_size"
+
+
+def pax(kind: bytes, content: bytes) -> bytes:
+    head = info("x", size=len(content), type=kind).tobuf(tarfile.USTAR_FORMAT)
+    return head + content + b"\0" * (-len(content) % tarfile.BLOCKSIZE)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"0" * 60_000,
+        b"60013 comment=" + b"0" * 59_998 + b"\n",
+        b"2 " * 30_000 + b"=\n",
+        b"5 a=\n" * 1_001,
+        b"7 a=bc",
+        b"6 a=bc\n",
+        b"0 a=\n",
+        b"99 a=\n",
+        b"5 a=\n5",
+        b"5 =a\n",
+    ],
+)
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE])
+def test_cve_2024_6232_a_header_that_takes_long_to_look_at_is_refused(root: Root, kind: bytes, content: bytes) -> None:
+    started = time.process_time()
+    assert refused(root, gzip.compress(pax(kind, content) + tarred((info("a"), b"")))) == "path.archive_member"
+    assert time.process_time() - started < 2, "10 s before, in which no other thread ran"
+
+
+def test_headers_for_all_that_follows_are_not_gathered(root: Root, monkeypatch: pytest.MonkeyPatch) -> None:
+    known: list[int] = []
+
+    class Looking(members._Strict):
+        def _proc_pax(self, tar: tarfile.TarFile) -> object:
+            known.append(len(tar.pax_headers))
+            return super()._proc_pax(tar)
+
+    monkeypatch.setattr(members, "_Strict", Looking)
+    data = b"".join(pax(tarfile.XGLTYPE, b"7 k%d=v\n" % each) + info(f"f{each}").tobuf() for each in range(5))
+    assert len(unpack(root, data + b"\0" * 1024).files) == 5
+    assert known == [0] * 5
+
+
+def test_streams_one_behind_the_other_are_counted_and_none_is_overlooked(root: Root) -> None:
+    assert refused(root, gzip.compress(b"", mtime=0) * 20_000) == "path.archive_size"
+    content = os.urandom(70_000)
+    tar = tarred((info("a"), content))
+    first = gzip.compress(tar[:60_000], 1, mtime=0)
+    for extra in range(65_530 - len(first), 65_538 - len(first)):  # the second begins around a multiple of what is read
+        field = struct.pack("<H", extra - 2) + b"x" * (extra - 2)
+        packed = first[:3] + b"\4" + first[4:10] + field + first[10:] + gzip.compress(tar[60_000:])
+        (root.path / "in" / "a").unlink(missing_ok=True)
+        assert len(unpack(root, packed).files) == 1, extra
 
 
 def test_what_follows_the_last_member_is_bounded_too(root: Root) -> None:

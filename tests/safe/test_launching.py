@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 from holdfast.errors import ConfigurationError, UnsafeCommand
 from holdfast.safe import launching
 from holdfast.safe.commands import Program, Subcommand
+from holdfast.safe.confine import Confinement, means
 from holdfast.safe.launching import Bounds, Launch
 from holdfast.safe.processes import run
 
@@ -45,6 +48,49 @@ async def test_without_util_linux_an_isolated_python_sets_the_same_limits(
     Program("true", executable="/bin/true", subcommands=[Subcommand("")])
     assert "prlimit is not installed" in caplog.text
     assert "setpriv is not installed" in caplog.text
+
+
+async def test_without_util_linux_a_confined_program_runs_too_and_is_confined(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launching, "find_tool", lambda name: None)
+    words = ("-I", "-S", "-c", "print(1); open('/etc/passwd')")
+    code = Program("python", executable=sys.executable, prefix=words, subcommands=[Subcommand("")])
+    completed = await code.argv("").run()
+    assert completed.stdout == b"1\n"
+    assert (b"PermissionError" in completed.stderr) == bool(means().landlock)
+
+
+async def test_nothing_is_logged_from_the_thread_that_is_confined(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handler that opens its file, or starts its thread, with the first record would be confined for good."""
+    threads: list[str] = []
+
+    class Noting(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            threads.append(threading.current_thread().name)
+
+    monkeypatch.setattr(launching, "launcher", lambda bounds, mark: ["/nonexistent"])
+    handler = Noting()
+    launching._log.addHandler(handler)
+    try:
+        with pytest.raises(UnsafeCommand, match="could not be started"):
+            await run(Launch(("x",), (), Bounds(), confinement=Confinement()))
+    finally:
+        launching._log.removeHandler(handler)
+    assert threads == [threading.current_thread().name]
+
+
+async def test_where_no_thread_can_be_started_the_program_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(launching.Starter, "start", full)
+    directory = os.open(tmp_path, os.O_RDONLY)
+    before = os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else []
+    with pytest.raises(UnsafeCommand, match="try again"):
+        await run(Launch(("/bin/true",), (), Bounds(), directory))
+    assert not before or len(os.listdir("/proc/self/fd")) == len(before)
+    os.close(directory)
 
 
 async def test_a_program_cannot_take_more_memory_than_declared() -> None:

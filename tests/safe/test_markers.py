@@ -39,10 +39,10 @@ def test_what_redaction_writes_is_what_is_found() -> None:
     for rule in RULES:
         mark = f"[redacted:{rule.name}]"
         assert marks(f"a{mark}b".encode()) == {mark: 1}
-        assert len(mark.encode("utf-16-le")) <= MAX_MARK
+        assert len(mark.encode("utf-32-le")) <= MAX_MARK
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-16-be", "latin-1"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be", "latin-1"])
 def test_marks_are_found_in_every_common_encoding(encoding: str) -> None:
     assert marks(f"x = {MARK}\ny = {MARK}{MARK}".encode(encoding)) == {MARK: 3}
 
@@ -92,6 +92,11 @@ def test_a_mark_in_two_halves_is_put_together_by_no_append(root: Root) -> None:
         target.append_text_sync("x" * 500 + MARK[:cut])
         assert refused(lambda target=target, cut=cut: target.append_text_sync(MARK[cut:]))
         target.append_text_sync("y")
+
+
+def test_a_refused_append_makes_no_file(root: Root) -> None:
+    assert refused(lambda: root.write("new/deep").append_text_sync(MARK, make_parents=True))
+    assert list(root.path.iterdir()) == []
 
 
 def test_an_append_to_a_file_that_ends_with_a_mark_is_no_new_mark(root: Root) -> None:

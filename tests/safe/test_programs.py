@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -407,6 +408,41 @@ def test_a_hidden_file_cannot_be_named_in_a_revision(word: str) -> None:
     for call in (("show", {}, [word]), ("diff", {}, [word]), ("blame", {}, ["HEAD", word])):
         with pytest.raises(UnsafeCommand):
             git().argv(*call)
+
+
+CALLS: list[tuple[str, dict[str, object]]] = [
+    ("show", {}),
+    ("diff", {}),
+    ("diff", {"--cached": True}),
+    ("log", {"--patch": True}),
+    ("grep", {"-e": "n"}),
+]
+
+
+def test_a_hidden_file_is_not_found_by_the_number_of_its_content_or_folder_either(hiding: Repository) -> None:
+    numbers = {
+        name: plain(hiding.path, "rev-parse", name).strip() for name in ("HEAD:.env", "HEAD:.github", "HEAD:sub")
+    }
+    file, folder, sub = numbers.values()
+    top = plain(hiding.path, "rev-parse", "HEAD^{tree}").strip()
+    words = [
+        file,
+        file[:7],
+        folder,
+        f"{folder}:flow.yml",
+        f"{sub}:.env",
+        f"{sub}..{top}",
+        f"{top}...{sub}",
+        "HEAD^{tree}",
+    ]
+    for word in [*words, "HEAD:sub", "HEAD:sub/", "HEAD:./"]:
+        for call in CALLS:
+            with suppress(UnsafeCommand):
+                said = git().argv(*call, [word], hidden=(".*", "sub/b.txt")).run_sync(cwd=hiding)
+                assert said.stdout == b"", (call, word)
+    assert hiding.read(git(), ("log", {"--oneline": True}, ["HEAD~1..HEAD"])).text().count("\n") == 1
+    assert b"needle" in hiding.read(git(), ("diff", {}, ["HEAD~1...HEAD"])).stdout
+    assert hiding.read(git(), ("show", {}, ["HEAD:sub/b.txt"])).text() == "needle\n"
 
 
 def test_git_tells_who_wrote_a_line_which_branches_there_are_and_where_a_text_is(hiding: Repository) -> None:

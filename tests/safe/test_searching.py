@@ -67,6 +67,11 @@ def test_finds_and_bytes_are_bounded_and_more_is_said(root: Root, monkeypatch: p
     assert (len(root.dir().search_sync(SECRET, limit=4)[0]), root.dir().search_sync(SECRET, limit=4)[1]) == (4, True)
     monkeypatch.setattr(searching, "MAX_SEARCHED", 20)
     assert (len(root.dir().search_sync(SECRET)[0]), root.dir().search_sync(SECRET)[1]) == (2, True)
+    for number in range(5):
+        (root.path / f"a{number}").write_bytes(b"\xff" * 10)
+    assert root.dir().search_sync(SECRET) == ([], True), "what is no text is read as well"
+    for number in range(5):
+        (root.path / f"a{number}").unlink()
     monkeypatch.setattr(searching, "MAX_FILES", 4)
     with pytest.raises(UnsafePath, match="more than 4"):
         root.dir().search_sync(SECRET)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from holdfast.errors import MissingSetting
@@ -10,10 +12,14 @@ from holdfast.safe.policy import TEXT_TYPES, UrlPolicy
 from holdfast.safe.sandbox import Sandbox
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from holdfast.core.config import RootSettings, UrlSettings
     from holdfast.core.layers import Loaded
     from holdfast.core.operation import Operation
     from holdfast.safe.paths import Root
+
+_log = logging.getLogger(__name__)
 
 
 def build_sandbox(loaded: Loaded) -> Sandbox:
@@ -29,9 +35,34 @@ def build_sandbox(loaded: Loaded) -> Sandbox:
         from holdfast.safe.sql import Database
 
         database = Database(settings.database)
-    return Sandbox(
+    sandbox = Sandbox(
         workspace=root, urls=_url_policy(settings.urls), database=database, roots=_named_roots(settings.roots)
     )
+    _warn_of_nested(list(sandbox.all_roots()))
+    return sandbox
+
+
+def _warn_of_nested(roots: list[Root]) -> None:
+    """Each root has rules of its own, and a file that two of them lead to is as open as the more open one makes it."""
+    for place, inner in enumerate(roots):
+        above = _above(inner.path)
+        for other, outer in enumerate(roots):
+            same = outer.identity == inner.identity
+            if other != place and outer.identity in above and not (same and other > place):
+                _log.warning(
+                    "the folder %s is %s the folder %s: what one of them hides or only reads is reached by the other",
+                    *(inner.name, "the same as" if same else "within", outer.name),
+                )
+
+
+def _above(path: Path) -> set[tuple[int, int]]:
+    """The identities of a directory and of those above it, wherever the links in its path lead."""
+    found = set()
+    for folder in (real := path.resolve(), *real.parents):
+        with suppress(OSError):  # not ours to look at, so no root of ours either
+            facts = folder.stat()
+            found.add((facts.st_dev, facts.st_ino))
+    return found
 
 
 def _url_policy(urls: UrlSettings) -> UrlPolicy:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -106,7 +106,8 @@ class Operand(_Compiled):
     first, beneath the workspace, following no link). The program itself follows links; where the kernel has Landlock
     they lead nowhere. ``path_after`` is for words such as ``HEAD:a/b``: what follows it is judged as a path. ``lead``
     is the author's own word put before this operand, given or not (git's ``--`` between revision and paths);
-    ``before`` is the author's own beginning of the word itself (git's ``:(literal)``).
+    ``before`` is the author's own beginning of the word itself (git's ``:(literal)``); ``shape`` makes the word that is
+    put in of one that has passed every check.
     """
 
     name: str
@@ -119,6 +120,7 @@ class Operand(_Compiled):
     optional: bool = False
     lead: str | None = None
     before: str = ""
+    shape: Callable[[str], str] = str
 
     def __post_init__(self) -> None:
         _ = self._matcher
@@ -156,7 +158,8 @@ class Subcommand:
     ``silent``: the name is ours alone and not put in. ``separator`` ends the flags, so that nothing after it is read as
     one; ``None`` only for programs without such a word (then the refusal of a leading ``-`` stands alone). ``hide`` is
     where the program's ``hide`` words go: after the flags (the last one decides), at the end, or nowhere. ``ok`` are
-    the statuses that mean success.
+    the statuses that mean success. ``of_path`` takes the place of this one where an operand has a path in it
+    (``path_after``).
     """
 
     name: str
@@ -167,6 +170,7 @@ class Subcommand:
     silent: bool = False
     hide: Literal["flags", "end", "never"] = "flags"
     ok: tuple[int, ...] = (0,)
+    of_path: Subcommand | None = None
 
     def __post_init__(self) -> None:
         names = [flag.name for flag in self.flags]
@@ -177,6 +181,8 @@ class Subcommand:
 
     def words(self, flags: Mapping[str, object], operands: Sequence[object], excluded: Sequence[str] = ()) -> list[str]:
         """The argument words after the program's own; ``excluded`` are the ``hide`` words. Raises UnsafeCommand."""
+        if self.of_path is not None and self._has_path(operands):
+            return self.of_path.words(flags, operands, excluded)
         words = [self.name] if self.name and not self.silent else []
         words += (*self.fixed, *self._flag_words(flags))
         words += excluded if self.hide == "flags" else ()
@@ -199,10 +205,17 @@ class Subcommand:
 
     def paths(self, operands: Sequence[Any]) -> Iterator[tuple[str, bool]]:
         """Each path among the operands, and whether the program opens it. The operands have passed ``words``."""
+        if self.of_path is not None and self._has_path(operands):
+            yield from self.of_path.paths(operands)
+            return
         for operand, value in self._paired(operands):
             text = operand.inner(operand.word(value))
             if text is not None:
                 yield text, operand.opened
+
+    def _has_path(self, operands: Sequence[Any]) -> bool:
+        found = ((operand.path_after, value) for operand, value in self._paired(operands))
+        return any(after and isinstance(value, str) and after in value for after, value in found)
 
     def _paired(self, operands: Sequence[Any]) -> Iterator[tuple[Operand, Any]]:
         left = list(operands)
@@ -220,7 +233,7 @@ class Subcommand:
             if not here and not operand.optional:
                 raise UnsafeCommand(f"the operand {operand.name} is missing", code="command.operand")
             words += [operand.lead] if operand.lead is not None else []
-            words += [operand.before + operand.word(value) for value in here]
+            words += [operand.before + operand.shape(operand.word(value)) for value in here]
         if len(paired) < len(operands):
             raise UnsafeCommand("takes fewer operands", code="command.operand")
         return words

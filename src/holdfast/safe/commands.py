@@ -15,7 +15,7 @@ from holdfast.safe.blocking import in_thread
 from holdfast.safe.confine import Confinement, means, runnable
 from holdfast.safe.hiding import exclusions
 from holdfast.safe.interpreting import check_program, check_variables
-from holdfast.safe.launching import Bounds, Launch, find_program, find_tool, warn_of_missing_tools
+from holdfast.safe.launching import Bounds, Launch, find_program, launchers, warn_of_missing_tools
 from holdfast.safe.names import DEFAULT_DENY
 from holdfast.safe.processes import Completed, run
 
@@ -44,8 +44,9 @@ class Program:
 
     ``confine``: the kernel holds the program to its working directory (read only unless ``writes``), to the system's
     code and libraries and to ``reads``, lets it execute only itself and ``runs`` (absolute, or on the fixed PATH), and
-    without ``network`` gives it no sockets. ``"auto"`` does what this kernel can, and the health page says what it
-    cannot; ``"required"`` is a ``ConfigurationError`` where something is missing; ``"off"`` leaves it all out.
+    gives it no sockets, with ``network`` only those of the internet. ``"auto"`` does what this kernel can, and the
+    health page says what it cannot; ``"required"`` is a ``ConfigurationError`` where something is missing; ``"off"``
+    leaves it all out.
 
     ``hide`` are words by which the program leaves out what a pattern matches (``holdfast.safe.hiding``), put in for
     each deny rule of the workspace. ``inspect`` is called with the working directory's descriptor on a worker thread
@@ -101,10 +102,10 @@ class Program:
         object.__setattr__(self, "runs", tuple(find_program(each) for each in self.runs))
         if not all(os.path.isabs(path) for path in self.reads):
             raise ConfigurationError(f"{self.name!r}: reads takes absolute paths")
-        tools = (find_tool("prlimit"), find_tool("setpriv"))
+        tools, needed = launchers()
         runs = runnable(str(self.executable), tools, self.runs)
-        held = None if self.confine == "off" else Confinement(runs, tuple(self.reads), self.writes, self.network)
-        object.__setattr__(self, "confinement", held)
+        held = Confinement(runs, (*needed, *self.reads), self.writes, self.network)
+        object.__setattr__(self, "confinement", None if self.confine == "off" else held)
 
     def __hash__(self) -> int:
         return hash((self.name, self.executable))

@@ -10,6 +10,7 @@ import platform
 import stat
 import struct
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -130,7 +131,7 @@ def enter(confinement: Confinement, cwd: int | None, found: Means) -> None:
     if found.landlock:
         _landlock(confinement, cwd, found.landlock)
     if found.machine is not None:
-        _filter(found.machine, network=confinement.network)
+        _filter(found.machine, confinement)
 
 
 def tag() -> None:
@@ -195,8 +196,17 @@ def _allow(ruleset: int, descriptor: int, rights: int) -> None:
         raise _failed("landlock")
 
 
-def _filter(machine: Machine, *, network: bool) -> None:
-    steps = program(machine, network=network)
+def _spared() -> Iterator[int]:
+    """Whom no signal may reach: this process, by its number and by that of the calling thread, which is in the same
+    domain as the program so that Landlock would let it through (kill(2) takes a thread's number too); everybody (-1)
+    and our process group, for kernels whose Landlock does not govern signals."""
+    yield from (os.getpid(), threading.get_native_id(), -1)
+    if os.getpgrp() > 1:  # 0 when its leader is outside our PID namespace
+        yield -os.getpgrp()
+
+
+def _filter(machine: Machine, confinement: Confinement) -> None:
+    steps = program(machine, network=confinement.network, writes=confinement.writes, spared=tuple(_spared()))
     array = ctypes.create_string_buffer(steps, len(steps))
     pointed = struct.pack("@HP", len(steps) // 8, ctypes.addressof(array))
     if _call(machine.numbers["seccomp"], 1, 0, pointed) != 0:

@@ -11,6 +11,7 @@ import subprocess  # nosec B404  # started from one place, below
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from holdfast.errors import ConfigurationError, UnsafeCommand
@@ -43,9 +44,8 @@ _log = logging.getLogger(__name__)
 class Bounds:
     """What one run may use. ``memory`` and ``written`` in bytes (RLIMIT_DATA, RLIMIT_FSIZE), ``cpu`` in seconds.
 
-    ``processes`` are all that live at one time: they are counted, because RLIMIT_NPROC counts those of a user and does
-    not hold for root. RLIMIT_DATA rather than RLIMIT_AS, which also counts mapped files and reserved address space
-    [measured].
+    ``processes`` are all that live at one time: counted, because RLIMIT_NPROC counts those of a user and does not hold
+    for root. RLIMIT_DATA, since RLIMIT_AS also counts mapped files and reserved address space [measured].
     """
 
     seconds: float = 10.0
@@ -87,11 +87,18 @@ def missing() -> tuple[str, ...]:
     return (*confine.means().missing, *(tool for tool in ("prlimit", "setpriv") if find_tool(tool) is None))
 
 
+def launchers() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What ``launcher`` runs here, and the folders that this reads: where prlimit is missing, our own Python."""
+    limiting = find_tool("prlimit")
+    reads = (sys.prefix, sys.base_prefix) if limiting is None else ()
+    return tuple(filter(None, (limiting or sys.executable, find_tool("setpriv")))), reads
+
+
 def find_program(name: str) -> str:
     """The absolute path of ``name`` on the fixed PATH, or ``name`` itself when absolute. Raises ConfigurationError.
 
-    The path is not resolved further: programs like busybox or an environment's python look at the name they are
-    called by. Refused is one that any user may write, or whose folder any user may write, at both ends of a link.
+    It is not resolved further: busybox or an environment's python look at the name they are called by. Refused is one
+    that any user may write, or whose folder any user may write, at both ends of a link.
     """
     path = name if os.path.isabs(name) else find_tool(name)
     if path is None or not (os.path.isfile(path) and os.access(path, os.X_OK)):
@@ -127,9 +134,9 @@ def _limits(bounds: Bounds, mark: Mark) -> Iterator[tuple[str, int, int]]:
 def launcher(bounds: Bounds, mark: Mark) -> list[str]:
     """The words put before the program's own. Each sets something up and replaces itself by the next (exec).
 
-    ``prlimit(1)`` sets the limits; ``setpriv(1)`` bars setuid programs from gaining rights (then we could not kill
-    them) and has the kernel kill the program when the server dies [together 2 ms]. Where util-linux is missing
-    (Alpine, macOS), an isolated Python does the first half [15 ms]: a few fixed lines, and never a shell.
+    ``prlimit(1)`` sets the limits; ``setpriv(1)`` bars setuid programs from gaining rights and has the kernel kill the
+    program when the server dies [together 2 ms]. Without util-linux (Alpine, macOS), an isolated Python does the first
+    half [15 ms]: a few fixed lines, and never a shell.
     """
     limits = list(_limits(bounds, mark))
     prlimit, setpriv = find_tool("prlimit"), find_tool("setpriv")
@@ -147,14 +154,16 @@ class Starter(Marked):
     """Starts one program and stays until the run is over: the death signal is for the *thread* that started it.
 
     The kernel confines threads, and a program begins as a copy of its thread; so this one, which does nothing else, is
-    confined instead of the program, and no code runs between fork and exec. Raises ``UnsafeCommand``
-    (``command.directory``) when the directory is no longer open.
+    confined instead of the program, and no code runs between fork and exec. Nothing is logged from it: a thread that a
+    handler started from here would stay confined. Raises ``UnsafeCommand`` (``command.directory``) when the directory
+    is no longer open.
     """
 
     def __init__(self, launch: Launch, mark: Mark) -> None:
         super().__init__(name="holdfast-command", daemon=True)
         self.mark, self._launch = mark, launch
-        self._cwd = None if launch.cwd is None else _duplicate(launch.cwd)
+        self._held = ExitStack()  # closes the copy, which is the thread's own
+        self._cwd = None if launch.cwd is None else _duplicate(launch.cwd, self._held)
         self._ready, self._over = threading.Event(), threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._error: BaseException | None = None
@@ -170,19 +179,25 @@ class Starter(Marked):
         except BaseException as error:  # whatever it is, it belongs to whoever waits for the start
             self._error = error
         finally:
-            if self._cwd is not None:
-                os.close(self._cwd)
+            self._held.close()
             self._ready.set()
         if self._error is None:
             self._over.wait()
 
     def begin(self) -> subprocess.Popen[bytes]:
         """The started program. Raises ``UnsafeCommand`` (``command.start`` or ``command.too_long``)."""
-        self.start()
+        try:
+            self.start()
+        except RuntimeError:  # no further thread
+            self._held.close()
+            raise UnsafeCommand("too much is running; try again later", code="command.start") from None
         self._ready.wait()
         if self._process is None:
             self.join()
             error, self._error = self._error, None
+            if isinstance(error, OSError):  # logged here: a handler may open files or start threads of its own
+                _log.error("a program could not be started: %s", error)
+                raise _not_started(error.errno) from None
             raise error if error is not None else UnsafeCommand("the program was not started", code="command.start")
         return self._process
 
@@ -195,9 +210,8 @@ class Starter(Marked):
 def _spawn(launch: Launch, mark: Mark, descriptor: int | None) -> subprocess.Popen[bytes]:
     """Start the program in a session of its own.
 
-    The working directory is handed over as a descriptor: the child changes to ``/proc/self/fd/N``, which is its own
-    copy of that descriptor and not looked up by name, before the descriptor is closed; so a directory that is renamed
-    or swapped meanwhile changes nothing. Without one it starts in ``/``, never in the server's own directory.
+    The working directory is handed over as a descriptor: the child changes to ``/proc/self/fd/N``, its own copy of it,
+    so a directory that is renamed or swapped meanwhile changes nothing. Without one it starts in ``/``.
     """
     try:
         return subprocess.Popen(  # noqa: S603 # nosec B603 # words built from declarations, an absolute path, no shell
@@ -211,9 +225,6 @@ def _spawn(launch: Launch, mark: Mark, descriptor: int | None) -> subprocess.Pop
             close_fds=True,
             bufsize=0,
         )
-    except OSError as error:
-        _log.error("a program could not be started: %s", error)
-        raise _not_started(error.errno) from None
     except (ValueError, UnicodeError):  # a NUL, or what is no text in the file system's encoding
         raise UnsafeCommand("the words hold characters that no program takes", code="command.start") from None
 
@@ -224,12 +235,14 @@ def _not_started(number: int | None) -> UnsafeCommand:
     return UnsafeCommand("the program could not be started here", code="command.start")
 
 
-def _duplicate(descriptor: int) -> int:
+def _duplicate(descriptor: int, held: ExitStack) -> int:
     """A copy of our own, above 0, 1 and 2 (which the child replaces before it changes directory)."""
     try:
-        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
+        copy = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
     except OSError:
         raise UnsafeCommand("the directory is no longer open", code="command.directory") from None
+    held.callback(os.close, copy)
+    return copy
 
 
 def _directory(descriptor: int) -> str:

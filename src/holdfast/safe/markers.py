@@ -12,8 +12,8 @@ from holdfast.safe.refusals import redacted
 START: Final = "[redacted:"
 MAX_NAME: Final = 128
 """Characters of a rule's name, at most."""
-MAX_MARK: Final = 2 * (len(START) + MAX_NAME + 1)
-"""Bytes of the longest mark, in UTF-16."""
+MAX_MARK: Final = 4 * (len(START) + MAX_NAME + 1)
+"""Bytes of the longest mark, in UTF-32."""
 
 
 def _pattern(encoding: str) -> re.Pattern[bytes]:
@@ -23,14 +23,17 @@ def _pattern(encoding: str) -> re.Pattern[bytes]:
     return re.compile(start + b"(?:" + before + rb"[\w.:-]" + after + b"){1,%d}" % MAX_NAME + end)
 
 
-_PATTERNS: Final = tuple((encoding, _pattern(encoding)) for encoding in ("utf-8", "utf-16-le", "utf-16-be"))
+_ENCODINGS: Final = ("utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
+_PATTERNS: Final = tuple((encoding, _pattern(encoding)) for encoding in _ENCODINGS)
 
 
 def marks(data: bytes) -> Counter[str]:
-    """How often each mark stands in ``data``, as UTF-8 (or what agrees with it on ASCII) or UTF-16."""
+    """How often each mark stands in ``data``, as UTF-8 (or what agrees with it on ASCII) UTF-16 or UTF-32."""
     most: Counter[str] = Counter()
     for encoding, pattern in _PATTERNS:
-        most |= Counter(found.decode(encoding) for found in pattern.findall(data))  # UTF-16 also looks like its mirror
+        most |= Counter(
+            found.decode(encoding) for found in pattern.findall(data)
+        )  # the wide ones also look like their mirrors
     return most
 
 

@@ -146,9 +146,9 @@ class _Run:
         self._seconds = launch.bounds.seconds
 
     async def to_the_end(self) -> Completed:
-        started, timed_out = self._loop.time(), False
-        close = own(self._kill)
+        started, timed_out, close = self._loop.time(), False, self._kill
         try:
+            close = own(self._kill)  # may refuse, and the rest is still to be cleaned up
             done, _ = await asyncio.wait(
                 {self._ended, self._pipes.over, self._crowd},
                 timeout=self._seconds,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from holdfast.safe.argv import Flag, Operand, Subcommand
 from holdfast.safe.commands import Program
 from holdfast.safe.repository import inspect
@@ -44,11 +46,23 @@ _ENVIRONMENT = {
     "GIT_PAGER": "cat",
 }
 
+
+def _of_commits(text: str) -> str:
+    """The revision, or each end of a range, as a commit: the number of a file or of a folder would show what is in it
+    without its path, by which the deny rules know it (gitrevisions(7): ``^0`` is the commit itself)."""
+    revision, colon, path = text.partition(":")
+    ends = (end if end.strip(".") == "" else f"{end}^0" for end in re.split(r"(\.{2,3})", revision))
+    return "".join(ends) + colon + path
+
+
 _REVISION = Operand(
+    "revision", pattern=r"[0-9A-Za-z_@][0-9A-Za-z_@./{}~^-]*", optional=True, path_after=":", shape=_of_commits
+)
+_FILE_OF_REVISION = Operand(
     "revision",
-    pattern=r"[0-9A-Za-z_@][0-9A-Za-z_@./{}~^-]*(?::[0-9A-Za-z_@+,=#% ./-]+)?",
-    optional=True,
+    pattern=r"[0-9A-Za-z_@][0-9A-Za-z_@./{}~^-]*:[0-9A-Za-z_@+,=#% ./-]+",
     path_after=":",
+    shape=_of_commits,
 )
 _AFTER_REVISION = Operand("path", path=True, many=True, optional=True, lead="--", before=":(literal)")
 _PATHS = Operand("path", path=True, many=True, optional=True, before=":(literal)")
@@ -108,19 +122,19 @@ def _subcommands() -> tuple[Subcommand, ...]:
         Flag("--max-count", takes="int", max=10_000),
     )
     blamed = (*map(Flag, ("--porcelain", "--line-porcelain", "--show-email", "-w")), _LINES)
-    only = Operand("revision", pattern=r"[0-9A-Za-z_@][0-9A-Za-z_@./{}~^-]*", optional=True)
+    file = Subcommand("cat-file", (), (_FILE_OF_REVISION,), ("blob",), None, hide="never")
     branches = (*map(Flag, ("--all", "--remotes", "--verbose")),)
     plain = ("--no-color", "--no-textconv", "--no-recurse-submodules", "-n", "-I")
     log, diff = (_FORMAT, *_LOG_FLAGS, *_DIFF_FLAGS), (Flag("--cached"), *_DIFF_FLAGS)
     return (
         Subcommand("log", log, both, (*shown, "--fixed-strings"), "--end-of-options", hide="end"),
-        Subcommand("show", (_FORMAT, *_DIFF_FLAGS), both, shown, "--end-of-options", hide="end"),
+        Subcommand("show", (_FORMAT, *_DIFF_FLAGS), both, shown, "--end-of-options", hide="end", of_path=file),
         Subcommand("diff", diff, both, _NO_CODE, "--end-of-options", hide="end"),
         Subcommand("status", status, (_PATHS,), ("--ignore-submodules=all",), hide="end"),
         Subcommand("ls-files", listed, (_PATHS,), hide="end"),
         # These two know no --end-of-options; a revision begins with no dash, and "--" stands before the paths.
-        Subcommand("grep", found, (only, _AFTER_REVISION), plain, None, hide="end", ok=(0, 1)),
-        Subcommand("blame", blamed, (only, _BLAMED), ("--no-textconv",), None, hide="never"),
+        Subcommand("grep", found, (_REVISION, _AFTER_REVISION), plain, None, hide="end", ok=(0, 1)),
+        Subcommand("blame", blamed, (_REVISION, _BLAMED), ("--no-textconv",), None, hide="never"),
         Subcommand("branch", branches, (), ("--list", "--no-color", "--no-column"), hide="never"),
     )
 
@@ -131,8 +145,9 @@ def git(executable: str | None = None) -> Program:
     ``run(cwd=)`` takes the work tree's top directory, opened. Its ``.git`` must be a plain directory that leads nowhere
     else and sets nothing that runs programs (``holdfast.safe.repository``), else ``UnsafeCommand`` with the code
     ``command.repository``. Submodules are not entered. A path is given after a revision (``["HEAD", "src"]``). Hidden
-    files are left out of every answer, of history too. Where the kernel has Landlock, Git can start no program. That
-    nobody swaps ``.git`` between this look and Git's own is what the handles' refusal of hidden names is for. Raises
+    files are left out of every answer, of history too: a revision has to be a commit, and ``show HEAD:docs/a.md``
+    (without flags) a file in it. Where the kernel has Landlock, Git can start no program. That nobody swaps ``.git``
+    between this look and Git's own is what the handles' refusal of hidden names is for. Raises
     ``ConfigurationError`` when Git is not installed.
     """
     settings = [word for setting in _SETTINGS for word in ("-c", setting)]

@@ -61,10 +61,11 @@ def search(
     for text in listing.files(folder, tuple(parts), listing.matcher(files), MAX_FILES, MAX_LEVELS):
         stop()
         try:
-            content = folder.read_bytes(text.split("/")).decode()
-        except (UnsafePath, UnicodeDecodeError):
+            data = folder.read_bytes(text.split("/"))
+        except UnsafePath:
             continue  # nothing to show for it
-        searched += len(content)
+        searched += len(data)  # whatever it is: a thousand large files that are no text are read too
+        content = _text(data)
         cut = _beginning(content, pattern.most)
         more = more or cut is not content
         for line in _lines(stop, text, cut, pattern):
@@ -74,6 +75,14 @@ def search(
         if searched > MAX_SEARCHED:
             return found, True
     return found, more
+
+
+def _text(data: bytes) -> str:
+    """Empty for what is no text."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return ""
 
 
 def _beginning(content: str, most: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -58,6 +58,12 @@ class Capabilities:
     def reach(self, operation: Operation) -> Reach:
         """The grants that name ``operation``; made once, when its chain is linked."""
         return Reach(self, *_subject(operation))
+
+    def idle(self, reaches: Iterable[Reach]) -> list[str]:
+        """Where the grants stand that are of no use: they name nothing that there is, or ask for an argument that
+        nothing of that name has. Mostly a word that is written wrong."""
+        used = {id(grant) for reach in reaches for grant in reach.grants()}
+        return [grant.place for grant in self._all() if id(grant) not in used]
 
     def sift(self, fits: Callable[[Grant], bool]) -> Holdings:
         """The grants that fit, by holder."""
@@ -121,6 +127,12 @@ class Reach:
         }
         self.constrained = any(grant.where for grant in self._users)
         """Whether some grant asks for more than the name."""
+
+    def grants(self) -> Iterator[Grant]:
+        """Those that give leave for anything here."""
+        yield from self._users
+        for holdings in self._extra.values():
+            yield from holdings
 
     def standing(self, principal: Principal) -> Standing:
         """``open``; ``expired`` when all that it held has ended; ``hidden`` when it never held anything."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from holdfast.access.constraints import holds
 from holdfast.access.grants import EVERYONE, SCOPE, USE, Grant, parse_grants
+from holdfast.core.completion import Completion, owner_of
 from holdfast.errors import AccessDenied
 
 if TYPE_CHECKING:
@@ -183,9 +184,8 @@ def allows(grants: tuple[Grant, ...], args: Any) -> bool:
 
 def _subject(operation: Operation) -> tuple[str, str, frozenset[str] | None]:
     """Kind, name and arguments as grants see them; ``None`` for the arguments of something else's completion."""
-    if operation.kind == "completion":
-        owner = operation.name.rpartition(" ")[0]
-        return ("resource" if "://" in owner or "{" in owner else "prompt"), owner, None
+    if isinstance(operation, Completion):
+        return operation.owner_kind, owner_of(operation.name), None
     name = str(getattr(operation, "uri", operation.name)) if operation.kind == "resource" else operation.name
     return operation.kind, name, frozenset(operation.arguments.schema.get("properties", ()))
 

@@ -339,3 +339,17 @@ async def test_what_is_asked_of_a_client_that_cannot_is_an_error_of_the_protocol
 def test_a_server_that_would_hold_what_no_server_can_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="takes tools, resources and prompts"):
         Server("odd").add(object())  # type: ignore[type-var]
+
+
+async def test_a_grant_that_fits_nothing_is_told_at_the_start(tmp_path: Path) -> None:
+    server = server_in(tmp_path, access__grants={"ada": [{"tools": "tool"}, {"tools": "tol"}]})
+
+    @server.tool
+    async def tool() -> str:
+        return ""
+
+    async with server.serving():
+        pass
+    told = [line["finding"] for line in logged(tmp_path) if line["event"] == "grants"]
+    assert len(told) == 1
+    assert "ada, grant 2" in told[0]

@@ -180,7 +180,7 @@ async def test_the_operators_own_secrets_leave_through_no_answer(tmp_path: Path)
     assert "fine" in said
 
 
-async def test_a_damaged_store_is_set_aside_and_told(tmp_path: Path) -> None:
+async def test_a_damaged_store_is_set_aside_and_told_and_gives_nobody_a_new_quota(tmp_path: Path) -> None:
     folder = tmp_path / "state" / "inside"
     folder.mkdir(parents=True)
     (folder / "state.sqlite").write_bytes(b"this is no database" * 1_000)
@@ -191,7 +191,13 @@ async def test_a_damaged_store_is_set_aside_and_told(tmp_path: Path) -> None:
         return "served"
 
     async with living(server) as live:
-        assert text(await ask(live, "tool")) == "served"
+        assert "quota.exceeded" in text(await ask(live, "tool"))
+        report = await live.plant.health.report()
+        assert (report.status, report.checks["quotas"].status) == ("degraded", "failed")
+        (folder / "state.sqlite.damaged-1").unlink()
+        assert text(await ask(live, "tool")) == "served", "the operator has taken note"
+    async with living(server) as live:
+        assert (await live.plant.health.report()).checks["quotas"].status == "ok"
     assert any(line["event"] == "state.damaged" for line in logged(tmp_path))
 
 

@@ -45,6 +45,8 @@ class Live:
         self.plant = plant
         admitted = self._admit(registry, starting=True)
         self.snapshot = take_snapshot(admitted.registry, plant, marks=admitted.marks)
+        for place in self.snapshot.visible.idle_grants():
+            plant.log.warning("grants", finding=f"{place}: fits nothing that this server has, names or arguments")
         self.offered = _offered(registry)
         self.local = Principal("local", frozenset(plant.loaded.settings.auth.local_scopes))
         self.states: Mapping[Any, Any] = {}

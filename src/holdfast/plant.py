@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,14 +17,14 @@ from holdfast.core.clock import Clock, SystemClock
 from holdfast.core.events import Events
 from holdfast.core.layers import Loaded
 from holdfast.core.reach import build_sandbox
-from holdfast.core.secretsettings import secret_settings
-from holdfast.errors import AuditUnavailable, ConfigurationError
+from holdfast.core.secretsettings import register
 from holdfast.guards.parts import Parts
 from holdfast.isolation.threads import ThreadPool
 from holdfast.observe.audit import AuditLog
 from holdfast.observe.health import Health, audit, confinement, loop_lag, memory
 from holdfast.observe.logs import FileSink, LogPipe, StderrSink, build_logger, capture_stdlib
 from holdfast.observe.metrics import Metrics
+from holdfast.observe.recording import Recorder
 from holdfast.observe.standard import clean_standard
 from holdfast.resilience.bulkhead import Bulkhead
 from holdfast.resilience.deadline import Orphans
@@ -34,9 +33,9 @@ from holdfast.resources.allocator import hold_thresholds, set_aside
 from holdfast.resources.tracker import Occupancy
 from holdfast.resources.tracking import install as install_tracking
 from holdfast.safe.outgoing import Outgoing
-from holdfast.safe.secrets import MIN_LENGTH, SecretRegistry
+from holdfast.safe.secrets import SecretRegistry
 from holdfast.safe.secrets import require as require_redaction
-from holdfast.state.location import default_state_dir
+from holdfast.state.location import folder_for
 from holdfast.watchdog.heartbeat import Block, Heartbeat, Thresholds
 
 if TYPE_CHECKING:
@@ -69,8 +68,7 @@ class Plant:
         self.health = Health(clock=self.clock)
         require_redaction()  # refused now if it is missing: not while the first answer leaves
         self.secrets = SecretRegistry(personal=settings.secrets.personal_data)
-        self._too_short: list[str] = []
-        self._register_secrets()
+        self._weak = register(settings, self.secrets)
         self.outgoing = Outgoing(self.secrets, on_redaction=self.metrics.redacted)
         self.pipe = LogPipe(FileSink(settings.log.file) if settings.log.file else StderrSink(), clock=self.clock)
         self.log = build_logger(
@@ -81,19 +79,10 @@ class Plant:
         self._processes: ProcessPool | None = None
         self._undo: list[Callable[[], None]] = []
         self.store: Store | None = None
-        self._recording: set[asyncio.Task[None]] = set()  # bounded by the changes of what is offered
-        self._loop: asyncio.AbstractEventLoop | None = None
         self.parts = self._build_parts()
+        self.recorder = Recorder(self.parts.audit, self.metrics.audited)
         self.pin = self._open_pin()
         self._watch()
-
-    def _register_secrets(self) -> None:
-        """Every secret of the settings, in the clear by now: what was sealed has been opened, files have been read."""
-        for key, value in secret_settings(self.loaded.settings):
-            if len(value.strip()) < MIN_LENGTH:
-                self._too_short.append(key)
-            else:
-                self.secrets.add(value, key if value not in key else "a-setting")
 
     def _build_parts(self) -> Parts:
         settings = self.loaded.settings
@@ -144,32 +133,7 @@ class Plant:
         for change in changes[:MAX_TOLD]:
             told = {"entry": self.outgoing.text(change.key), "changed": ", ".join(change.what)}
             self.log.warning("manifest.changed", outcome=outcome, **told)
-            if self.parts.audit is not None and self._loop is not None:
-                self._record({"event": "manifest.changed", "outcome": outcome, **told})
-
-    def _record(self, record: dict[str, str]) -> None:
-        loop = self._loop
-        if loop is None or loop.is_closed():
-            return
-        try:
-            here = asyncio.get_running_loop() is loop
-        except RuntimeError:  # a thread without a loop
-            here = False
-        if here:
-            task = loop.create_task(self._write_audit(record), name="holdfast-audit-manifest")
-            self._recording.add(task)
-            task.add_done_callback(self._recording.discard)
-        else:
-            loop.call_soon_threadsafe(self._record, record)
-
-    async def _write_audit(self, record: dict[str, str]) -> None:
-        if self.parts.audit is None:
-            return
-        try:
-            await self.parts.audit.append(record)
-            self.metrics.audited("written" if self.parts.audit.working else "lost")
-        except AuditUnavailable:
-            self.metrics.audited("refused")
+            self.recorder.soon({"event": "manifest.changed", "outcome": outcome, **told})
 
     def _read_grants(self, grants: str | None) -> Capabilities | None:
         if grants is None:
@@ -179,38 +143,25 @@ class Plant:
         return Capabilities(grants, self.clock.wall)
 
     def _open_quotas(self) -> Quotas:
-        from holdfast.access.allowances import cost_of, parse_allowances
+        from holdfast.access.allowances import allowances_of
         from holdfast.access.quotas import Quotas
+        from holdfast.observe.checks import quotas as known
+        from holdfast.state.store import Store
 
-        settings = self.loaded.settings
-        limits = None if settings.quotas is None else parse_allowances(settings.quotas)
-        always = () if settings.limits.quota is None else (cost_of(settings.limits.quota),)
-        quotas = Quotas(self._open_store(), limits, always)
+        settings, wall = self.loaded.settings, self.clock.wall
+        limits = allowances_of(settings.quotas, settings.limits.quota)
+        file, told = self.state_dir() / "state.sqlite", partial(self.log.error, "state.damaged")
+        store = self.store = Store(file, on_damage=lambda name: told(set_aside=name), clock=self.clock)
+        quotas = Quotas(store, *limits)
         for dimension in quotas.spent:
             self.metrics.watch(f"quota_spent_{dimension}", partial(quotas.spent.__getitem__, dimension))
         self.metrics.watch("quotas_uncounted", lambda: quotas.uncounted)
+        self.health.add("quotas", known(lambda: quotas.in_doubt(store.lost(), wall())), critical=False)
         return quotas
-
-    def _open_store(self) -> Store:
-        from holdfast.state.store import Store
-
-        self.store = Store(self.state_dir() / "state.sqlite", on_damage=self._damaged, clock=self.clock)
-        return self.store
-
-    def _damaged(self, name: str) -> None:
-        self.log.error("state.damaged", set_aside=name)
 
     def state_dir(self) -> Path:
         """The folder of this server's durable state, made when needed, for its owner only."""
-        base = self.loaded.settings.state or default_state_dir()
-        folder = base / (re.sub(r"[^a-zA-Z0-9_.-]", "_", self.name).lstrip(".") or "server")
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            raise ConfigurationError(
-                f"the folder for durable state cannot be made ({error.strerror}): set HOLDFAST_STATE to one that can"
-            ) from None
-        return folder
+        return folder_for(self.name, self.loaded.settings.state)
 
     def processes(self) -> ProcessPool:
         """The pool of killable processes, started when the first tool needs it."""
@@ -230,8 +181,7 @@ class Plant:
         self.metrics.watch("interrupts", lambda: self.heartbeat.interrupts if self.heartbeat else 0)
         self.health.add("memory", memory(settings.watchdog.memory), critical=False)
         self.health.add("loop", loop_lag(lambda: self.heartbeat.lag if self.heartbeat else 0.0))
-        log = parts.audit
-        if log is not None:
+        if (log := parts.audit) is not None:
             self.health.add("audit", audit(lambda: log.working), critical=not settings.audit.fail_open)
         if launching := sys.modules.get("holdfast.safe.launching"):  # loaded by whoever declares a program
             self.health.add("programs", confinement(launching.missing), critical=False)
@@ -239,7 +189,8 @@ class Plant:
     async def start(self, stack: AsyncExitStack) -> None:
         """Start what needs the running loop; ``stack`` stops it again, last first."""
         hold_thresholds()
-        loop = self._loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
+        self.recorder.start()
         executor = ThreadPoolExecutor(IO_THREADS, thread_name_prefix="holdfast-io")
         loop.set_default_executor(executor)
         self._undo += [
@@ -252,20 +203,16 @@ class Plant:
             loop.run_in_executor(None, root.sweep_sync)
         for finding in self.parts.audit.findings if self.parts.audit is not None else ():
             self.log.warning("audit", finding=finding)
-        short = [f"{key}: shorter than {MIN_LENGTH} characters, so it cannot be redacted" for key in self._too_short]
-        for line in (*self.loaded.weakened(), *self._weak_tokens(), *short):
+        for line in (*self.loaded.weakened(), *self._weak_secrets()):
             self.log.warning("weakened", setting=line)
 
-    def _weak_tokens(self) -> list[str]:
+    def _weak_secrets(self) -> list[str]:
         tokens = self.loaded.settings.auth.tokens
         if tokens is None:
-            return []
-        from holdfast.access.tokens import STRONG_LENGTH, token_values
+            return self._weak
+        from holdfast.access.tokens import weaknesses
 
-        found = token_values(tokens.get_secret_value())
-        weak = [token for token in found if len(token) < STRONG_LENGTH]
-        said = [f"auth.tokens: {len(weak)} shorter than {STRONG_LENGTH} characters can be guessed"] if weak else []
-        return said + ([f"auth.tokens: {len(found)} kept plain; holdfast token hash hides them"] if found else [])
+        return weaknesses(tokens.get_secret_value()) + self._weak
 
     def watch_loop(self) -> None:
         """Start the heartbeat, once everything that takes its time at start has been imported and built."""
@@ -288,8 +235,7 @@ class Plant:
         self.parts.threads.close(LAST_WORDS)
         if self._processes is not None:
             self._processes.close()
-        if self._recording:
-            await asyncio.wait(self._recording, timeout=LAST_WORDS)
+        await self.recorder.close(LAST_WORDS)
         if self.parts.audit is not None:
             await self.parts.audit.close()
         if self.store is not None:

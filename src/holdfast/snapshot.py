@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from holdfast.access.visibility import Visibility
-from holdfast.core.completion import owner_of
+from holdfast.core.completion import Completion, owner_of
 from holdfast.core.operation import Operation
 from holdfast.core.pipeline import META, Proceed
 from holdfast.core.reach import check_needs
@@ -74,7 +74,7 @@ def take_snapshot(
     ``marks`` says of what is not as it was pinned how it differs; clients see it in ``_meta``.
     """
     check_needs(registry, plant.parts.sandbox)
-    _hand_down_scopes(registry)
+    _hand_down(registry)
     known = {entry.operation: entry for entry in _entries(earlier)}
 
     def entry(operation: Operation) -> Entry:
@@ -122,9 +122,11 @@ def _entries(snapshot: Snapshot | None) -> list[Entry]:
     return [entry for shelf in snapshot.named.values() for entry in shelf.values()] + list(snapshot.templates)
 
 
-def _hand_down_scopes(registry: Registry) -> None:
+def _hand_down(registry: Registry) -> None:
     """A completion asks for what its prompt or template asks for: its suggestions tell as much."""
     for completion in registry.completions.values():
         name = owner_of(completion.name)
         owner: Operation | None = registry.prompts.get(name) or registry.resources.get(name)
         completion.scopes = frozenset() if owner is None else owner.scopes
+        if owner is not None and isinstance(completion, Completion):
+            completion.owner_kind = "prompt" if owner.kind == "prompt" else "resource"

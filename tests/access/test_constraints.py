@@ -100,3 +100,23 @@ def test_what_is_absent_or_of_another_type_fits_nothing(path: tuple[str, ...]) -
 def test_what_is_no_constraint_is_the_operators_error(written: Any) -> None:
     with pytest.raises(ConfigurationError):
         constraint(written)
+
+
+def test_a_decimal_that_is_no_number_fits_nothing_and_raises_nothing() -> None:
+    for odd in (Decimal("NaN"), Decimal("sNaN")):
+        assert not constraint({"max": 3}).fits(odd)
+        assert not constraint(3).fits(odd)
+
+
+def test_a_number_of_any_size_may_be_asked_for() -> None:
+    huge = 10**400
+    assert constraint(huge).fits(huge)
+    assert constraint({"min": -huge, "max": huge}).fits(7)
+
+
+def test_lists_in_lists_have_an_end() -> None:
+    written: object = 1
+    for _ in range(2_000):
+        written = [written]
+    with pytest.raises(ConfigurationError, match="a constraint is"):
+        constraint(written)

@@ -48,7 +48,9 @@ def test_a_name_fits_as_a_whole(pattern: str, fit: list[str], others: list[str])
           "https://api.example.com/a//b", "https://api.example.com/a/../b", "https://api.example.com/%2e%2e/b",
           "https://api.example.com/a%2f..%2fb"]),
         ("https://*.example.com/**", ["https://a.example.com/x"],
-         ["https://evil/.example.com/x", "https://.example.org/x"]),
+         ["https://evil/.example.com/x", "https://.example.org/x", "https://evil?.example.com/x",
+          "https://evil#.example.com/x", "https://a@evil#.example.com/x"]),
+        ("https://*/x", ["https://a/x", "https://a:8443/x"], ["https://a@evil/x", "https://evil?/x"]),
     ],
 )  # fmt: skip
 def test_a_text_fits_component_by_component(pattern: str, fit: list[str], others: list[str]) -> None:
@@ -63,6 +65,10 @@ def test_a_text_fits_component_by_component(pattern: str, fit: list[str], others
         "docs/%252e%252e/x", "docs/%25252e%25252e/x", "docs/..%2fx", "docs/%2e", "docs/a%5c..", "docs/a\0b",
         "docs/a\nb",
         "docs/a%00b", "docs/a\x7f", "docs/\ud800", "docs/%5C", "docs/%2f",
+        "docs/..;/x", "docs/..;a=b/x", "docs/;/x", "docs/.. /x", "docs/. ./x", "docs/..%20/x", "docs/%2e%2e;/x",
+        "docs/\uff0e\uff0e/x", "docs/\u2025/x", "docs/a\uff0f..\uff0fx", "docs/a\uff3c..\uff3cx", "docs/\u2100x",
+        "docs/.\u200b./x", "docs/\u00ad../x", "docs/\u202e", "docs/%e2%80%a5/x", "docs/%u002e%u002e/x",
+        "docs/a%U002Fb", "docs/%c0%ae%c0%ae/x",
     ],
 )  # fmt: skip
 def test_a_wildcard_fits_nothing_that_leads_elsewhere(text: str) -> None:
@@ -71,7 +77,11 @@ def test_a_wildcard_fits_nothing_that_leads_elsewhere(text: str) -> None:
     assert not text_pattern("**")(text)
 
 
-@pytest.mark.parametrize("text", ["docs/100%", "docs/a%20b", "docs/%", "docs/a%zz", "docs/ä", "docs/a..b", "docs/ .."])
+ODD = ["docs/100%", "docs/a%20b", "docs/%", "docs/a%zz", "docs/ä", "docs/a..b", "docs/ .."]
+ALSO_ODD = ["docs/a;b", "docs/e\u0301", "docs/\u4e2d.md", "docs/.a", "docs/a."]
+
+
+@pytest.mark.parametrize("text", [*ODD, *ALSO_ODD])
 def test_what_only_looks_odd_fits(text: str) -> None:
     assert text_pattern("docs/**")(text)
 

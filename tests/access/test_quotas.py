@@ -429,3 +429,28 @@ async def test_what_is_taken_for_a_caller_that_has_left_is_given_back(short: int
     slow.asked.set_result((short, 1.0, (99.0,) if short < 0 else ()))
     await asyncio.sleep(0)
     assert slow.settled == given_back
+
+
+async def test_a_disk_that_hangs_holds_no_call_for_ever_and_what_it_took_at_last_is_given_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("holdfast.access.quotas.MAX_WAIT", 0.01)
+    given: list[Any] = []
+
+    class Hanging:
+        def reserve(self, wants: Any) -> asyncio.Future[Any]:
+            self.asked: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            return self.asked
+
+        def settle(self, changes: Any) -> asyncio.Future[None]:
+            given.extend(changes)
+            return asyncio.get_running_loop().create_future()
+
+    hanging = Hanging()
+    plan = Quotas(hanging, always=(cost_of("5/day"),)).plan("tool", "any")
+    assert plan is not None
+    with pytest.raises(QuotaExceeded, match="cannot be counted"):
+        await plan.reserve("ada", {"cost": 2.0})
+    hanging.asked.set_result((-1, 0.0, (77.0,)))
+    await asyncio.sleep(0)
+    assert given == [("quota", "ada", 77.0, -2.0)]

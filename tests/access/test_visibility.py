@@ -116,3 +116,24 @@ def test_a_resource_is_followed_by_whom_it_is_granted_to(
     assert not seen.may_follow(principal("bob", "s"), note, parameters, sandbox)
     by_scope = Visibility(None, {"templates": [(note, {})]})
     assert by_scope.may_follow(principal("bob", "s"), note, parameters, sandbox)
+
+
+def test_a_grant_that_is_of_no_use_is_found_whatever_is_wrong_with_it() -> None:
+    table = {
+        "ada": [{"tools": "a"}, {"tools": "typo_*"}, {"tools": "a", "where": {"prat": "x"}}],
+        "scope:s": [{"prompts": "*"}],
+        "*": [{"tools": ["b", "typo"]}],
+    }
+    assert made(table).idle_grants() == [
+        "HOLDFAST_ACCESS__GRANTS, ada, grant 2",
+        "HOLDFAST_ACCESS__GRANTS, ada, grant 3",
+        "HOLDFAST_ACCESS__GRANTS, scope:s, grant 1",
+    ]
+    assert made(None).idle_grants() == []
+
+
+def test_a_grant_of_following_or_completing_alone_is_of_use() -> None:
+    note = Resource("note://{part}", work)
+    table = {"ada": [{"resources": "note://*", "actions": action} for action in ("subscribe", "complete")]}
+    access = Capabilities(json.dumps(table), Time())
+    assert Visibility(access, {"templates": [(note, {})]}).idle_grants() == []

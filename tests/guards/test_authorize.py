@@ -124,3 +124,22 @@ async def test_a_change_is_told_to_those_who_see_it(tmp_path: Path) -> None:
         while not told:
             await asyncio.sleep(0)
     assert told == [("tools", True, False)]
+
+
+async def test_a_completion_belongs_to_its_prompt_whatever_that_is_called(tmp_path: Path) -> None:
+    server = server_in(tmp_path, access__grants={"ada": [{"resources": "*"}], "bob": [{"prompts": "*"}]})
+
+    @server.prompt(name="say {what}")
+    async def say(what: str) -> str:
+        return what
+
+    @server.completion("say {what}", "what")
+    async def words(value: str) -> list[str]:
+        return ["a word"]
+
+    async with living(server) as live:
+        asked = ("say {what} what", {"value": "a", "context": {}})
+        with pytest.raises(ProtocolError):
+            await ask(live, *asked, kind="completion", who=Principal("ada"))
+        answer = await ask(live, *asked, kind="completion", who=Principal("bob"))
+        assert answer.body["completion"]["values"] == ["a word"]

@@ -11,6 +11,7 @@ import pytest
 from support.calls import Client, ask, code, living, server_in, text
 
 from holdfast import Context, Server, ToolError
+from holdfast.core.principal import Principal
 from holdfast.testing import FakeClock, principal
 
 ADA, EVE = principal("ada"), principal("eve")
@@ -41,6 +42,24 @@ async def test_the_same_question_of_the_same_principal_is_answered_from_memory(s
 async def test_nobody_is_given_anothers_answer(server: Server) -> None:
     async with living(server) as live:
         assert await counted(live, ADA) != await counted(live, EVE)
+
+
+async def test_a_principal_with_other_scopes_is_given_no_answer_of_before_and_joins_no_call(tmp_path: Path) -> None:
+    server, gate = server_in(tmp_path), asyncio.Event()
+
+    @server.tool(read_only=True, cacheable=60)
+    async def mine(ctx: Context) -> str:
+        more = ctx.principal.may(frozenset({"admin"}))
+        await gate.wait()
+        return "everything" if more else "a little"
+
+    more, less = Principal("ada", frozenset({"admin"})), Principal("ada")
+    async with living(server) as live:
+        asked = [asyncio.create_task(ask(live, "mine", who=who)) for who in (more, less)]
+        await asyncio.sleep(0)
+        gate.set()
+        assert [text(await each) for each in asked] == ["everything", "a little"], "coalesced"
+        assert [text(await ask(live, "mine", who=who)) for who in (less, more)] == ["a little", "everything"], "kept"
 
 
 async def test_an_answer_grows_too_old_by_the_servers_clock(server: Server) -> None:

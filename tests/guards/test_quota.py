@@ -6,11 +6,12 @@ import asyncio
 import json
 import time
 from pathlib import Path
+from typing import Annotated, Any
 
 import pytest
 from support.calls import ask, code, living, server_in, text
 
-from holdfast import Limits, Server, ToolError
+from holdfast import Depends, Limits, Server, ToolError
 from holdfast.errors import UnsafePath
 from holdfast.live import Live
 from holdfast.testing import principal
@@ -124,6 +125,11 @@ def burn(seconds: float) -> None:
         sum(range(100))
 
 
+async def lent() -> int:
+    burn(0.03)
+    return 1
+
+
 async def spent(live: Live, dimension: str) -> float:
     store = live.plant.store
     assert store is not None
@@ -155,6 +161,31 @@ async def test_processor_time_is_counted_where_the_work_is_done(tmp_path: Path, 
         assert "processor time" in text(last)
         assert live.plant.parts.quota is not None
         assert live.plant.parts.quota.spent["cpu"] >= 0.1
+
+
+async def test_a_lesser_answer_and_what_a_call_is_lent_cost_their_time_too(tmp_path: Path) -> None:
+    server = server_in(tmp_path, quotas={"*": {"cpu": "5 s/hour"}})
+
+    async def aside(args: Any) -> str:
+        burn(0.03)
+        return "less"
+
+    @server.tool(read_only=True, fallback=lambda args: burn(0.03) or "less")
+    async def fails() -> str:
+        raise OSError
+
+    @server.tool(read_only=True, fallback=aside)
+    async def fails_too() -> str:
+        raise OSError
+
+    @server.tool(read_only=True)
+    async def borrows(number: Annotated[int, Depends(lent)]) -> str:
+        return str(number)
+
+    async with living(server) as live:
+        for number, name in enumerate(("fails", "fails_too", "borrows"), 1):
+            assert text(await ask(live, name, who=principal("tester"))) in ("less", "1")
+            assert await spent(live, "cpu") >= number * 0.03, name
 
 
 async def test_what_began_costs_what_it_used_however_it_ended_and_what_never_began_costs_nothing(

@@ -39,6 +39,30 @@ async def test_settling_never_goes_below_nothing_and_leaves_another_period_alone
     await store.close()
 
 
+class Wrong(FakeClock):
+    """A clock that somebody sets."""
+
+    set_to = 0.0
+
+    def wall(self) -> float:
+        """See ``Clock``."""
+        return self.set_to
+
+
+async def test_a_clock_that_was_wrong_for_a_moment_locks_nobody_out_for_years() -> None:
+    clock = Wrong()
+    store = Store(None, clock=clock)
+    clock.set_to = 1e9
+    assert (await store.reserve([("space", "a", 5.0, 5.0, 60.0)]))[0] == -1
+    clock.set_to = 1_000.0
+    assert await store.reserve([A]) == (0, 60.0, ()), "what is spent stays spent, for a period"
+    clock.set_to = 950.0
+    assert await store.reserve([A]) == (0, 110.0, ()), "put back a little, a clock changes no end"
+    clock.set_to = 1_061.0
+    assert (await store.reserve([A]))[0] == -1
+    await store.close()
+
+
 @pytest.mark.parametrize(
     "want",
     [("s", "k", -1.0, 5.0, 60.0), ("s", "k", math.nan, 5.0, 60.0), ("s", "k", 1.0, math.inf, 60.0),

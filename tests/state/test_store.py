@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -212,6 +213,79 @@ async def test_a_damaged_file_is_set_aside_when_opened_and_reported(tmp_path: Pa
     await store.close()
 
 
+async def test_a_file_that_somebody_emptied_is_a_damaged_one(tmp_path: Path) -> None:
+    path, reported = tmp_path / "db", list[str]()
+    store = Store(path)
+    assert path.stat().st_size > 0, "prepared, no file of ours is empty"
+    await store.add("quota", "ada", 5)
+    await store.close()
+    os.truncate(path, 0)
+    store = Store(path, on_damage=reported.append)
+    assert reported == ["db.damaged-1"]
+    await store.close()
+
+
+async def counted(store: Store, period: float = 60.0) -> bool:
+    """Whether a unit of what may be spent once in a period could be taken."""
+    try:
+        return (await store.reserve([("quota", "ada", 1.0, 1.0, period)]))[0] < 0
+    except Busy as error:
+        return error.code != "state.lost" or error.retry_after is None
+
+
+async def test_after_damage_nothing_is_counted_until_every_period_from_before_has_ended(tmp_path: Path) -> None:
+    path, clock = tmp_path / "db", Clock()
+    (path).write_bytes(b"not a database at all" * 100)
+    store, other = Store(path, clock=clock), Store(path, clock=clock)
+    assert store.lost() == 1_000.0
+    assert not await counted(store)
+    assert not await counted(other)
+    await store.put("else", "where", b"still kept")
+    await store.close()
+    store = Store(path, clock=clock)
+    assert not await counted(store), "a restart forgets no loss"
+    clock.time = 1_059.0
+    assert not await counted(store)
+    clock.time = 1_061.0
+    assert not await counted(store, 3_600.0), "longer periods last longer"
+    assert await counted(store)
+    assert not await counted(store), "and counted it is"
+    await store.close()
+    await other.close()
+
+
+async def test_damage_while_running_refuses_too_also_other_instances(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "CHECKED_BYTES", 0)
+    path = tmp_path / "db"
+    first, second = Store(path), Store(path)
+    assert await counted(first)
+    assert not await counted(second)
+    database.set_aside(path, path.stat().st_ino, lambda name: None, time.time)
+    assert not await counted(first)
+    assert not await counted(second)
+    await first.close()
+    await second.close()
+
+
+async def test_an_operator_takes_note_of_a_loss_by_moving_the_file_away(tmp_path: Path) -> None:
+    path, clock = tmp_path / "db", Clock()
+    for _ in range(2):
+        path.write_bytes(b"not a database at all" * 100)
+        store = Store(path, clock=clock)
+        await store.close()
+        for extra in ("-wal", "-shm"):
+            Path(f"{path}{extra}").unlink(missing_ok=True)
+    store = Store(path, clock=clock)
+    (tmp_path / "db.damaged-2").rename(tmp_path / "kept")
+    assert not await counted(store), "there is another one"
+    (tmp_path / "db.damaged-1").unlink()
+    assert await counted(store)
+    assert store.lost() is None
+    await store.close()
+
+
 async def test_damage_that_shows_while_running_costs_the_content_but_no_service(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -235,10 +309,10 @@ async def test_another_instance_follows_when_the_file_is_replaced(tmp_path: Path
     path = tmp_path / "db"
     first = Store(path)
     await first.put("a", "b", b"old")
-    database.set_aside(path, path.stat().st_ino, lambda name: None)
-    database.set_aside(path, 1, lambda name: None)
+    database.set_aside(path, path.stat().st_ino, lambda name: None, time.time)
+    database.set_aside(path, 1, lambda name: None, time.time)
     second = Store(path)
-    database.set_aside(path, 1, lambda name: None)
+    database.set_aside(path, 1, lambda name: None, time.time)
     await second.put("a", "b", b"new")
     assert await first.get("a", "b") == b"new"
     path.unlink()

@@ -10,10 +10,9 @@ from support.issuing import ISSUER, NOW, RESOURCE, claims, signed, usual_keys
 
 from holdfast.access.authentication import Unready
 from holdfast.core.config import Settings
-from holdfast.errors import AuditUnavailable
 from holdfast.observe.metrics import Metrics
 from holdfast.testing import FakeClock
-from holdfast.wire.doorkeeper import Doorkeeper, _network, audit, doorkeeper_for
+from holdfast.wire.doorkeeper import Doorkeeper, _network, doorkeeper_for
 from holdfast.wire.httpanswers import Challenge, Refused
 
 ADA, EVE = b"Bearer token-of-ada-0001", b"Bearer token-of-eve-0002"
@@ -164,32 +163,3 @@ async def test_without_the_issuers_keys_nothing_can_be_said(monkeypatch: pytest.
     answer = door.unavailable()
     assert (answer.status, dict(answer.headers)) == (503, {b"retry-after": b"5"})
     await door.close()
-
-
-class Ledger:
-    """An audit log that is prompt, slow or broken."""
-
-    def __init__(self, prompt: bool, broken: bool) -> None:
-        self.prompt, self.broken = prompt, broken
-        self.working = not broken
-        self.records: list[Any] = []
-
-    def append_now(self, record: Any) -> bool:
-        if self.prompt:
-            self.records.append(record)
-        return self.prompt
-
-    async def append(self, record: Any) -> None:
-        if self.broken:
-            raise AuditUnavailable("no")
-        self.records.append(record)
-
-
-@pytest.mark.parametrize("prompt, broken, count", [(True, False, 1), (False, False, 1), (False, True, 0)])
-async def test_a_refusal_is_audited_or_counted_as_not(prompt: bool, broken: bool, count: int) -> None:
-    plant = Told()
-    await audit(plant, {"event": "x"})
-    plant.parts.audit = ledger = Ledger(prompt, broken)
-    await audit(plant, {"event": "x"})
-    assert len(ledger.records) == count
-    assert plant.metrics.audit_records.items() == {("written" if count else "refused",): 1}

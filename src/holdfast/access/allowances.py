@@ -71,6 +71,13 @@ def cost_of(rate: str) -> Allowance:
     return Allowance("cost", amount, period, rate, "quota")
 
 
+def allowances_of(
+    quotas: str | None, cost: str | None
+) -> tuple[Mapping[str, tuple[Allowance, ...]], tuple[Allowance, ...]]:
+    """By principal, and everybody's: of ``HOLDFAST_QUOTAS`` and ``limits.quota``. Raises ``ConfigurationError``."""
+    return {} if quotas is None else parse_allowances(quotas), () if cost is None else (cost_of(cost),)
+
+
 def _entries(name: str, entries: Any) -> Iterator[Allowance]:
     listed = [entries] if isinstance(entries, dict) else entries
     if not (isinstance(listed, list) and listed and all(isinstance(entry, dict) for entry in listed)):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from holdfast.access.constraints import holds
 from holdfast.access.grants import EVERYONE, SCOPE, USE, Grant, parse_grants
+from holdfast.core.completion import Completion, owner_of
 from holdfast.errors import AccessDenied
 
 if TYPE_CHECKING:
@@ -58,6 +59,12 @@ class Capabilities:
     def reach(self, operation: Operation) -> Reach:
         """The grants that name ``operation``; made once, when its chain is linked."""
         return Reach(self, *_subject(operation))
+
+    def idle(self, reaches: Iterable[Reach]) -> list[str]:
+        """Where the grants stand that are of no use: they name nothing that there is, or ask for an argument that
+        nothing of that name has. Mostly a word that is written wrong."""
+        used = {id(grant) for reach in reaches for grant in reach.grants()}
+        return [grant.place for grant in self._all() if id(grant) not in used]
 
     def sift(self, fits: Callable[[Grant], bool]) -> Holdings:
         """The grants that fit, by holder."""
@@ -122,6 +129,12 @@ class Reach:
         self.constrained = any(grant.where for grant in self._users)
         """Whether some grant asks for more than the name."""
 
+    def grants(self) -> Iterator[Grant]:
+        """Those that give leave for anything here."""
+        yield from self._users
+        for holdings in self._extra.values():
+            yield from holdings
+
     def standing(self, principal: Principal) -> Standing:
         """``open``; ``expired`` when all that it held has ended; ``hidden`` when it never held anything."""
         held = self._users.of(principal)
@@ -171,9 +184,8 @@ def allows(grants: tuple[Grant, ...], args: Any) -> bool:
 
 def _subject(operation: Operation) -> tuple[str, str, frozenset[str] | None]:
     """Kind, name and arguments as grants see them; ``None`` for the arguments of something else's completion."""
-    if operation.kind == "completion":
-        owner = operation.name.rpartition(" ")[0]
-        return ("resource" if "://" in owner or "{" in owner else "prompt"), owner, None
+    if isinstance(operation, Completion):
+        return operation.owner_kind, owner_of(operation.name), None
     name = str(getattr(operation, "uri", operation.name)) if operation.kind == "resource" else operation.name
     return operation.kind, name, frozenset(operation.arguments.schema.get("properties", ()))
 

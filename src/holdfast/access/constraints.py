@@ -17,6 +17,8 @@ from holdfast.safe.handle import Handle
 
 MAX_CHOICES: Final = 1_000
 """Values of one list."""
+MAX_LISTS: Final = 8
+"""Lists in lists."""
 FORM: Final = (
     'a constraint is a text with * and **, a number, true or false, {"min": ..., "max": ...}, {"exact": [...]}, '
     "or a list of these, of which one must hold"
@@ -53,7 +55,7 @@ class Exactly:
         """See ``Constraint``."""
         if isinstance(value, bool) or isinstance(self.value, bool):
             return value is self.value
-        return isinstance(value, str | int | float | Decimal) and bool(value == self.value)
+        return isinstance(value, str | int | float | Decimal) and _is_told(value) and bool(value == self.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Between:
         """See ``Constraint``."""
         if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
             return False
-        return bool(self.least <= value <= self.most)  # NaN compares with nothing; a signalling one has no JSON
+        return _is_told(value) and bool(self.least <= value <= self.most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +83,19 @@ class AnyOf:
         return any(choice.fits(value) for choice in self.choices)
 
 
-def constraint(written: Any) -> Constraint:
-    """Read a constraint from its JSON. Raises ``ConfigurationError``."""
+def _is_told(value: Any) -> bool:
+    """Not NaN, which a ``Decimal`` refuses to compare."""
+    return not (isinstance(value, Decimal) and value.is_nan())
+
+
+def constraint(written: Any, levels: int = MAX_LISTS) -> Constraint:
+    """Read a constraint from its JSON, with lists in lists up to ``levels``. Raises ``ConfigurationError``."""
     if isinstance(written, str):
         return Text(text_pattern(written))
-    if isinstance(written, bool) or (isinstance(written, int | float) and not isnan(written)):
+    if isinstance(written, int) or (isinstance(written, float) and not isnan(written)):
         return Exactly(written)
-    if isinstance(written, list) and 0 < len(written) <= MAX_CHOICES:
-        return AnyOf(tuple(constraint(item) for item in written))
+    if isinstance(written, list) and levels and 0 < len(written) <= MAX_CHOICES:
+        return AnyOf(tuple(constraint(item, levels - 1) for item in written))
     if isinstance(written, Mapping) and written.keys() == {"exact"}:
         return _exact(written["exact"])
     if isinstance(written, Mapping) and written and written.keys() <= {"min", "max"}:
@@ -105,7 +112,7 @@ def _exact(values: Any) -> Constraint:
 
 
 def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or isnan(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         raise ConfigurationError(FORM)
     return value
 

@@ -44,6 +44,8 @@ class Grant:
     """All of these must hold: the path of an argument, and what it must be."""
     until: float | None = None
     """Seconds since the epoch from which on it holds no more."""
+    place: str = ""
+    """Where it stands, for the operator."""
 
     def names_it(self, kind: str, name: str) -> bool:
         """Whether one of the patterns fits."""
@@ -116,7 +118,7 @@ def _entry(entry: Any, place: str) -> Grant:
     actions = _actions(entry, names, place)
     where = _told(place, _where, entry["where"]) if "where" in entry else ()
     until = _until(entry["until"], place) if "until" in entry else None
-    return Grant(names, actions, where, until)
+    return Grant(names, actions, where, until, place)
 
 
 def patterns(entry: Mapping[str, Any], place: str) -> Mapping[str, tuple[Matches, ...]]:

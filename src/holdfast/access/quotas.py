@@ -12,10 +12,12 @@ from typing import Final, Protocol
 
 from holdfast.access.allowances import Allowance, Dimension
 from holdfast.access.grants import EVERYONE
-from holdfast.errors import QuotaExceeded
+from holdfast.errors import Busy, QuotaExceeded
 
 RETRY: Final = 5.0
 """Seconds after which it is worth asking again when nothing could be counted: as long as a write waits for another."""
+MAX_WAIT: Final = 10.0
+"""Seconds that a reservation waits for a disk that hangs: twice what a write waits for another instance."""
 _WORDS: Final[Mapping[Dimension, str]] = {"calls": "calls", "cpu": "processor time", "bytes": "bytes", "cost": "cost"}
 
 _KNOWN: Final = frozenset({"calls", "cost"})
@@ -59,8 +61,8 @@ class Quotas:
     Reserving is one atomic step over everything that a call is counted against, so concurrent calls and parallel
     servers cannot spend the same unit twice. Settling is not waited for. Whatever is lost between the two (a crash, a
     disk that refuses) stays reserved until its period ends: when in doubt it counts as spent. When the counters cannot
-    be reached, nothing may be spent. ``limits`` are allowances by principal, ``*`` those of everybody who is not named;
-    ``always`` are everybody's.
+    be reached, or were lost with a damaged file in a period that may still run, nothing may be spent. ``limits`` are
+    allowances by principal, ``*`` those of everybody who is not named; ``always`` are everybody's.
     """
 
     def __init__(
@@ -77,6 +79,11 @@ class Quotas:
         """What all principals together have used since the start, as far as it is limited."""
         self.uncounted = 0
         """Reservations that were refused, and settlements that were lost, because nothing could be counted."""
+
+    def in_doubt(self, lost: float | None, now: float) -> bool:
+        """Whether calls are refused because of what was lost then (seconds since the epoch)."""
+        lines = (*self._always, *(line for lines in self._limits.values() for line in lines))
+        return lost is not None and now < lost + max((line.period for line in lines), default=0.0)
 
     def plan(self, kind: str, name: str) -> Plan | None:
         """What calls of one operation are counted against; ``None`` when that is nothing."""
@@ -98,9 +105,12 @@ class Quotas:
         except Exception as error:  # boundary: as below; a name that cannot be a key is not counted either
             raise self._unreachable(error) from None
         try:
-            short, wait, ends = await asyncio.shield(asked)
-        except CancelledError:
+            async with asyncio.timeout(MAX_WAIT):
+                short, wait, ends = await asyncio.shield(asked)
+        except (CancelledError, TimeoutError) as error:
             asked.add_done_callback(lambda done: self._forsaken(done, Hold(principal, lines, taken, ())))
+            if isinstance(error, TimeoutError):
+                raise self._unreachable(error) from None
             raise
         except Exception as error:  # boundary: whatever is wrong with the counters, what is billed must be counted
             raise self._unreachable(error) from None
@@ -150,6 +160,8 @@ class Quotas:
     def _unreachable(self, error: Exception) -> QuotaExceeded:
         self.uncounted += 1
         logging.getLogger("holdfast.access").error("quotas cannot be counted: %s", type(error).__name__)
+        if isinstance(error, Busy) and error.retry_after is not None:  # it is known how long that lasts, and why
+            return QuotaExceeded(error.message, retry_after=error.retry_after)
         return QuotaExceeded("quotas cannot be counted right now; try again later", retry_after=RETRY)
 
 

@@ -127,6 +127,14 @@ def token_values(text: str) -> list[str]:
     return [entry["token"] for _name, entry in _entries(text) if not _HASH.fullmatch(entry["token"])]
 
 
+def weaknesses(text: str) -> list[str]:
+    """What is weak about the tokens of the setting, a line each."""
+    found = token_values(text)
+    weak = sum(len(token) < STRONG_LENGTH for token in found)
+    said = [f"auth.tokens: {weak} shorter than {STRONG_LENGTH} characters can be guessed"] if weak else []
+    return said + ([f"auth.tokens: {len(found)} kept plain; holdfast token hash hides them"] if found else [])
+
+
 def moment(text: str) -> float:
     """Seconds since the epoch of ``2027-01-31`` (its first moment in UTC) or ``2027-01-31T12:00:00Z``.
 

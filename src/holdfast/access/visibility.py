@@ -55,6 +55,10 @@ class Visibility:
             self._views.move_to_end(key)
         return view
 
+    def idle_grants(self) -> list[str]:
+        """Where the grants stand that are of no use with what is offered."""
+        return [] if self._access is None else self._access.idle(self._reaches.values())
+
     def whole(self) -> Mapping[str, list[dict[str, Any]]]:
         """The lists with everything in them."""
         return self._whole

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from holdfast.core.function import FunctionOperation
 from holdfast.core.pipeline import Answer
@@ -26,6 +26,8 @@ class Completion(FunctionOperation):
     def __init__(self, owner: str, argument: str, function: Callable[..., Any]) -> None:
         self.adopt(function, {"read_only": True})
         self.name = f"{owner} {argument}"
+        self.owner_kind: Literal["prompt", "resource"] = "resource" if "://" in owner or "{" in owner else "prompt"
+        """What it belongs to; a snapshot, which knows, says so (a prompt may be called anything)."""
         if not {"value"} <= set(self.signature.names) <= {"value", "context"}:
             raise ConfigurationError(f"the completion of {self.name} takes value, and context if it wants to")
 

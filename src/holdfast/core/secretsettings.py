@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from holdfast.core.config import Settings
 from holdfast.core.layers import is_secret, keys
+from holdfast.safe.secrets import MIN_LENGTH, SecretRegistry
 
 _PUBLIC: Final = frozenset({"scopes", "expires", "not_before", "id"})
 """What a token's entry says beside the token; a date that counted as a secret would be taken out of every answer."""
@@ -31,6 +32,20 @@ def secret_settings(settings: Settings) -> Iterator[tuple[str, str]]:
         seen.update(found)
         for number, part in enumerate(found, 1):
             yield (key if len(found) == 1 else f"{key}-{number}"), part
+
+
+def register(settings: Settings, registry: SecretRegistry) -> list[str]:
+    """Have every secret of the settings kept out of what leaves; return a line for each that is too short for that.
+
+    They are in the clear by now: what was sealed has been opened, files have been read.
+    """
+    weak = []
+    for key, value in secret_settings(settings):
+        if len(value.strip()) < MIN_LENGTH:
+            weak.append(f"{key}: shorter than {MIN_LENGTH} characters, so it cannot be redacted")
+        else:
+            registry.add(value, key if value not in key else "a-setting")
+    return weak
 
 
 def _secret_parts(value: Any) -> Iterator[str]:

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class Cache:
-    """Keyed by principal and arguments, so that nobody is given another's answer."""
+    """Keyed by principal and arguments, so that nobody is given another's answer.
+
+    A principal is its name and its scopes: a tool may tell more to a token of the same name that holds more of them.
+    """
 
     def __init__(self, cache: CoalescingCache, ttl: float) -> None:
         self._cache = cache
@@ -27,7 +30,7 @@ class Cache:
     async def around(self, proceed: Proceed, call: Call, /) -> Answer:
         """Give the remembered answer, join the call under way, or make one."""
         call.context.may_ask = False
-        key = (call.principal.name, _canonical(to_json(call.arguments)))
+        key = (call.principal, _canonical(to_json(call.arguments)))
 
         async def make() -> Answer:
             return await _apart(proceed, call)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from asyncio import CancelledError
 from collections.abc import Callable
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -62,8 +63,11 @@ class Fallback:
     async def _instead(self, call: Call) -> Any:
         token = running.set(inf if call.deadline is None else call.deadline)
         try:
-            value = self._function(*(call.args, call.context)[: self._takes])
-            return await value if inspect.isawaitable(value) else value
+            work, meter = partial(self._function, *(call.args, call.context)[: self._takes]), call.meter
+            value = work() if meter is None else meter.timed(work)
+            if not inspect.isawaitable(value):
+                return value
+            return await (value if meter is None else meter.stepped(value))
         except (Exception, CancelledError):
             raise
         except BaseException as error:  # boundary: sys.exit() or a question must not end more than this call

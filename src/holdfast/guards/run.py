@@ -62,7 +62,8 @@ class Run:
 
     async def _provided(self, call: Call) -> Any:
         async with AsyncExitStack() as stack:
-            given = await self._prepare(call.args, call.context, stack)
+            provided = self._prepare(call.args, call.context, stack)
+            given = await (provided if call.meter is None else call.meter.stepped(provided))
             if self._runner is None:
                 work = self._run(call.args, call.context, **given)
                 return await (work if call.meter is None else call.meter.stepped(work))

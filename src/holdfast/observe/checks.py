@@ -70,6 +70,17 @@ def manifest(changes: Callable[[], int]) -> Probe:
     return check
 
 
+def quotas(in_doubt: Callable[[], bool]) -> Probe:
+    """Fail while calls are refused because the counts of the quotas were lost; looks at the disk, on a thread."""
+
+    def check() -> Finding:
+        if not in_doubt():
+            return Finding("ok")
+        return Finding("failed", "counts were lost with a damaged state file: move it away, or wait for a new period")
+
+    return check
+
+
 def confinement(missing: Callable[[], Sequence[str]]) -> Probe:
     """Say what the system lacks to hold programs to their bounds (``holdfast.safe.launching.missing``)."""
 

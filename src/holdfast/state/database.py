@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from holdfast.errors import ConfigurationError
+from holdfast.state.losses import name_for
 
 BUSY_SECONDS = 5.0
 """How long a write waits for another instance's."""
@@ -38,25 +39,28 @@ MIGRATIONS: tuple[str, ...] = (
 """Each brings the file from the version of its index to the next; PRAGMA user_version says where a file is."""
 
 
-def open_database(path: Path | None, on_damage: Callable[[str], None]) -> tuple[sqlite3.Connection, int]:
+def open_database(
+    path: Path | None, on_damage: Callable[[str], None], wall: Callable[[], float]
+) -> tuple[sqlite3.Connection, int]:
     """Open, check and migrate the file at ``path`` (None: in memory); return the connection and the file's inode.
 
-    A damaged file is renamed to ``<name>.damaged-<number>`` with its companions, ``on_damage`` hears the new name
-    (without folder), and an empty one takes its place. Raises ``ConfigurationError`` for a file of a newer version, a
-    link, or anything but a regular file; ``sqlite3.Error`` and ``OSError`` when the disk refuses.
+    A damaged file, or one that somebody has emptied, is renamed to ``<name>.damaged-<number>`` with its companions,
+    ``on_damage`` hears the new name (without folder), and a new one takes its place. Raises ``ConfigurationError`` for
+    a file of a newer version, a link, or anything but a regular file; ``sqlite3.Error`` and ``OSError`` when the disk
+    refuses.
     """
     if path is None:
         return _prepared(":memory:", None), 0
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _exclusive(path):  # switching to WAL and migrating do not bear company
-        _make_file(path)
-        inode = path.stat().st_ino
-        try:
-            return _prepared(str(path), path), inode
-        except sqlite3.DatabaseError as error:
-            if not is_damage(error):
-                raise
-        _rename(path, on_damage)
+        if _make_file(path) or path.stat().st_size:  # none of ours is empty once it is prepared
+            inode = path.stat().st_ino
+            try:
+                return _prepared(str(path), path), inode
+            except sqlite3.DatabaseError as error:
+                if not is_damage(error):
+                    raise
+        _rename(path, on_damage, wall)
         _make_file(path)
         return _prepared(str(path), path), path.stat().st_ino
 
@@ -66,17 +70,15 @@ def is_damage(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-def set_aside(path: Path, inode: int, on_damage: Callable[[str], None]) -> None:
+def set_aside(path: Path, inode: int, on_damage: Callable[[str], None], wall: Callable[[], float]) -> None:
     """Rename the damaged file with that inode, unless another instance did so first and a new one lies there."""
     with _exclusive(path), contextlib.suppress(FileNotFoundError):
         if path.stat().st_ino == inode:
-            _rename(path, on_damage)
+            _rename(path, on_damage, wall)
 
 
-def _rename(path: Path, on_damage: Callable[[str], None]) -> None:
-    number = 1
-    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
-        number += 1
+def _rename(path: Path, on_damage: Callable[[str], None], wall: Callable[[], float]) -> None:
+    aside = name_for(path, wall)
     for suffix in _SUFFIXES:
         with contextlib.suppress(FileNotFoundError):
             os.rename(f"{path}{suffix}", f"{aside}{suffix}")
@@ -140,8 +142,8 @@ def _statements(script: str) -> Iterator[str]:
             statement = ""
 
 
-def _make_file(path: Path) -> None:
-    """Create the file, mode 0600, if it is missing.
+def _make_file(path: Path) -> bool:
+    """Create the file, mode 0600, if it is missing; return whether it was.
 
     An existing file is only looked at: opening and closing it here would drop the locks of another connection in
     this process (sqlite.org, howtocorrupt, 2.2).
@@ -152,6 +154,8 @@ def _make_file(path: Path) -> None:
     except FileExistsError:
         if not stat.S_ISREG(os.lstat(path).st_mode):
             raise ConfigurationError("the state file must be a regular file, not a link or a device") from None
+        return False
+    return True
 
 
 @contextmanager
@@ -159,7 +163,11 @@ def _exclusive(path: Path) -> Iterator[None]:
     """One instance at a time, by a lock file beside the database."""
     fd = os.open(f"{path}.lock", os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0), 0o600)
     try:
-        if sys.platform != "win32":
+        if sys.platform == "win32":  # pragma: no cover - Windows
+            import msvcrt
+
+            msvcrt.locking(fd, msvcrt.LK_LOCK, 1)
+        else:
             import fcntl
 
             fcntl.flock(fd, fcntl.LOCK_EX)

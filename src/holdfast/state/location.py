@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
+
+from holdfast.errors import ConfigurationError
 
 
 def default_state_dir() -> Path:
@@ -14,6 +17,19 @@ def default_state_dir() -> Path:
     value); ~/Library/Application Support/holdfast on macOS; %LOCALAPPDATA%\\holdfast on Windows.
     """
     return _base(sys.platform) / "holdfast"
+
+
+def folder_for(name: str, base: Path | None = None) -> Path:
+    """The folder of one server's state, made if it is missing, for its owner only. Raises ``ConfigurationError``."""
+    own = re.sub(r"[^a-zA-Z0-9_.-]", "_", name).lstrip(".") or "server"
+    folder = (base or default_state_dir()) / own
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the folder for durable state cannot be made ({error.strerror}): set HOLDFAST_STATE to one that can"
+        ) from None
+    return folder
 
 
 def _base(platform: str) -> Path:

@@ -24,7 +24,7 @@ def check(wants: Sequence[Want]) -> None:
 
 def reserve(connection: sqlite3.Connection, now: float, wants: Sequence[Want]) -> Reserved:
     """Take all of ``wants`` or nothing. In one transaction, which no other instance can come between."""
-    found = [_current(connection, space, key, now) for space, key, *_ in wants]
+    found = [_current(connection, space, key, now, period) for space, key, _, _, period in wants]
     for number, ((_, _, amount, allowed, period), (spent, ends)) in enumerate(zip(wants, found, strict=True)):
         if spent + amount > allowed:
             return number, period if ends is None else max(0.0, ends - now), ()
@@ -48,8 +48,19 @@ def settle(connection: sqlite3.Connection, changes: Sequence[Change]) -> None:
     )
 
 
-def _current(connection: sqlite3.Connection, space: str, key: str, now: float) -> tuple[float, float | None]:
-    """What is spent in the period that runs, and its end."""
+def _current(
+    connection: sqlite3.Connection, space: str, key: str, now: float, period: float
+) -> tuple[float, float | None]:
+    """What is spent in the period that runs, and its end.
+
+    An end that is further off than a period comes from a clock that was wrong: what is spent stays spent, for one
+    period from now on. The second one is for clocks that are only put back a little.
+    """
     query = "SELECT number, expires FROM entry WHERE space=? AND key=? AND number IS NOT NULL AND expires>?"
     row = connection.execute(query, (space, key, now)).fetchone()
-    return _NOTHING if row is None else (float(row[0]), float(row[1]))
+    if row is None:
+        return _NOTHING
+    if row[1] <= now + 2 * period:
+        return float(row[0]), float(row[1])
+    connection.execute("UPDATE entry SET expires=? WHERE space=? AND key=?", (now + period, space, key))
+    return float(row[0]), now + period

@@ -7,7 +7,7 @@ import math
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 from holdfast.core.clock import Clock, SystemClock
 from holdfast.errors import Busy, InputTooLarge, InvalidArguments
@@ -22,6 +22,7 @@ MAX_NAME = 1024
 """Characters of a space or key."""
 MAX_VALUE = 1024 * 1024
 """Bytes of one value."""
+LOST: Final = "what was spent is not known any more; try again when a new period begins, or ask the operator"
 SWEEP_EVERY = 1_000
 """Writes between two sweeps of expired rows."""
 
@@ -49,7 +50,9 @@ class Store:
         self._max_rows = max_rows
         self._wall = (clock or SystemClock()).wall
         self._until_sweep = SWEEP_EVERY
-        self._transactions = Transactions(None if path is None else Path(path), on_damage or (lambda name: None))
+        self._transactions = Transactions(
+            None if path is None else Path(path), on_damage or (lambda name: None), self._wall
+        )
 
     async def get(self, space: str, key: str) -> bytes | None:
         """Return the value (a counter's as its decimal text), or None when there is none or it has expired."""
@@ -112,10 +115,13 @@ class Store:
         reservation, and the counter anew with the next one after its end. The answer is the number of the want that did
         not fit (-1: all were taken), the seconds until that one begins anew, and the ends of the periods, which
         ``settle`` asks for. Begun at once: whoever stops waiting has to look whether it was taken.
+
+        While a period may have begun in a file that was damaged since, nothing is taken: ``Busy`` says how long.
         """
 
         def work(connection: sqlite3.Connection) -> Reserved:
             now = self._wall()
+            self._check_losses(now, max((want[4] for want in wants), default=0.0))
             for space, key, *_ in wants:
                 self._make_room(connection, space, key, now)
             return reserving.reserve(connection, now, wants)
@@ -131,6 +137,16 @@ class Store:
         What belongs to a period that has ended changes nothing. Begun at once, after all that was begun before.
         """
         return self._transactions.begin(lambda connection: reserving.settle(connection, changes))
+
+    def lost(self) -> float | None:
+        """When counts were lost with a damaged file, in seconds since the epoch; ``None`` when none were, or the
+        operator has moved that file away. Looks at the disk."""
+        return self._transactions.losses.since()
+
+    def _check_losses(self, now: float, period: float) -> None:
+        since = self._transactions.losses.since()
+        if since is not None and now < since + period:
+            raise Busy(LOST, code="state.lost", retry_after=since + period - now)
 
     async def left(self, space: str, key: str) -> float | None:
         """Seconds until the key expires; None when it never does, or is not there."""

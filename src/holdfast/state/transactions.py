@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 
 from holdfast.errors import Busy
 from holdfast.state.database import is_damage, open_database, set_aside
+from holdfast.state.losses import Losses
 
 MAX_WAITING = 10_000
 """Operations that wait for the thread."""
@@ -38,9 +39,11 @@ class _Operation:
 class Transactions:
     """Runs functions of the connection, in order, in the thread; answers after the commit."""
 
-    def __init__(self, path: Path | None, on_damage: Callable[[str], None]) -> None:
+    def __init__(self, path: Path | None, on_damage: Callable[[str], None], wall: Callable[[], float]) -> None:
         self._path = path
         self._on_damage = on_damage
+        self._wall = wall
+        self.losses = Losses(path)
         self._queue: queue.SimpleQueue[_Operation | None] = queue.SimpleQueue()
         self._closed = False
         self._connection: sqlite3.Connection | None = None
@@ -146,7 +149,8 @@ class Transactions:
         return self._connection if self._connection is not None else self._connect()
 
     def _connect(self) -> sqlite3.Connection:
-        self._connection, self._inode = open_database(self._path, self._on_damage)
+        self._connection, self._inode = open_database(self._path, self._on_damage, self._wall)
+        self.losses.look()
         return self._connection
 
     def _disconnect(self) -> None:
@@ -160,7 +164,7 @@ class Transactions:
         if self._path is not None and _is_damage(error):
             self._disconnect()
             with contextlib.suppress(OSError):  # the disk refuses: opening will find the damage again
-                set_aside(self._path, self._inode, self._on_damage)
+                set_aside(self._path, self._inode, self._on_damage, self._wall)
 
 
 def _perform(operation: _Operation, connection: sqlite3.Connection) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from contextlib import suppress
 from ipaddress import IPv6Address
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from holdfast.access.authentication import Authentication, Credential, Unauthenticated, Unready, asked_for
-from holdfast.errors import AuditUnavailable
 from holdfast.resilience.limiter import KeyedLimiter
 from holdfast.wire.httpanswers import Challenge, Refused
 
@@ -123,19 +122,6 @@ class Doorkeeper:
         self._plant.log.warning("auth.refused", code=code, peer=peer, **named)
         refused.record = {"event": "auth.refused", "code": code, "peer": peer, "outcome": "refused", **named}
         return refused
-
-
-async def audit(plant: Any, record: dict[str, Any]) -> None:
-    """Put a refusal on the record. One that cannot be written changes nothing: the caller is refused all the same."""
-    log = plant.parts.audit
-    if log is None:
-        return
-    try:
-        if not log.append_now(record):
-            await log.append(record)
-        plant.metrics.audited("written" if log.working else "lost")
-    except AuditUnavailable:
-        plant.metrics.audited("refused")
 
 
 def _network(peer: str) -> str:

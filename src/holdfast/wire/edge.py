@@ -14,7 +14,7 @@ from holdfast.core.principal import PRINCIPAL
 from holdfast.wire.admission import Admission, Admitted
 from holdfast.wire.bodies import Bodies, replay
 from holdfast.wire.connection import CONNECTION, Punctual
-from holdfast.wire.doorkeeper import audit, doorkeeper_for
+from holdfast.wire.doorkeeper import doorkeeper_for
 from holdfast.wire.httpanswers import CLOSE, Challenge, Refused
 from holdfast.wire.messages import INVALID_REQUEST, Malformed, Message, message_bounds, parse, same_id
 from holdfast.wire.metadata import Metadata
@@ -89,7 +89,7 @@ class Edge:
             await self._serve(scope, receive, noted)
         except Refused as refused:
             if refused.record is not None:
-                await audit(self._live.plant, refused.record)
+                await self._live.plant.recorder.write(refused.record)
             plain = isinstance(refused.body, str)
             text = refused.body if isinstance(refused.body, str) else json.dumps(refused.body)
             await reply(send, refused.status, text.encode(), _TEXT if plain else _JSON, refused.headers)

@@ -19,6 +19,7 @@ from holdfast.errors import ConfigurationError
 from holdfast.guards.parts import Parts
 from holdfast.isolation.threads import ThreadPool
 from holdfast.observe.audit import AuditLog
+from holdfast.observe.checks import answers
 from holdfast.observe.health import Health, audit, loop_lag, memory
 from holdfast.observe.logs import FileSink, LogPipe, StderrSink, build_logger, capture_stdlib
 from holdfast.observe.metrics import Metrics
@@ -43,6 +44,8 @@ IO_THREADS = 32
 """Threads for the short I/O of handles; tools' own blocking code has ``limits.threads`` of its own."""
 TOTAL_QUEUE = 1_024
 """Calls that wait for one of ``limits.total`` places; each already holds a place of its tool."""
+DATABASE_CHECK = 3.0
+"""Seconds for the database to answer a health check; a connection may have to be opened first."""
 LAST_WORDS = 1.0
 """Seconds each for orphans, threads and logs to end at stopping."""
 
@@ -80,6 +83,12 @@ class Plant:
             for number, token in enumerate(token_values(settings.auth.tokens.get_secret_value()), 1):
                 if len(token) >= MIN_LENGTH:
                     self.secrets.add(token, f"auth-token-{number}")
+        if settings.database is not None:
+            from holdfast.safe.databases import passwords_in
+
+            for password in passwords_in(settings.database.get_secret_value()):
+                if len(password) >= MIN_LENGTH:
+                    self.secrets.add(password, "database-password")
         for number, key in enumerate(settings.secrets.keys, 1):
             self.secrets.add(key.get_secret_value(), f"secrets-key-{number}")
 
@@ -157,6 +166,8 @@ class Plant:
         self.metrics.watch("interrupts", lambda: self.heartbeat.interrupts if self.heartbeat else 0)
         self.health.add("memory", memory(settings.watchdog.memory), critical=False)
         self.health.add("loop", loop_lag(lambda: self.heartbeat.lag if self.heartbeat else 0.0))
+        if (database := parts.sandbox.database) is not None:
+            self.health.add("database", answers(database.working), timeout=DATABASE_CHECK, critical=False)
         log = parts.audit
         if log is not None:
             self.health.add("audit", audit(lambda: log.working), critical=not settings.audit.fail_open)
@@ -171,6 +182,11 @@ class Plant:
         stack.push_async_callback(self._stop, executor)
         if (root := self.parts.sandbox.workspace) is not None:
             loop.run_in_executor(None, root.sweep_sync)
+        if (database := self.parts.sandbox.database) is not None:
+            stack.push_async_callback(database.close)
+            await database.start()
+            for finding in database.findings:
+                self.log.warning("database", finding=finding)
         for finding in self.parts.audit.findings if self.parts.audit is not None else ():
             self.log.warning("audit", finding=finding)
         for line in (*self.loaded.weakened(), *self._weak_tokens()):

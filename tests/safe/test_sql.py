@@ -66,7 +66,7 @@ def read(text: str, database: Database, parameters: tuple[object, ...] = ()) -> 
 
 def forced(sql: str, database: Database) -> Rows:
     """Run ``sql`` as if the grammar had let it pass: the second wall alone."""
-    return database.read_sync(Stop(), Statement(sql, frozenset(), frozenset()))
+    return database.read_sync(Statement(sql, frozenset(), frozenset()))
 
 
 async def test_rows_come_back_as_json_with_blobs_and_infinities_spelled_out(file: Path) -> None:
@@ -259,9 +259,9 @@ def test_a_stop_that_comes_before_or_after_the_query_is_harmless(file: Path) -> 
     stop = Stop()
     stop()
     with pytest.raises(UnsafeQuery):
-        database.read_sync(stop, database.check(ENDLESS))
+        database.read_until(stop, database.check(ENDLESS))
     stop = Stop()
-    assert database.read_sync(stop, database.check("SELECT 1")).rows == [[1]]
+    assert database.read_until(stop, database.check("SELECT 1")).rows == [[1]]
     stop()
 
 

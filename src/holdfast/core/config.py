@@ -148,7 +148,9 @@ class Settings(_Section):
     workspace: Path | None = Field(None, description="folder beneath which tools may read and write")
     workspace_read_only: bool = Field(False, description="refuse every write to the workspace")
     fast_path: bool = Field(True, description="answer common messages directly; off: all through the SDK")
-    database: str | None = Field(None, description="SQLite file (or SQLAlchemy URL) that tools may query")
+    database: SecretStr | None = Field(
+        None, description="SQLite file, or SQLAlchemy URL of one or of PostgreSQL, that tools may query"
+    )
     state: Path | None = Field(None, description="folder for durable state (default: the user's state folder)")
     limits: LimitSettings = LimitSettings.model_construct()
     http: HttpSettings = HttpSettings.model_construct()

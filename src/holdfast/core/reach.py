@@ -23,9 +23,9 @@ def build_sandbox(loaded: Loaded) -> Sandbox:
 
         root = Root(settings.workspace, read_only=settings.workspace_read_only)
     if settings.database is not None:
-        from holdfast.safe.sql import Database
+        from holdfast.safe.databases import open_database
 
-        database = Database(settings.database)
+        database = open_database(settings.database.get_secret_value())
     urls = UrlPolicy(
         allow=frozenset(settings.urls.allow),
         ports=frozenset(settings.urls.ports),

@@ -1,9 +1,9 @@
-"""Ready-made health checks: disk space, memory, loop lag and the audit log."""
+"""Ready-made health checks: disk space, memory, loop lag, the audit log and what answers."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from holdfast.observe.finding import Finding, Probe
@@ -64,3 +64,12 @@ def _judge(value: float, degraded: float, failed: float, detail: str) -> Finding
     if value >= failed:
         return Finding("failed", detail)
     return Finding("degraded" if value >= degraded else "ok", detail)
+
+
+def answers(ask: Callable[[], Awaitable[bool]]) -> Probe:
+    """Ask whatever this server depends on whether it answers."""
+
+    async def check() -> Finding:
+        return Finding("ok", "answers") if await ask() else Finding("failed", "does not answer")
+
+    return check

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from holdfast.safe.databases import AnyDatabase
     from holdfast.safe.paths import Root
     from holdfast.safe.policy import UrlPolicy
-    from holdfast.safe.sql import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Sandbox:
 
     workspace: Root | None = None
     urls: UrlPolicy | None = None
-    database: Database | None = None
+    database: AnyDatabase | None = None
 
     def close(self) -> None:
         """Let go of what is held open; a handle used afterwards is refused."""

@@ -392,5 +392,17 @@ def test_a_folder_a_foreign_file_and_senseless_caps_are_configuration_errors(tmp
             Database(file, **wrong)  # type: ignore[arg-type]
 
 
+async def test_a_file_that_can_be_read_works_and_one_that_is_damaged_does_not(tmp_path: Path, file: Path) -> None:
+    database = Database(file)
+    await database.start()
+    assert await database.working()
+    await database.close()
+    damaged = tmp_path / "written.db"
+    damaged.write_bytes(file.read_bytes()[:100] + b"x" * 4_000)
+    assert not await Database(damaged).working()
+    with pytest.raises(UnsafeQuery):
+        read("SELECT 1 FROM notes", Database(damaged))
+
+
 def test_the_requirement_can_be_checked_when_the_server_is_built() -> None:
     require()

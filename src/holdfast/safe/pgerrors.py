@@ -45,8 +45,10 @@ def refusal(error: BaseException) -> UnsafeQuery:
     for beginning, code, message in _REASONS:
         if state.startswith(beginning):
             return UnsafeQuery(message, code=code)
-    if isinstance(error, UnicodeError | OverflowError):
+    if isinstance(error, ValueError | OverflowError):  # of the driver: it would repeat the value
         return UnsafeQuery("a value does not fit its type or its range", code="query.failed")
+    if type(error).__name__ == "InternalClientError":
+        return UnsafeQuery("a type that cannot be sent; CAST it to TEXT", code="query.failed")
     if not state:  # no answer of the server: the driver, or the network
         return UnsafeQuery("the database cannot be reached; try again later", code="query.unavailable")
     return UnsafeQuery("the database refused the query; ask for the schema and simplify it", code="query.failed")

@@ -89,7 +89,6 @@ class Pool:
         await self._engine.dispose()
 
     async def _within_time(self, mode: Mode, work: Callable[[Any], Awaitable[T]]) -> T:
-        import asyncpg
         from sqlalchemy.exc import SQLAlchemyError
         from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -104,7 +103,7 @@ class Pool:
             raise
         except SQLAlchemyError as error:
             raise refusal(getattr(error, "orig", None) or error) from None
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, UnicodeError, OverflowError) as error:
+        except _driver_errors() as error:
             raise refusal(error) from None
 
     async def _transaction(self, lent: AsyncConnection, mode: Mode, work: Callable[[Any], Awaitable[T]]) -> T:
@@ -112,11 +111,15 @@ class Pool:
         try:
             await connection.execute(f"BEGIN {mode}")
             result = await work(connection)
-            await connection.execute("COMMIT")
+            # A reader's is never committed: lo_create() and pg_notify() work in a READ ONLY one (15.x).
+            await connection.execute("COMMIT" if mode == "READ WRITE" else "ROLLBACK")
             if mode == "READ WRITE":
                 await connection.execute("RESET ALL")  # what a function may have set for the session
-        except BaseException:
+        except BaseException as error:
+            gone = connection.is_closed() and isinstance(error, Exception)
             await _rolled_back(connection)
+            if gone:  # whatever the driver says when the connection dies under it
+                raise ConnectionError("lost") from None
             raise
         return result
 
@@ -138,6 +141,14 @@ class Pool:
         except TimeoutError:
             raise ConnectionError("no answer in time") from None
         return connection
+
+
+def _driver_errors() -> tuple[type[Exception], ...]:
+    """What asyncpg raises for the server's errors, its own, the network's, and a type that it cannot make out."""
+    import asyncpg
+
+    own = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+    return (*own, OSError, UnicodeError, OverflowError)
 
 
 async def _rolled_back(connection: Any) -> None:

@@ -19,8 +19,9 @@ _FUNCTIONS = (
     "trim trunc upper variance -> ->> #> #>>"
 )
 DEFAULT_FUNCTIONS: Final = frozenset(_FUNCTIONS.split())
-"""PostgreSQL functions that read nothing but their arguments and whose result is no longer than those. PostgreSQL has
-no limit on a value below 1 GB, so ``repeat``, ``replace``, ``string_agg`` and the like must be named by hand."""
+"""PostgreSQL functions that read nothing but their arguments and whose result is no longer than those. A value may have
+1 GB, and some functions do not look at the clock while they make it (``format('%1000000000s', 'x')`` went on for half a
+minute after it was cancelled): ``repeat``, ``replace``, ``string_agg`` and the like must be named by hand."""
 PUBLIC: Final = "public"
 """The schema of a table that is named without one."""
 MAX_NAME: Final = 63

@@ -10,8 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from holdfast.errors import UnsafeQuery
-from holdfast.safe.statements import no_function
+from holdfast.safe.statements import no_function, not_plain
 
 _KEYWORDS = (
     "ALL AND ANY AS ASC AT BETWEEN BOTH BY CASE CAST COLLATE CROSS CURRENT DESC DISTINCT ELSE END ESCAPE EXCEPT EXISTS "
@@ -72,11 +71,11 @@ def check_words(sql: str, functions: frozenset[str]) -> None:
         elif token.kind == "name" and opens and not _names_columns(tokens, place):
             raise no_function()
         elif token.kind == "string" and before is not None and (token.glued and before.kind in ("word", "name")):
-            raise _refused()  # E'..', U&'..', B'..': a string that is not what it looks like
+            raise not_plain()  # E'..', U&'..', B'..': a string that is not what it looks like
         elif token.kind == "string" and before is not None and before.kind in ("name", "string"):
-            raise _refused()  # "regclass" 'x' is a cast, and two strings in a row are one
+            raise not_plain()  # "regclass" 'x' is a cast, and two strings in a row are one
         elif token.kind == "operator" and token.text not in _OPERATORS:
-            raise _refused()
+            raise not_plain()
 
 
 def _split(sql: str) -> list[Token]:
@@ -85,12 +84,12 @@ def _split(sql: str) -> list[Token]:
     while place < len(sql):
         found = _TOKEN.match(sql, place)
         if found is None or found.end() == place:
-            raise _refused()
+            raise not_plain()
         kind = str(found.lastgroup)
         if kind == "operator" and _DASHES.search(found[0]):
-            raise _refused()  # a comment, to PostgreSQL
+            raise not_plain()  # a comment, to PostgreSQL
         if kind == "number" and glued and tokens[-1].kind == "word":
-            raise _refused()
+            raise not_plain()
         if kind == "space":
             glued = False
         else:
@@ -106,7 +105,7 @@ def _check_word(word: str, functions: frozenset[str], opens: bool) -> None:
     if opens and word.lower() not in functions:
         raise no_function()
     if not opens and word not in _WORDS:
-        raise _refused()
+        raise not_plain()
 
 
 def _names_columns(tokens: list[Token], place: int) -> bool:
@@ -119,12 +118,8 @@ def _names_columns(tokens: list[Token], place: int) -> bool:
     before = tokens[place - 1].text.upper()
     if before == "AS":
         return True
-    after = [token.text.upper() for token in tokens[end + 1 : end + 5]]
+    after = [token.text.upper() for token in tokens[end + 1 : end + 6]]
     if before not in ("WITH", "RECURSIVE", ",") or after[:1] != ["AS"]:
         return False
     body = [word for word in after[1:] if word not in ("NOT", "MATERIALIZED")]
     return body[:1] == ["("] and body[1:2] != [] and body[1] in ("SELECT", "WITH", "VALUES", "(")
-
-
-def _refused() -> UnsafeQuery:
-    return UnsafeQuery("only plain SELECT statements are taken; this part is not", code="query.statement")

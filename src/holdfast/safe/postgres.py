@@ -216,6 +216,7 @@ class Postgres:
 
 
 async def _write(connection: Any, statement: Declared, parameters: Parameters) -> int:
+    await connection.execute("SET LOCAL search_path = pg_catalog, public, pg_temp")  # authors write plain names
     prepared = await connection.prepare(statement.sql)  # one statement: two cannot be prepared
     await prepared.fetch(*bind(parameters, (), prepared.get_parameters()))
     verb, *_, count = str(prepared.get_statusmsg()).split(" ")

@@ -153,7 +153,7 @@ def bind(parameters: Parameters) -> Parameters:
 
 def collect(cursor: sqlite3.Cursor, caps: Caps) -> Rows:
     """Read rows until one cap is reached; each row is counted as it would stand in JSON."""
-    columns = [str(column[0]) for column in cursor.description]
+    columns = [str(column[0]) for column in cursor.description or ()]
     rows: list[list[Cell]] = []
     size = sum(map(len, columns))
     for raw in cursor:

@@ -226,10 +226,15 @@ def _check_node(node: Any, grammar: Grammar, functions: frozenset[str]) -> None:
     if kind in grammar.nodes:
         return
     if not _dialect(grammar).is_function(node):
-        raise UnsafeQuery("only plain SELECT statements are taken; this part is not", code="query.statement")
+        raise not_plain()
     name = node.name if kind == "Anonymous" else grammar.spelled.get(kind, node.sql_name())
     if str(name).lower() not in functions:
         raise no_function()
+
+
+def not_plain() -> UnsafeQuery:
+    """The refusal of whatever is no part of a plain query."""
+    return UnsafeQuery("only plain SELECT statements are taken; this part is not", code="query.statement")
 
 
 def no_function() -> UnsafeQuery:
@@ -273,12 +278,11 @@ class _Dialect:
     def __init__(self, grammar: Grammar) -> None:
         from sqlglot import exp
         from sqlglot.dialects.dialect import Dialect
-        from sqlglot.errors import ErrorLevel, SqlglotError
+        from sqlglot.errors import ErrorLevel
 
         self._label = grammar.label
         self._dialect = Dialect.get_or_raise(grammar.dialect)
         self._function: type[Any] = exp.Func
-        self._error: type[Exception] = SqlglotError
         self._raise = ErrorLevel.RAISE
         self._parser: type[Any] = _bounded(self._dialect.parser_class)
 
@@ -292,7 +296,12 @@ class _Dialect:
         return isinstance(node, self._function)
 
     def text(self, tree: Any, **options: Any) -> str:
-        return str(tree.sql(dialect=self._dialect, comments=False, **options))
+        try:
+            return str(tree.sql(dialect=self._dialect, comments=False, unsupported_level=self._raise, **options))
+        except RecursionError:
+            raise
+        except Exception:  # what sqlglot cannot write it would leave out, with a word to the log; or it fails itself
+            raise not_plain() from None
 
     def tree(self, text: str) -> Any:
         try:
@@ -304,7 +313,9 @@ class _Dialect:
             _check_tokens([token.token_type.name for token in tokens])
             parser = self._parser(error_level=self._raise, dialect=self._dialect)
             trees = parser.parse(tokens, text)
-        except self._error:
+        except (UnsafeQuery, RecursionError, _TooMuchWork):
+            raise
+        except Exception:  # whatever it is: sqlglot fails on broken text with its own bugs too (IndexError on "[ $1 [")
             raise UnsafeQuery(f"not a valid {self._label} SELECT statement", code="query.statement") from None
         if len(trees) != 1 or trees[0] is None or not self._is_query(trees[0]):
             raise UnsafeQuery("send exactly one SELECT statement", code="query.statement")
@@ -334,7 +345,7 @@ def _bounded(base: type[Any]) -> type[Any]:
 
         def _warn_unsupported(self) -> None:
             # sqlglot would write the statement to the log and go on with an opaque node.
-            raise UnsafeQuery("only plain SELECT statements are taken; this part is not", code="query.statement")
+            raise not_plain()
 
     return Bounded
 

@@ -8,6 +8,7 @@ import os
 
 import pytest
 from hypothesis import settings
+from support.postgres import postgres  # noqa: F401 - a fixture for every test
 
 # CI tries the same examples each time, so that a red run says something about the change; elsewhere they are new.
 settings.register_profile("ci", derandomize=True)

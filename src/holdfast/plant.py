@@ -21,6 +21,7 @@ from holdfast.core.secretsettings import register
 from holdfast.guards.parts import Parts
 from holdfast.isolation.threads import ThreadPool
 from holdfast.observe.audit import AuditLog
+from holdfast.observe.checks import answers
 from holdfast.observe.health import Health, audit, confinement, loop_lag, memory
 from holdfast.observe.logs import FileSink, LogPipe, StderrSink, build_logger, capture_stdlib
 from holdfast.observe.metrics import Metrics
@@ -52,6 +53,8 @@ TOTAL_QUEUE = 1_024
 """Calls that wait for one of ``limits.total`` places; each already holds a place of its tool."""
 MAX_TOLD = 100
 """Entries of a changed manifest that are told of at once; the health check and the metric count them all."""
+DATABASE_CHECK = 3.0
+"""Seconds for the database to answer a health check; a connection may have to be opened first."""
 LAST_WORDS = 1.0
 """Seconds each for orphans, threads and logs to end at stopping."""
 
@@ -181,6 +184,8 @@ class Plant:
         self.metrics.watch("interrupts", lambda: self.heartbeat.interrupts if self.heartbeat else 0)
         self.health.add("memory", memory(settings.watchdog.memory), critical=False)
         self.health.add("loop", loop_lag(lambda: self.heartbeat.lag if self.heartbeat else 0.0))
+        if (database := parts.sandbox.database) is not None:
+            self.health.add("database", answers(database.working), timeout=DATABASE_CHECK, critical=False)
         if (log := parts.audit) is not None:
             self.health.add("audit", audit(lambda: log.working), critical=not settings.audit.fail_open)
         if launching := sys.modules.get("holdfast.safe.launching"):  # loaded by whoever declares a program
@@ -201,6 +206,11 @@ class Plant:
         stack.push_async_callback(self._stop, executor)
         for root in self.parts.sandbox.all_roots():
             loop.run_in_executor(None, root.sweep_sync)
+        if (database := self.parts.sandbox.database) is not None:
+            stack.push_async_callback(database.close)
+            await database.start()
+            for finding in database.findings:
+                self.log.warning("database", finding=finding)
         for finding in self.parts.audit.findings if self.parts.audit is not None else ():
             self.log.warning("audit", finding=finding)
         for line in (*self.loaded.weakened(), *self._weak_secrets()):

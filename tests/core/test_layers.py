@@ -271,7 +271,8 @@ def test_a_secret_that_cannot_be_had_is_refused_and_never_taken_literally(tmp_pa
 
 
 def test_secret_settings_are_known_as_such() -> None:
-    assert {key for key, info in keys().items() if is_secret(info)} == {"auth.tokens", "health.token", "secrets.keys"}
+    secret = {"auth.tokens", "database", "health.token", "secrets.keys"}
+    assert {key for key, info in keys().items() if is_secret(info)} == secret
 
 
 # -- what is weaker than it need be ----------------------------------------------------------------------------------

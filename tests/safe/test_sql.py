@@ -66,7 +66,7 @@ def read(text: str, database: Database, parameters: tuple[object, ...] = ()) -> 
 
 def forced(sql: str, database: Database) -> Rows:
     """Run ``sql`` as if the grammar had let it pass: the second wall alone."""
-    return database.read_sync(Stop(), Statement(sql, frozenset(), frozenset()))
+    return database.read_sync(Statement(sql, frozenset(), frozenset()))
 
 
 async def test_rows_come_back_as_json_with_blobs_and_infinities_spelled_out(file: Path) -> None:
@@ -259,9 +259,9 @@ def test_a_stop_that_comes_before_or_after_the_query_is_harmless(file: Path) -> 
     stop = Stop()
     stop()
     with pytest.raises(UnsafeQuery):
-        database.read_sync(stop, database.check(ENDLESS))
+        database.read_until(stop, database.check(ENDLESS))
     stop = Stop()
-    assert database.read_sync(stop, database.check("SELECT 1")).rows == [[1]]
+    assert database.read_until(stop, database.check("SELECT 1")).rows == [[1]]
     stop()
 
 
@@ -390,6 +390,18 @@ def test_a_folder_a_foreign_file_and_senseless_caps_are_configuration_errors(tmp
     for wrong in ({"max_rows": 0}, {"max_bytes": 0}, {"timeout": 0.0}, {"timeout": float("nan")}):
         with pytest.raises(ConfigurationError):
             Database(file, **wrong)  # type: ignore[arg-type]
+
+
+async def test_a_file_that_can_be_read_works_and_one_that_is_damaged_does_not(tmp_path: Path, file: Path) -> None:
+    database = Database(file)
+    await database.start()
+    assert await database.working()
+    await database.close()
+    damaged = tmp_path / "written.db"
+    damaged.write_bytes(file.read_bytes()[:100] + b"x" * 4_000)
+    assert not await Database(damaged).working()
+    with pytest.raises(UnsafeQuery):
+        read("SELECT 1 FROM notes", Database(damaged))
 
 
 def test_the_requirement_can_be_checked_when_the_server_is_built() -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from holdfast.errors import UnsafeQuery
+from holdfast.safe.databases import Caps
 from holdfast.safe.sandbox import Sandbox
 from holdfast.safe.sql import Database, ReadQuery
-from holdfast.safe.sqlite import Caps, Gate, Schema, Stop, connected, refusal
+from holdfast.safe.sqlite import Gate, Schema, Stop, connected, refusal
 
 CAPS = Caps(10, 1_000, 5.0)
 

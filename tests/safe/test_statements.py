@@ -183,6 +183,11 @@ def test_the_statement_never_reaches_the_log(caplog: pytest.LogCaptureFixture) -
     assert caplog.text == ""
 
 
+def test_what_sqlglot_would_leave_out_is_refused_and_not_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    assert code_of("SELECT x FROM (VALUES (1)) AS v(x)") == "query.statement"  # SQLite has no names for these columns
+    assert caplog.text == ""
+
+
 def test_without_sqlglot_the_server_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sqlglot", None)
     statements._dialect.cache_clear()

@@ -69,7 +69,8 @@ def test_the_same_goes_for_a_server_in_a_process_of_its_own(tmp_path: Path) -> N
     loaded = load(environ=workspace.environment(limits__rate="5/second"))
     assert loaded.settings.workspace == workspace.path
     assert loaded.settings.state == workspace.state
-    assert loaded.settings.database == str(workspace.database)
+    assert loaded.settings.database is not None
+    assert loaded.settings.database.get_secret_value() == str(workspace.database)
     assert loaded.settings.limits.rate == "5/second"
 
 

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from holdfast.core.layers import Loaded
 
 MASK = "********"
-_PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^/@]*@")
-"""The password in a database URL (RFC 3986, 3.2.1)."""
+_PASSWORD = re.compile(r"(?<=://)([^/@:?#]*):.*@", re.DOTALL)
+"""The password in a database URL (RFC 3986, 3.2.1), up to the last @: one that was not encoded may hold any sign."""
+_OPTIONS = re.compile(r"\?.*", re.DOTALL)
+"""The options of a URL: some drivers take a password there."""
 
 TargetOption = Annotated[
     str | None,
@@ -82,7 +84,7 @@ def values_of(loaded: Loaded) -> dict[str, dict[str, Any]]:
         value: Any = loaded.settings
         for part in key.split("."):
             value = getattr(value, part)
-        shown = (MASK if value else None) if is_secret(info) else _plain(value)
+        shown = _url(value) if key == "database" else (MASK if value else None) if is_secret(info) else _plain(value)
         found[key] = {"value": shown, "layer": loaded.origin(key)}
     return found
 
@@ -92,7 +94,15 @@ def _plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, tuple):
         return list(value)
-    return _PASSWORD.sub(rf"\1:{MASK}@", value) if isinstance(value, str) else value
+    return value
+
+
+def _url(value: Any) -> str | None:
+    """A database's file or URL without what is secret in it."""
+    if value is None:
+        return None
+    text = value.get_secret_value()
+    return _OPTIONS.sub(f"?{MASK}", _PASSWORD.sub(rf"\1:{MASK}@", text)) if "://" in text else str(text)
 
 
 def _show(values: dict[str, dict[str, Any]], weakened: list[str]) -> None:

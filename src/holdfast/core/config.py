@@ -243,7 +243,9 @@ class Settings(_Section):
         description='JSON object of name or "*" -> {"calls": "1000/day", "cpu": "60 s/hour", "bytes": "10 MB/hour", '
         '"cost": "500/day"}, or a list of these, each with "tools", "resources" or "prompts" if not for all (off)',
     )
-    database: str | None = Field(None, description="SQLite file (or SQLAlchemy URL) that tools may query")
+    database: SecretStr | None = Field(
+        None, description="SQLite file, or SQLAlchemy URL of one or of PostgreSQL, that tools may query"
+    )
     state: Path | None = Field(None, description="folder for durable state (default: the user's state folder)")
     limits: LimitSettings = LimitSettings.model_construct()
     http: HttpSettings = HttpSettings.model_construct()

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from holdfast.core.clock import Clock
     from holdfast.core.principal import Principal
+    from holdfast.safe.databases import AnyDatabase
     from holdfast.safe.paths import Root
     from holdfast.safe.sandbox import Sandbox
-    from holdfast.safe.sql import Database
 
 T = TypeVar("T")
 M = TypeVar("M", bound="BaseModel")
@@ -151,7 +151,7 @@ class Context:
         return self._services.sandbox.roots[name]
 
     @property
-    def database(self) -> Database:
+    def database(self) -> AnyDatabase:
         """The database; an operation that uses it says ``needs = ("database",)``."""
         if self._services.sandbox.database is None:
             raise ConfigurationError("no database: set HOLDFAST_DATABASE")

@@ -32,9 +32,9 @@ def build_sandbox(loaded: Loaded) -> Sandbox:
         deny = (*DEFAULT_DENY, *settings.workspace_deny)
         root = Root(settings.workspace, read_only=settings.workspace_read_only, deny=deny)
     if settings.database is not None:
-        from holdfast.safe.sql import Database
+        from holdfast.safe.databases import open_database
 
-        database = Database(settings.database)
+        database = open_database(settings.database.get_secret_value())
     sandbox = Sandbox(
         workspace=root, urls=_url_policy(settings.urls), database=database, roots=_named_roots(settings.roots)
     )

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from holdfast.core.config import Settings
 from holdfast.core.layers import is_secret, keys
+from holdfast.safe.databases import passwords_in
 from holdfast.safe.secrets import MIN_LENGTH, SecretRegistry
 
 _PUBLIC: Final = frozenset({"scopes", "expires", "not_before", "id"})
@@ -27,7 +28,10 @@ def secret_settings(settings: Settings) -> Iterator[tuple[str, str]]:
     for key, info in keys().items():
         section, _, field = key.rpartition(".")
         value = getattr(getattr(settings, section) if section else settings, field)
-        parts = _secret_parts(value) if is_secret(info) else _passwords(value)
+        if not is_secret(info) or value is None:
+            continue
+        # of an address the password alone: a file's name is no secret, though it stands in the same setting
+        parts = passwords_in(value.get_secret_value()) if key == "database" else _secret_parts(value)
         found = [part for part in dict.fromkeys(parts) if part and part not in seen]
         seen.update(found)
         for number, part in enumerate(found, 1):
@@ -71,18 +75,6 @@ def _parts_of_text(value: str) -> Iterator[str]:
         return
     yield value
     yield from (part.strip() for part in value.split(",") if value.count(",") and len(part.strip()) >= LEAST)
-
-
-def _passwords(value: Any) -> Iterator[str]:
-    if isinstance(value, str) and "://" in value:
-        from urllib.parse import unquote, urlsplit
-
-        try:
-            password = urlsplit(value).password
-        except ValueError:
-            password = None
-        if password:
-            yield from (password, unquote(password))
 
 
 def _bare(value: Any) -> Any:

@@ -1,9 +1,9 @@
-"""Ready-made health checks: disk space, memory, loop lag, the audit log, and what programs are held to."""
+"""Ready-made health checks: disk space, memory, loop lag, the audit log, what answers, what holds programs."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from holdfast.observe.finding import Finding, Probe
@@ -95,3 +95,12 @@ def _judge(value: float, degraded: float, failed: float, detail: str) -> Finding
     if value >= failed:
         return Finding("failed", detail)
     return Finding("degraded" if value >= degraded else "ok", detail)
+
+
+def answers(ask: Callable[[], Awaitable[bool]]) -> Probe:
+    """Ask whatever this server depends on whether it answers."""
+
+    async def check() -> Finding:
+        return Finding("ok", "answers") if await ask() else Finding("failed", "does not answer")
+
+    return check

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from holdfast.safe.databases import AnyDatabase
     from holdfast.safe.paths import Root
     from holdfast.safe.policy import UrlPolicy
-    from holdfast.safe.sql import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Sandbox:
 
     workspace: Root | None = None
     urls: UrlPolicy | None = None
-    database: Database | None = None
+    database: AnyDatabase | None = None
     roots: Mapping[str, Root] = field(default_factory=dict)
     learn: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
     """Told every secret that comes as an argument, so that it leaves nowhere; stays in the server's own process."""

@@ -1,19 +1,19 @@
-"""Reading an SQLite database with one checked SELECT, and writing it with statements its author declared."""
+"""Queries as arguments, and SQLite: one checked SELECT reads it, statements its author declared write it."""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, Final, LiteralString, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Self, TypeVar
 
 from holdfast.errors import ConfigurationError, UnsafeQuery
 from holdfast.safe import sqlite, statements
 from holdfast.safe.blocking import in_thread
+from holdfast.safe.databases import AnyDatabase, Caps, Checked, Declared, Parameters, Rows, TableFacts
 from holdfast.safe.handle import Handle
-from holdfast.safe.sqlite import Caps, Gate, Parameters, Rows, Schema, Stop
+from holdfast.safe.sqlite import Gate, Schema, Stop
 from holdfast.safe.statements import DEFAULT_FUNCTIONS, Statement
 
 if TYPE_CHECKING:
@@ -33,29 +33,16 @@ _FORBIDDEN_TO_AUTHORS: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """A statement that the tool's author wrote in code; values go into its placeholders only."""
-
-    sql: LiteralString
-
-
-@dataclass(frozen=True, slots=True)
-class TableFacts:
-    """One table or view that may be read: its name, and each column's name with its declared type."""
-
-    name: str
-    columns: dict[str, str]
-
-
 class Database:
-    """What the setting ``HOLDFAST_DATABASE`` names: an SQLite file, or an SQLAlchemy URL of one.
+    """An SQLite file, or an SQLAlchemy URL of one, as the setting ``HOLDFAST_DATABASE`` names it.
 
     Holds no connection: each statement opens its own in a worker thread and closes it, so that a database object may
     be pickled and shared. ``max_rows`` rows, ``max_bytes`` bytes and ``timeout`` seconds bound each query.
     ``tables=None`` allows all plain tables and views; naming a view allows what it shows, not what it is made of.
     Raises ``ConfigurationError`` when the file is missing or is not an SQLite database, or sqlglot is not installed.
     """
+
+    kind = "SQLite"
 
     def __init__(  # noqa: PLR0913 - one thing, and five bounds that are keywords with defaults
         self,
@@ -67,11 +54,10 @@ class Database:
         tables: frozenset[str] | None = None,
         functions: frozenset[str] = DEFAULT_FUNCTIONS,
     ) -> None:
-        if max_rows < 1 or max_bytes < 1 or not timeout > 0:
-            raise ConfigurationError("a database's max_rows, max_bytes and timeout must be above zero")
+        self.caps = Caps(max_rows, max_bytes, timeout)
+        self.findings: list[str] = []
         require()  # also loads sqlglot now, not while the first call is served
         self._path = _file_of(target)
-        self.caps = Caps(max_rows, max_bytes, timeout)
         self.tables = None if tables is None else frozenset(name.lower() for name in tables)
         self.functions = frozenset(name.lower() for name in functions)
 
@@ -94,9 +80,34 @@ class Database:
 
     async def read(self, statement: Statement, parameters: Parameters = ()) -> Rows:
         """Run a checked statement; a cancelled caller interrupts it. Raises ``UnsafeQuery``."""
-        return await self._cancellable(self.read_sync, statement, parameters)
+        return await self._cancellable(self.read_until, statement, parameters)
 
-    def read_sync(self, stop: Stop, statement: Statement, parameters: Parameters = ()) -> Rows:
+    def read_sync(self, statement: Statement, parameters: Parameters = ()) -> Rows:
+        """Run a checked statement on this thread. Raises ``UnsafeQuery``."""
+        return self.read_until(Stop(), statement, parameters)
+
+    async def start(self) -> None:
+        """Nothing to look at: a file has no roles."""
+
+    async def close(self) -> None:
+        """Nothing to close: each statement closes its own connection."""
+
+    async def working(self) -> bool:
+        """Whether the file is there and can be read."""
+        try:
+            await self._cancellable(self._look)
+        except UnsafeQuery:
+            return False
+        return True
+
+    def _look(self, stop: Stop) -> None:
+        try:
+            with sqlite.connected(self._path, "ro", self.caps, stop) as connection:
+                connection.execute("SELECT 1 FROM sqlite_schema").fetchone()
+        except sqlite3.Error as error:
+            raise sqlite.refusal(error) from None
+
+    def read_until(self, stop: Stop, statement: Statement, parameters: Parameters = ()) -> Rows:
         """Run a checked statement on this thread until it ends or ``stop`` is called. Raises ``UnsafeQuery``."""
         gate: Gate | None = None
         values = sqlite.bind(parameters)
@@ -155,7 +166,7 @@ class ReadQuery(Handle):
     describe = "one read-only SQL statement (SELECT)"
     max_text = 20_000
 
-    def __init__(self, statement: Statement, sandbox: Sandbox) -> None:
+    def __init__(self, statement: Checked, sandbox: Sandbox) -> None:
         super().__init__(statement.sql, sandbox)
         self._statement = statement
 
@@ -165,15 +176,15 @@ class ReadQuery(Handle):
         return cls(_database(sandbox).check(text), sandbox)  # type: ignore[arg-type]  # _database refused None
 
     async def rows(self, parameters: Parameters = ()) -> Rows:
-        """Run the statement in a thread; cancelling the caller interrupts it. Raises ``UnsafeQuery``."""
+        """Run the statement; cancelling the caller ends it in the database too. Raises ``UnsafeQuery``."""
         return await _database(self._sandbox).read(self._statement, parameters)
 
     def rows_sync(self, parameters: Parameters = ()) -> Rows:
         """Run the statement on this thread, for tools in a thread or process. Raises ``UnsafeQuery``."""
-        return _database(self._sandbox).read_sync(Stop(), self._statement, parameters)
+        return _database(self._sandbox).read_sync(self._statement, parameters)
 
 
-def _database(sandbox: Sandbox | None) -> Database:
+def _database(sandbox: Sandbox | None) -> AnyDatabase:
     if sandbox is None or sandbox.database is None:
         raise UnsafeQuery("this server has no database", code="query.failed")
     return sandbox.database
@@ -194,7 +205,7 @@ def _file_of(target: str | Path) -> Path:
     if "://" in text:
         scheme, _, rest = text.partition("://")
         if scheme.lower() not in _SCHEMES:
-            raise ConfigurationError("HOLDFAST_DATABASE: this version reads SQLite only; other databases come later")
+            raise ConfigurationError("HOLDFAST_DATABASE takes SQLite (a file) and PostgreSQL (postgresql://...)")
         text = rest.removeprefix("/")
         if "?" in text or not rest.startswith("/"):
             raise ConfigurationError("HOLDFAST_DATABASE: write sqlite:///file or sqlite:////absolute/file, no options")

@@ -6,18 +6,16 @@ import base64
 import math
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 from urllib.parse import quote
 
 from holdfast.errors import UnsafeQuery
-
-Value: TypeAlias = "str | int | float | bytes | None"
-Parameters: TypeAlias = "Sequence[Value] | Mapping[str, Value]"
+from holdfast.safe.databases import Caps, Cell, Parameters, Rows
 
 _ABORT_CHECK: Final = 1_000
 """Virtual-machine instructions between two looks at the clock: about 20 us of SQLite for 0.3 us of Python."""
@@ -37,27 +35,6 @@ _LIMITS: Final = {
 }
 """Run-time limits (sqlite.org/limits.html); ATTACH was the hole in ``mode=ro`` (measured: it read and wrote files)."""
 _PRAGMAS: Final = ("query_only=ON", "trusted_schema=OFF", "cell_size_check=ON", "mmap_size=0", "cache_size=-8192")
-
-
-@dataclass(frozen=True, slots=True)
-class Caps:
-    """How much one query may return (rows, bytes) and how long it may run (seconds)."""
-
-    rows: int
-    bytes: int
-    timeout: float
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """The answer: ``truncated`` says that a cap was reached and that more rows may follow.
-
-    Values are JSON: a blob is ``"base64:<text>"``, a number that is not finite is ``None``.
-    """
-
-    columns: list[str]
-    rows: list[list[str | int | float | None]]
-    truncated: bool
 
 
 @dataclass(slots=True)
@@ -176,8 +153,8 @@ def bind(parameters: Parameters) -> Parameters:
 
 def collect(cursor: sqlite3.Cursor, caps: Caps) -> Rows:
     """Read rows until one cap is reached; each row is counted as it would stand in JSON."""
-    columns = [str(column[0]) for column in cursor.description]
-    rows: list[list[str | int | float | None]] = []
+    columns = [str(column[0]) for column in cursor.description or ()]
+    rows: list[list[Cell]] = []
     size = sum(map(len, columns))
     for raw in cursor:
         row = [_json_value(value) for value in raw]
@@ -188,7 +165,7 @@ def collect(cursor: sqlite3.Cursor, caps: Caps) -> Rows:
     return Rows(columns, rows, False)
 
 
-def _json_value(value: Any) -> str | int | float | None:
+def _json_value(value: Any) -> Cell:
     if isinstance(value, bytes):
         return "base64:" + base64.b64encode(value).decode("ascii")
     if isinstance(value, float) and not math.isfinite(value):

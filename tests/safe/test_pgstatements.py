@@ -1,0 +1,152 @@
+"""The grammar of PostgreSQL alone: what passes and how it is written, what is refused, and the second reading."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from holdfast.errors import UnsafeQuery
+from holdfast.safe.pgstatements import DEFAULT_FUNCTIONS, check, table_of
+from holdfast.safe.pgwords import check_words
+
+TABLES = frozenset({("public", "notes"), ("app", "orders")})
+
+
+def code_of(text: str) -> str:
+    with pytest.raises(UnsafeQuery) as caught:
+        check(text, TABLES, DEFAULT_FUNCTIONS)
+    return caught.value.code
+
+
+@pytest.mark.parametrize(
+    "text, sql",
+    [
+        ("SELECT ID FROM Notes", 'SELECT "id" FROM "public"."notes"'),
+        ('SELECT "ID" FROM notes n', 'SELECT "ID" FROM "public"."notes" AS "n"'),
+        ("SELECT o.id FROM app.orders AS o", 'SELECT "o"."id" FROM "app"."orders" AS "o"'),
+        ("SELECT :a, :b, :a FROM notes", 'SELECT $1, $2, $1 FROM "public"."notes"'),
+        ("SELECT 1 /*! UNION SELECT 2 */ -- x", "SELECT 1"),
+        ("SELECT now()::date", "SELECT CAST(CURRENT_TIMESTAMP AS DATE)"),
+        ("WITH c(x) AS (SELECT 1) SELECT x FROM c", 'WITH "c"("x") AS (SELECT 1) SELECT "x" FROM "c"'),
+        ("SELECT x FROM (VALUES (1)) AS v(x)", 'SELECT "x" FROM (VALUES (1)) AS "v"("x")'),
+        ("SELECT id FROM notes WHERE extra @> '{}' AND id = ANY($1)",
+         'SELECT "id" FROM "public"."notes" WHERE "extra" @> \'{}\' AND "id" = ANY($1)'),
+        ("SELECT user", 'SELECT "user"'),
+    ],
+)  # fmt: skip
+def test_what_passes_is_written_with_every_name_quoted_and_every_table_with_its_schema(text: str, sql: str) -> None:
+    statement = check(text, TABLES, DEFAULT_FUNCTIONS)
+    assert statement.sql == sql
+    assert check(sql, TABLES, DEFAULT_FUNCTIONS).sql == sql
+
+
+@pytest.mark.parametrize(
+    "text, code",
+    [
+        ("SELECT $1, :a", "query.statement"),
+        ("SELECT ?", "query.statement"),
+        ("SELECT $x", "query.statement"),
+        ("SELECT 1::char(10001)", "query.statement"),
+        ("SELECT 1::mood", "query.statement"),
+        ("SELECT 'x'::regclass", "query.statement"),
+        ("SELECT '<x/>'::xml", "query.statement"),
+        ("SELECT a.b.c.d FROM notes", "query.table"),
+        ("SELECT * FROM x.public.notes", "query.table"),
+        ("SELECT * FROM information_schema.tables", "query.table"),
+        ("SELECT * FROM pg_toast.x", "query.table"),
+        ("SELECT * FROM app.notes", "query.table"),
+        ("SELECT * FROM public.orders", "query.table"),
+        ("WITH pg_class AS (SELECT 1) SELECT * FROM pg_class", "query.table"),
+        ('WITH "pg_class" AS (SELECT 1) SELECT 1', "query.table"),
+        ("WITH RECURSIVE c(x) AS (SELECT 'a' UNION ALL SELECT x || x FROM c) SELECT 1", "query.statement"),
+        ("SELECT " + "x" * 64, "query.statement"),
+        ('SELECT ""', "query.statement"),
+        ("SELECT FROM [ $1 [", "query.statement"),  # IndexError in sqlglot 30.30
+        ("SELECT * FROM ONLY notes", "query.statement"),
+        ("SELECT repeat('x', 9)", "query.function"),
+        ("SELECT lower(x) OVER (ORDER BY pg_sleep(1)) FROM notes", "query.function"),
+        ("SELECT " + "(" * 100 + "1" + ")" * 100, "query.too_deep"),
+        ("SELECT x FROM " + "(SELECT x || x AS x FROM " * 12 + "(SELECT 'a' AS x) q" + ") q" * 12, "query.too_deep"),
+    ],
+)
+def test_what_is_refused_has_its_code(text: str, code: str) -> None:
+    assert code_of(text) == code
+
+
+@pytest.mark.parametrize("table", ["pg_class", "pg_catalog.pg_class", "information_schema.tables", "pg_toast.x"])
+def test_tables_of_the_system_are_refused_even_when_every_table_may_be_read(table: str) -> None:
+    with pytest.raises(UnsafeQuery) as caught:
+        check(f"SELECT * FROM {table}", None, DEFAULT_FUNCTIONS)
+    assert caught.value.code == "query.table"
+
+
+def test_tables_are_named_with_their_schema_or_are_public() -> None:
+    assert (table_of("notes"), table_of("app.orders")) == (("public", "notes"), ("app", "orders"))
+
+
+@pytest.mark.parametrize(
+    "sql, code",
+    [
+        ('SELECT "f"(1)', "query.function"),
+        ('SELECT * FROM "a", "f"("x")', "query.function"),
+        ('SELECT * FROM "a", "f"("x") AS ("y" INT)', "query.function"),
+        ('SELECT * FROM "a", "f"("x" 1) AS (SELECT 1)', "query.function"),
+        ("SELECT pg_sleep(1)", "query.function"),
+        ("SELECT CURRENT_USER", "query.statement"),
+        ("SELECT 1 FOR UPDATE", "query.statement"),
+        ("SELECT 1 INTO x", "query.statement"),
+        ("SELECT e'x'", "query.statement"),
+        ("SELECT U&'x'", "query.statement"),
+        ("SELECT 'a' 'b'", "query.statement"),
+        ("SELECT \"regclass\" 'x'", "query.statement"),
+        ("SELECT $$x$$", "query.statement"),
+        ("SELECT 1 -- x", "query.statement"),
+        ("SELECT 1 /* x */", "query.statement"),
+        ("SELECT 1; SELECT 2", "query.statement"),
+        ("SELECT 1 <<< 2", "query.statement"),
+        ("SELECT 1 OPERATOR(public.+) 2", "query.function"),
+        ("SELECT 'unterminated", "query.statement"),
+        ("SELECT `x`", "query.statement"),
+        ("SELECT x1", "query.statement"),
+        ("SELECT\t1", "query.statement"),
+        ('WITH "c"("x") SELECT 1', "query.function"),
+        ('SELECT "c"("x"', "query.function"),
+    ],
+)
+def test_the_second_reading_refuses_what_it_does_not_know(sql: str, code: str) -> None:
+    with pytest.raises(UnsafeQuery) as caught:
+        check_words(sql, DEFAULT_FUNCTIONS)
+    assert caught.value.code == code
+
+
+def test_the_second_reading_knows_lists_of_columns() -> None:
+    for sql in (
+        'WITH "a"("x") AS (SELECT 1), "b"("y") AS NOT MATERIALIZED (VALUES (1)) SELECT COUNT(*) FROM "a"',
+        'WITH RECURSIVE "a"("x", "y") AS (SELECT 1, 2) SELECT 1 FROM (VALUES (1)) AS "v"("x")',
+    ):
+        check_words(sql, DEFAULT_FUNCTIONS)
+
+
+_WORDS = (
+    "SELECT FROM WHERE JOIN LEFT ON USING ( ) , * notes orders secret a 1 'x' AND OR NOT IN CASE WHEN THEN END AS WITH "
+    "UNION ALL VALUES EXISTS CAST :: < > [ ] ; $1 :p @> $x$ -> || pg_sleep count lower INTERVAL LATERAL OVER FILTER "
+    "PARTITION BY ORDER GROUP LIMIT - ~ -- /* */ E'x' U&'x' \"q\" public . ~~ ! % ? @ regclass text app RECURSIVE"
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.sampled_from(_WORDS.split(" ")), max_size=40))
+def test_any_text_is_refused_quickly_or_written_as_something_that_passes(words: list[str]) -> None:
+    began = time.process_time()
+    try:
+        statement = check("SELECT " + " ".join(words), TABLES, DEFAULT_FUNCTIONS)
+    except UnsafeQuery:
+        return
+    finally:
+        assert time.process_time() - began < 1.0
+    assert statement.tables <= TABLES
+    assert check(statement.sql, TABLES, DEFAULT_FUNCTIONS).sql == statement.sql
+    check_words(statement.sql, DEFAULT_FUNCTIONS)

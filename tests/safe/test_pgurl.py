@@ -1,0 +1,88 @@
+"""The URL of a PostgreSQL database: what it may say, what it means for TLS, and that it is never repeated."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+import pytest
+
+from holdfast.errors import ConfigurationError
+from holdfast.safe.databases import passwords_in
+from holdfast.safe.pgurl import Place
+
+CERTIFICATES = ssl.get_default_verify_paths().cafile
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://hunter2:p@h/d",
+        "postgresql://hunter2:p@/d",
+        "postgresql://:hunter2@h/d",
+        "postgresql://hunter2:p@h",
+        "postgresql://hunter2:p@h/d/e",
+        "postgresql://hunter2:p@h:port/d",
+        "postgresql://hunter2:p@h:99999/d",
+        "postgresql://hunter2:p@[::1/d",
+        "postgresql://hunter2:p@a,b/d",
+        "postgresql://hunter2:p@h/d#hunter2",
+        "postgresql://u:p@h/d?password=hunter2",
+        "postgresql://u:p@h/d?options=-csearch_path%3Dhunter2",
+        "postgresql://u:p@h/d?service=hunter2",
+        "postgresql://u:p@h/d?sslmode=hunter2",
+        "postgresql://u:p@h/d?sslmode=require&sslmode=disable",
+        "postgresql://u:p@h/d?hunter2",
+        "postgresql://u%00:hunter2@h/d",
+    ],
+)
+def test_a_url_that_does_not_fit_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Place.of(url)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_every_argument_is_given_so_that_nothing_comes_from_the_environment() -> None:
+    place = Place.of("postgresql+asyncpg://us%40er:p%2Fw@localhost/d%20b")
+    assert place.arguments() == {
+        "host": "localhost", "port": 5432, "user": "us@er", "password": "p/w", "database": "d b", "ssl": False,
+    }  # fmt: skip
+    assert Place.of("postgres://u@/d?host=/run/pg").arguments()["host"] == "/run/pg"
+    assert Place.of("postgres://u@/d?host=/run/pg").arguments()["password"] == ""
+    assert repr(place) == "Place()"
+
+
+@pytest.mark.parametrize(
+    "query, verified, hostname, unproven",
+    [
+        ("", ssl.CERT_REQUIRED, True, False),
+        ("?sslmode=verify-full", ssl.CERT_REQUIRED, True, False),
+        ("?sslmode=verify-ca", ssl.CERT_REQUIRED, False, False),
+        ("?sslmode=require", ssl.CERT_NONE, False, True),
+    ],
+)
+def test_beyond_this_machine_the_server_is_proven_unless_the_url_says_otherwise(
+    query: str, verified: ssl.VerifyMode, hostname: bool, unproven: bool
+) -> None:
+    place = Place.of(f"postgresql://u:p@db.example/d{query}")
+    context = place.arguments()["ssl"]
+    assert (context.verify_mode, context.check_hostname, place.unproven) == (verified, hostname, unproven)
+
+
+def test_the_weak_modes_are_taken_and_known_as_such(tmp_path: Path) -> None:
+    for mode, given in (("disable", False), ("allow", "prefer"), ("prefer", "prefer")):
+        place = Place.of(f"postgresql://u:p@db.example/d?sslmode={mode}")
+        assert (place.arguments()["ssl"], place.unproven) == (given, True)
+    assert not Place.of("postgresql://u:p@127.0.0.1/d").unproven
+    (tmp_path / "key.pem").write_text("no certificate")
+    for option in ("sslrootcert", "sslcert"):
+        for file in (tmp_path / "absent.pem", tmp_path / "key.pem"):
+            with pytest.raises(ConfigurationError, match="certificates"):
+                Place.of(f"postgresql://u:p@h/d?{option}={file}").arguments()
+
+
+def test_a_password_is_found_as_it_is_written_and_as_it_is_meant() -> None:
+    assert passwords_in("postgresql://u:p%2Fw@h/d") == ["p%2Fw", "p/w"]
+    assert passwords_in("postgresql://u:plain@h/d") == ["plain"]
+    for target in ("postgresql://u@h/d", "postgresql://h/d", "file.db", "sqlite:///x.db", "postgresql://u:@h/d"):
+        assert passwords_in(target) == []

@@ -38,8 +38,10 @@ TESTS = ("tests/safe", "tests/access", "tests/guards", "tests/attacks", "tests/c
 CACHE = TOP / ".cache" / "mutants"
 MOST = 60
 """Tests tried on one mutant, the quickest first, its own file's before others."""
-PATIENCE = 30.0
-"""Seconds on top of what the chosen tests took when nothing was broken, times four."""
+WHOLE = 6.0
+"""Seconds that the tests tried on one mutant take together when nothing is broken; one is always tried."""
+PATIENCE = 8.0
+"""Seconds on top of what the chosen tests took when nothing was broken, times three."""
 
 
 def main() -> int:
@@ -91,7 +93,11 @@ def _chosen(file: Path, line: int, seen: dict[str, Any]) -> list[str]:
     own = f"tests/{file.parent.name}/test_{file.stem}.py"
     tests = lines.get(str(line)) or sorted({test for tests in lines.values() for test in tests})
     quick = [test for test in tests if seconds.get(test, LONGEST) < LONGEST]  # one without a time failed by itself
-    return sorted(quick, key=lambda test: (not test.startswith(own), seconds[test]))[:MOST]
+    kept: list[str] = []
+    for test in sorted(quick, key=lambda test: (not test.startswith(own), seconds[test]))[:MOST]:
+        if not kept or sum(seconds[each] for each in kept) + seconds[test] <= WHOLE:
+            kept.append(test)
+    return kept
 
 
 class _Judge:
@@ -138,7 +144,7 @@ class _Judge:
 
 
 def _patience(tests: list[str], seen: dict[str, Any]) -> float:
-    return PATIENCE + 4 * float(sum(seen["seconds"][test] for test in tests))
+    return PATIENCE + 3 * float(sum(seen["seconds"][test] for test in tests))
 
 
 def _digest(file: Path, mutant: Mutant, tests: list[str]) -> str:

@@ -271,7 +271,7 @@ def test_a_secret_that_cannot_be_had_is_refused_and_never_taken_literally(tmp_pa
 
 
 def test_secret_settings_are_known_as_such() -> None:
-    assert {key for key, info in keys().items() if is_secret(info)} == {"auth.tokens", "secrets.keys"}
+    assert {key for key, info in keys().items() if is_secret(info)} == {"auth.tokens", "health.token", "secrets.keys"}
 
 
 # -- what is weaker than it need be ----------------------------------------------------------------------------------
@@ -283,7 +283,13 @@ def test_secret_settings_are_known_as_such() -> None:
         {"audit.enabled": False},
         {"audit.fail_open": True},
         {"auth.required": False},
+        {"auth.allow": ["10.0.0.1:443"]},
+        {"auth.failures": 31},
+        {"http.allowed_origins": ["https://app.example"]},
         {"urls.allow": ["127.0.0.1:80"]},
+        {"urls.ports": [443, 8443]},
+        {"urls.types": ["text/plain", "*/*"]},
+        {"urls.max_bytes": 2**22},
         {"watchdog.enabled": False},
         {"limits.timeout": 31},
         {"limits.output": 2**21},

@@ -12,6 +12,7 @@ from holdfast.access.authentication import Unready
 from holdfast.core.config import Settings
 from holdfast.errors import AuditUnavailable
 from holdfast.observe.metrics import Metrics
+from holdfast.safe.secrets import SecretRegistry
 from holdfast.testing import FakeClock
 from holdfast.wire.doorkeeper import Doorkeeper, _network, audit, doorkeeper_for
 from holdfast.wire.httpanswers import Challenge, Refused
@@ -26,6 +27,7 @@ class Told:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.metrics = Metrics()
+        self.secrets = SecretRegistry()
         self.lines: list[dict[str, Any]] = []
         self.log = self
         self.parts: Any = SimpleNamespace(audit=None)

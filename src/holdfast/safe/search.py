@@ -74,6 +74,12 @@ class Search:
             words |= {word, to_json(word.decode("utf-8", "replace"))[1:-1]}
         return _automaton(sorted(words)), max(map(len, words))
 
+    def prepare(self) -> None:
+        """Build the automata now, in this thread, and not when the first text is looked at."""
+        for raw in (b"{}", b"\\n"):
+            self.quiet(raw)
+            self.silent(raw)
+
     def quiet(self, raw: bytes) -> bool:
         """Whether no string in this JSON, as ``pydantic_core.to_json`` writes it, may have to be altered."""
         if _found(*self._sentinel, raw.lower()):

@@ -55,6 +55,7 @@ _UNSEEN: Final = tuple(
     )
 )  # fmt: skip
 """The same in UTF-8, by what it begins with: thirty times as fast as one class of characters, where there is none."""
+_ASCII: Final = bytes(range(0x80))
 _INTRODUCERS: Final = frozenset("\x1b\x90\x91\x92\x93\x94\x95\x96\x97\x98\x99\x9a\x9b\x9c\x9d\x9e\x9f")
 _SURROGATE_FOUND: Final = "\ud800"
 _HIGH_FOUND: Final = "\U0010ffff"
@@ -146,8 +147,9 @@ def _suspicious(text: str) -> frozenset[str] | set[str]:
 
 def visible(raw: bytes) -> bytes:
     """UTF-8 without what ``INVISIBLE`` matches; the same object if there is none."""
+    high = raw.translate(None, _ASCII)  # little is left of most text; what stands in ``raw`` stands in it too
     for prefix, pattern in _UNSEEN:
-        if prefix in raw:
+        if prefix in high and prefix in raw:
             raw = pattern.sub(b"", raw)
     return raw
 

@@ -94,6 +94,10 @@ class Plant:
                 self._too_short.append(key)
             else:
                 self.secrets.add(value, key if value not in key else "a-setting")
+        if self.loaded.settings.auth.tokens_file is not None:
+            from holdfast.access.authentication import keep_plain_keys
+
+            keep_plain_keys(self.loaded.settings.auth, self.clock, self.secrets)
 
     def _build_parts(self) -> Parts:
         settings = self.loaded.settings

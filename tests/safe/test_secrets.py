@@ -275,12 +275,16 @@ def test_an_empty_secret_is_refused() -> None:
 
 
 def test_a_group_of_values_is_replaced_as_a_whole_and_counts_towards_the_bound() -> None:
-    secrets = registry(CANARY)
+    now = [0.0]
+    secrets = SecretRegistry(now=lambda: now[0])
+    secrets.add(CANARY, "own-0")
     secrets.keep("keys", ["one-of-the-file", "two-of-the-file", "one-of-the-file "])
     assert len(secrets) == 3
     assert secrets.redact("two-of-the-file, elif-eht-fo-eno").text == "[redacted:keys], [redacted:keys]"
     assert not secrets.quiet(b'["one-of-the-file"]')
     secrets.keep("keys", ["three-of-the-file"])
+    assert secrets.redact("one-of-the-file three-of-the-file").text == "[redacted:keys] [redacted:keys]"
+    now[0] += 600
     assert secrets.redact("one-of-the-file three-of-the-file").text == "one-of-the-file [redacted:keys]"
     with pytest.raises(ConfigurationError):
         secrets.keep("keys", [f"value-{number:05}" for number in range(MAX_VALUES)])
@@ -291,6 +295,8 @@ def test_a_group_of_values_is_replaced_as_a_whole_and_counts_towards_the_bound()
     with pytest.raises(ConfigurationError):
         secrets.add("one-more-value", "more")
     secrets.keep("keys", [])
+    now[0] += 600
+    assert secrets.redact("value-00001").hits == ()
     assert len(secrets) == 1
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -215,6 +216,16 @@ def _table(fingerprint: Fingerprint, secrets: SecretRegistry | None, raw: bytes)
     if secrets is not None:
         _keep_out(secrets, token_values(text))
     return table
+
+
+def keep_plain_keys(auth: AuthSettings, clock: Clock, secrets: SecretRegistry) -> None:
+    """Keep what the file of tokens holds plainly out of all that is said before the first caller is asked for one.
+
+    A file that is of no use is refused where callers are: over pipes nobody is asked.
+    """
+    if auth.tokens_file is not None:
+        with suppress(ConfigurationError):
+            Watched(auth.tokens_file, partial(_table, Fingerprint(), secrets), clock)
 
 
 def _keep_out(secrets: SecretRegistry, plain: list[str]) -> None:

@@ -50,7 +50,7 @@ class SecretRegistry:
         self._values: dict[str, tuple[str, float | None]] = {}
         self._learned = Learned()
         self._kept: dict[str, Search] = {}  # by name; bounded by ``MAX_VALUES`` in all
-        self._counts: dict[str, int] = {}
+        self._held: dict[str, set[str]] = {}
         self._lock = threading.Lock()
         self._lasting: Search | None = None
         self._redaction: Redaction | None = None
@@ -59,7 +59,7 @@ class SecretRegistry:
         """Grows whenever the values change: what was found clean before may not be any more."""
 
     def __len__(self) -> int:
-        return len(self._values) + len(self._learned) + sum(self._counts.values())
+        return len(self._values) + len(self._learned) + sum(map(len, self._held.values()))
 
     def __repr__(self) -> str:
         return f"<SecretRegistry of {len(self)}>"
@@ -76,7 +76,7 @@ class SecretRegistry:
         value = _checked(value, name)
         with self._lock:
             self._purge()
-            if value not in self._values and len(self._values) + sum(self._counts.values()) >= MAX_VALUES:
+            if value not in self._values and len(self._values) + sum(map(len, self._held.values())) >= MAX_VALUES:
                 raise ConfigurationError(_TOO_MANY)
             until = None if expires_in is None else self._now() + expires_in
             if value in self._values and until is not None:  # a call that learns a lasting secret does not end it
@@ -100,7 +100,7 @@ class SecretRegistry:
                 self._changed()
 
     def keep(self, name: str, values: Iterable[str]) -> None:
-        """Redact exactly these under ``name``, in place of those that were kept under it before.
+        """Redact these under ``name``, in place of those that were kept under it before; they go after ten minutes.
 
         For values that change while the server runs: they are prepared in the calling thread, and no other one waits.
         Raises ``ConfigurationError`` as ``add`` does, and then keeps what it had.
@@ -112,11 +112,14 @@ class SecretRegistry:
         search.prepare()
         with self._lock:
             self._admit(name, len(wanted))
-            self._kept[name], self._counts[name] = search, len(wanted)
+            gone = self._held.get(name, set()) - wanted
+            self._kept[name], self._held[name] = search, wanted
+            for value in gone:  # a key that was taken back here may be good elsewhere for a moment
+                self._learned.add(value, name, self._now() + WHILE)
             self._changed()
 
     def _admit(self, name: str, count: int) -> None:
-        others = sum(many for other, many in self._counts.items() if other != name)
+        others = sum(len(held) for other, held in self._held.items() if other != name)
         if len(self._values) + others + count > MAX_VALUES:
             raise ConfigurationError(_TOO_MANY)
 

@@ -17,7 +17,6 @@ from support.knocking import tell
 from support.peers import HttpPeer, StdioPeer
 
 from holdfast.access.apikeys import new_key
-
 from holdfast.safe.encodings import caseless, forms
 
 TOKEN = "Zx9-canary+Q7/of-the=server-41"

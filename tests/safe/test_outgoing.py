@@ -169,16 +169,16 @@ def test_json_in_a_text_is_looked_through_as_what_it_holds() -> None:
         "token": "[redacted:named-secret]", "pieces": ["[redacted:own-0]", ""],
         "n": [{"cookie": "[redacted:named-secret]"}], "ok": "x",
     }  # fmt: skip
-    for text in (json.dumps(held), json.dumps(held, indent=1), " " + json.dumps(held) + "\n"):
-        block = {"type": "text", "text": text}
+    for sent in (json.dumps(held), json.dumps(held, indent=1), " " + json.dumps(held) + "\n"):
+        block = {"type": "text", "text": sent}
         raw = to_json({"content": [block]})
         assert not out.quiet(raw)
         left = out.tree(block)["text"]
         assert json.loads(left) == safe
         assert out.tree(left) is left
-        assert ("\n" in left) == ("\n" in text)
+        assert ("\n" in left) == ("\n" in sent)
     assert json.loads(json.loads(out.tree(json.dumps({"inner": json.dumps(held)})))["inner"]) == safe
-    for text in (
+    for sent in (
         '{"token": "a"}',
         "[1, 2]",
         '{"token"',
@@ -186,4 +186,4 @@ def test_json_in_a_text_is_looked_through_as_what_it_holds() -> None:
         "[" * 2_000 + "]" * 2_000,
         "[" + "9" * 5_000 + "]",
     ):
-        assert out.tree(text) is text
+        assert out.tree(sent) is sent

@@ -39,13 +39,18 @@ class Redaction:
     searches: tuple[Search, ...]
     personal: tuple[Rule, ...] = ()
 
-    def redact(self, text: str) -> Redacted:
-        """``text`` with every secret replaced by ``[redacted:<rule>]``. Linear in its length, and idempotent."""
+    def redact(self, text: str, *, known: int = 0) -> Redacted:
+        """``text`` with every secret replaced by ``[redacted:<rule>]``. Linear in its length, and idempotent.
+
+        The first ``known`` characters have left already, and stay as they are.
+        """
         if not text.isascii():
             text = _SURROGATE.sub("\ufffd", text)
         hits: set[str] = set()
         for number in range(_ROUNDS):
             found = self.spans(text)
+            if known:
+                found = [(max(first, known), last, name) for first, last, name in found if last > known]
             if not found:
                 break
             if number >= _PATIENT:

@@ -11,7 +11,7 @@ from holdfast.safe.outgoing import Outgoing
 from holdfast.safe.patterns import Rule
 from holdfast.safe.redaction import Redaction, in_characters, replaced
 from holdfast.safe.search import Search, restored
-from holdfast.safe.text import INVISIBLE, OPEN_SEQUENCE, SEQUENCES, STEADY, clean
+from holdfast.safe.text import INVISIBLE, OPEN_SEQUENCE, SEQUENCES, SPACERS, STEADY, clean
 
 HELD: Final = 16_384
 """Characters held back at most, of text and of an escape sequence each; beyond, what is held leaves as it is found."""
@@ -75,17 +75,27 @@ class Streaming:
 def _steady(raw: str) -> int:
     """Up to where cleaning does not depend on what comes next."""
     last = raw[-1:]
-    if last.isascii() and (last.isalpha() or last in "\n \t.,;:!?)]}\"'"):
-        end = len(raw)
-    else:
-        end = max((found.start() for found in STEADY.finditer(raw, max(0, len(raw) - 256))), default=0)
-    for found in SEQUENCES.finditer(raw) if end < len(raw) else ():
-        if found.start() < end < found.end():
-            end = found.end()
+    plain = last.isascii() and (last.isalpha() or last in "\n \t.,;:!?)]}\"'")
+    end = len(raw) if plain else _last_steady(raw)
     open_ = OPEN_SEQUENCE.search(raw, max(0, len(raw) - HELD // 2))
     if open_ is not None:
         end = min(end, open_.start())
     return end if len(raw) - end <= HELD else len(raw)
+
+
+def _last_steady(raw: str) -> int:
+    """The last place where nothing on either side is judged by the other; sequences go, so what they part is joined."""
+    near = max(0, len(raw) - 256)
+    sequences = [found.span() for found in SEQUENCES.finditer(raw) if found.end() > near]
+    begins = {last: first for first, last in sequences}
+    for found in reversed(list(STEADY.finditer(raw, near))):
+        at = before = found.start()
+        while before in begins:
+            before = begins[before]
+        inside = any(first < at < last for first, last in sequences)
+        if not inside and raw[max(0, before - 1) : before] not in SPACERS:
+            return at
+    return 0
 
 
 def _held_from(redaction: Redaction, text: str, *, whole_words: bool = True) -> int:

@@ -76,11 +76,16 @@ def _steady(raw: str) -> int:
     """Up to where cleaning does not depend on what comes next."""
     last = raw[-1:]
     plain = last.isascii() and (last.isalpha() or last in "\n \t.,;:!?)]}\"'")
-    end = len(raw) if plain else _last_steady(raw)
+    end = len(raw) if plain and not _ends_sequence(raw) else _last_steady(raw)
     open_ = OPEN_SEQUENCE.search(raw, max(0, len(raw) - HELD // 2))
     if open_ is not None:
         end = min(end, open_.start())
     return end if len(raw) - end <= HELD else len(raw)
+
+
+def _ends_sequence(raw: str) -> bool:
+    """Whether the end is a terminal's sequence's: then what stands before that will be the last character."""
+    return any(found.end() == len(raw) for found in SEQUENCES.finditer(raw, max(0, len(raw) - 256)))
 
 
 def _last_steady(raw: str) -> int:

@@ -157,4 +157,5 @@ def _is_settled(rule: Rule, rest: str) -> bool:
         return True
     if rule.block is not None:
         return False
-    return "\n" in rest and _UNASSIGNED.search(rest) is None
+    line = rest.rfind("\n")  # a value may also begin on the line after its name
+    return line >= 0 and not any(_UNASSIGNED.search(part) for part in (rest, rest[:line]))

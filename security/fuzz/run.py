@@ -57,6 +57,9 @@ def _fuzz(name: str, seconds: int) -> int:
     with atheris.instrument_imports(include=["holdfast", "targets"]):
         from targets import TARGETS
 
+        import holdfast.access.jwks
+        import holdfast.access.jwt
+        import holdfast.access.tokens
         import holdfast.core.config
         import holdfast.safe.json
         import holdfast.safe.locations
@@ -65,6 +68,7 @@ def _fuzz(name: str, seconds: int) -> int:
         import holdfast.safe.programs
         import holdfast.safe.secrets
         import holdfast.safe.statements
+        import holdfast.safe.streaming
         import holdfast.wire.admission
         import holdfast.wire.messages  # noqa: F401 - imported here to be instrumented
 

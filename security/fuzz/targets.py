@@ -6,6 +6,7 @@ are answers, every other exception is a finding.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -167,6 +168,76 @@ def _outgoing() -> Any:
     return Outgoing(registry)
 
 
+def stream(data: bytes) -> None:
+    """Text that leaves in chunks leaves as the whole would; the first bytes say how it is cut."""
+    from holdfast.safe.streaming import Streaming
+
+    sizes, sent = data[:4] or b"\1", _text(data[4:])
+    outgoing = _plain_outgoing()
+    filtered, at, pieces = Streaming(outgoing), 0, []
+    while at < len(sent):
+        size = 1 + sizes[len(pieces) % len(sizes)] % 24
+        pieces.append(filtered.feed(sent[at : at + size]))
+        at += size
+    left = "".join([*pieces, filtered.flush()])
+    assert SECRET not in left
+    assert left == outgoing.text(sent), (left, outgoing.text(sent))
+
+
+@cache
+def _plain_outgoing() -> Any:
+    from holdfast.safe.outgoing import Outgoing
+    from holdfast.safe.secrets import SecretRegistry
+
+    registry = SecretRegistry()
+    registry.add(SECRET, "canary")
+    return Outgoing(registry)
+
+
+def tokens(data: bytes) -> None:
+    """A table of tokens is refused as a setting, or knows what it lists; a token that nobody signed is refused."""
+    from holdfast.access.jwt import Rejected, verify
+    from holdfast.access.tokens import TokenTable, token_values
+    from holdfast.errors import ConfigurationError
+
+    sent = data.decode("utf-8", "replace")
+    with suppress(ConfigurationError):
+        table = TokenTable(sent)
+        assert len(table) > 0
+        assert all(table.principal(token) is not None for token in token_values(sent))
+        assert table.principal(SECRET) is None or SECRET in token_values(sent)
+    header, _, claims = data.partition(b"\n")
+    for token in (sent, ".".join((_part(header), _part(claims), _part(SIGNATURE)))):
+        try:
+            verify(token, *_expected())
+        except Rejected as refused:
+            assert refused.reason.isidentifier()
+            continue
+        raise AssertionError("a token that nobody signed was taken")
+
+
+SIGNATURE: Final = bytes(range(64))
+
+
+def _part(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+@cache
+def _expected() -> tuple[Any, Any, float]:
+    from holdfast.access.jwks import read_keys
+    from holdfast.access.jwt import Expected
+
+    # the public keys of RFC 8037, appendix A.2, and RFC 7515, appendix A.3
+    keys = read_keys(
+        b'{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"ed","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},'
+        b'{"kty":"EC","crv":"P-256","kid":"ec","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",'
+        b'"y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}'
+    )
+    algorithms = frozenset({"RS256", "ES256", "EdDSA"})
+    return keys, Expected("https://issuer.example", frozenset({"https://mcp.example/mcp"}), algorithms), 1_700_000_000.0
+
+
 def headers(data: bytes) -> None:
     """Headers are refused with a status of HTTP, or admitted under the one Host that is served."""
     from holdfast.core.config import Settings
@@ -218,6 +289,8 @@ TARGETS: Final[Mapping[str, Target]] = {
     "json": json_text,
     "message": message,
     "text": text,
+    "stream": stream,
+    "tokens": tokens,
     "headers": headers,
     "arguments": arguments,
 }

@@ -41,7 +41,8 @@ class Live:
     def __init__(self, name: str, version: str, identity: Mapping[str, Any], plant: Plant, registry: Registry) -> None:
         self.name = name
         self.version = version
-        self.identity = dict(identity)  # a copy: what the server says of itself does not change while it serves
+        # a copy: what the server says of itself does not change while it serves
+        self.identity = dict(plant.outgoing.tree(dict(identity)))
         self.plant = plant
         admitted = self._admit(registry, starting=True)
         self.snapshot = take_snapshot(admitted.registry, plant, marks=admitted.marks)

@@ -72,6 +72,10 @@ class Plant:
         require_redaction()  # refused now if it is missing: not while the first answer leaves
         self.secrets = SecretRegistry(personal=settings.secrets.personal_data)
         self._weak = register(settings, self.secrets)
+        if settings.auth.tokens_file is not None:
+            from holdfast.access.authentication import keep_plain_keys
+
+            keep_plain_keys(settings.auth, self.clock, self.secrets)
         self.outgoing = Outgoing(self.secrets, on_redaction=self.metrics.redacted)
         self.pipe = LogPipe(FileSink(settings.log.file) if settings.log.file else StderrSink(), clock=self.clock)
         self.log = build_logger(

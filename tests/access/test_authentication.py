@@ -29,13 +29,14 @@ from holdfast.access.authentication import BELIEVED, Authentication, Unauthentic
 from holdfast.access.sources import LOOK, RETRY, STALE
 from holdfast.core.config import AuthSettings
 from holdfast.errors import ConfigurationError
+from holdfast.safe.secrets import MAX_VALUES, SecretRegistry
 from holdfast.testing import FakeClock
 
 ADA = "token-of-ada-0001"
 
 
-def at(clock: FakeClock, **settings: Any) -> Authentication:
-    return Authentication(AuthSettings(**settings), clock)
+def at(clock: FakeClock, secrets: SecretRegistry | None = None, **settings: Any) -> Authentication:
+    return Authentication(AuthSettings(**settings), clock, secrets)
 
 
 def issued(clock: FakeClock, **settings: Any) -> Authentication:
@@ -249,3 +250,34 @@ def test_a_token_is_asked_for_when_there_are_any(settings: dict[str, Any], asked
 def test_asking_for_tokens_that_nobody_has_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="no tokens are set"):
         asked_for(AuthSettings(required=True))
+
+
+async def test_keys_that_stand_plainly_in_the_file_are_redacted_also_after_it_changed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file, clock, secrets = tmp_path / "tokens.json", FakeClock(), SecretRegistry()
+    hashed = new_key()
+    file.write_text(json.dumps({"ada": [ADA, hashed.entry], "bob": {"token": "of-bob-plainly", "id": "key-of-bob"}}))
+    door = at(clock, secrets, tokens_file=file)
+    assert secrets.redact(f"{ADA} of-bob-plainly key-of-bob").text.split() == [
+        "[redacted:auth.tokens_file]", "[redacted:auth.tokens_file]", "key-of-bob",
+    ]  # fmt: skip
+    assert "2 kept plain" in caplog.text
+    assert "token-of-ada" not in caplog.text
+    file.write_text(json.dumps({"ada": "another-of-ada-9", "eve": "abc"}))
+    await clock.advance(LOOK)
+    await door.refresh()
+    assert secrets.redact("another-of-ada-9").hits == ("auth.tokens_file",)
+    assert secrets.redact(ADA).hits == ("auth.tokens_file",), "a key that is gone stays unsaid for a while"
+    assert "1 too short to be redacted" in caplog.text
+    file.write_text("{")
+    await clock.advance(LOOK)
+    await door.refresh()
+    assert secrets.redact("another-of-ada-9").hits == ("auth.tokens_file",), "a broken file is no reason to say it"
+
+
+async def test_a_file_of_more_plain_keys_than_can_be_redacted_lets_nobody_in(tmp_path: Path) -> None:
+    file = tmp_path / "tokens.json"
+    file.write_text(json.dumps([f"plain-key-{number:05}" for number in range(MAX_VALUES + 1)]))
+    with pytest.raises(ConfigurationError, match="keep API keys hashed"):
+        at(FakeClock(), SecretRegistry(), tokens_file=file)

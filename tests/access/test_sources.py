@@ -49,6 +49,18 @@ async def test_a_file_is_read_again_when_it_has_changed(tmp_path: Path) -> None:
     await watched.close()
 
 
+async def test_a_file_that_was_written_over_with_its_old_time_is_read_again(tmp_path: Path) -> None:
+    """As ``rsync -t --inplace`` and ``touch -r`` leave it: the same file, size and time, and other keys."""
+    file, clock = tmp_path / "keys", FakeClock()
+    file.write_text("one")
+    watched, facts = Watched(file, upper, clock), file.stat()
+    file.write_text("two")
+    os.utime(file, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    await clock.advance(LOOK)
+    await watched.refresh()
+    assert watched.current() == "TWO"
+
+
 @pytest.mark.parametrize("what", ["gone", "empty", "folder", "fifo", "large"])
 async def test_a_file_that_is_no_use_says_nothing_until_it_is_mended(tmp_path: Path, what: str) -> None:
     file, clock = tmp_path / "keys", FakeClock()

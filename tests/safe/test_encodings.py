@@ -11,6 +11,8 @@ import html
 import json
 import os
 import random
+import re
+import shlex
 import string
 from collections.abc import Callable
 from functools import cache
@@ -64,6 +66,14 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "percent in lower case": lambda v: escapes(v, "%{:02x}"),
     "percent in a form": quote_plus,
     "percent twice": lambda v: quote(quote(v, safe=""), safe=""),
+    "percent as a path has it": lambda v: quote(v, safe="/:@!$&'()*+,;="),
+    "percent as JavaScript has it": lambda v: quote(v, safe="!'()*"),
+    "markup of templates": lambda v: html.escape(v).replace("&#x27;", "&#39;").replace("&quot;", "&#34;"),
+    "markup of text": lambda v: html.escape(v, quote=False),
+    "a word of a shell": lambda v: shlex.quote(v)[1:-1] if shlex.quote(v) != v else v,
+    "a string of SQL": lambda v: v.replace("'", "''"),
+    "a regular expression": re.escape,
+    "the other case": lambda v: v.swapcase(),
     "JSON": json.dumps,
     "JSON in JSON": lambda v: json.dumps(json.dumps({"x": v})),
     "JSON escapes": lambda v: escapes(v, "\\u{:04X}"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -158,3 +159,31 @@ def test_every_invisible_character_is_one_that_cleaning_looks_at() -> None:
         char = chr(code)
         if text.INVISIBLE.match(char) or clean(char) != char:
             assert char in known if code < 0x10000 else high.match(char)
+
+
+def test_json_in_a_text_is_looked_through_as_what_it_holds() -> None:
+    """Structured answers leave twice: what is taken out of the structure must not stand in its text."""
+    out = Outgoing(registry("canary-0123456789"))
+    held = {"token": "q7Rt2mXw9Zk4", "pieces": ["canary-01", "23456789"], "n": [{"cookie": "ab12cd34ef"}], "ok": "x"}
+    safe = {
+        "token": "[redacted:named-secret]", "pieces": ["[redacted:own-0]", ""],
+        "n": [{"cookie": "[redacted:named-secret]"}], "ok": "x",
+    }  # fmt: skip
+    for sent in (json.dumps(held), json.dumps(held, indent=1), " " + json.dumps(held) + "\n"):
+        block = {"type": "text", "text": sent}
+        raw = to_json({"content": [block]})
+        assert not out.quiet(raw)
+        left = out.tree(block)["text"]
+        assert json.loads(left) == safe
+        assert out.tree(left) is left
+        assert ("\n" in left) == ("\n" in sent)
+    assert json.loads(json.loads(out.tree(json.dumps({"inner": json.dumps(held)})))["inner"]) == safe
+    for sent in (
+        '{"token": "a"}',
+        "[1, 2]",
+        '{"token"',
+        "{not json}",
+        "[" * 2_000 + "]" * 2_000,
+        "[" + "9" * 5_000 + "]",
+    ):
+        assert out.tree(sent) is sent

@@ -7,6 +7,7 @@ import string
 
 import pytest
 
+from holdfast.access.apikeys import new_key
 from holdfast.safe.personal import PERSONAL
 from holdfast.safe.rules import RULES
 from holdfast.safe.secrets import SecretRegistry
@@ -21,6 +22,9 @@ def some(length: int, alphabet: str = ALNUM) -> str:
 
 
 PREFIXED = [
+    ("holdfast-key", new_key().key),
+    ("jwt", "eyAiYWxnIjogIlJTMjU2In0" + "." + some(60) + "." + some(86)),
+    ("jwt", "ewogImFsZyI6ICJSUzI1NiJ9" + "." + some(60) + "." + some(86)),
     ("aws-bedrock-key", "ABSK" + some(120)),
     ("gitlab-token", "GR1348941" + some(20)),
     ("gitlab-token", "gloas-" + some(64)),

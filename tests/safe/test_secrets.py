@@ -19,7 +19,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from holdfast.errors import ConfigurationError, InvalidArguments
+from holdfast.safe.outgoing import Outgoing
 from holdfast.safe.secrets import MAX_VALUES, SecretRegistry, SecretValue, require
+from holdfast.safe.text import clean
 
 CANARY = 'kX9/+q"W<e &7\\rT2'
 
@@ -270,3 +272,38 @@ def test_an_empty_secret_is_refused() -> None:
         sealed("")
     with pytest.raises(ValidationError):
         Input.model_validate({"token": ""})
+
+
+def test_a_group_of_values_is_replaced_as_a_whole_and_counts_towards_the_bound() -> None:
+    now = [0.0]
+    secrets = SecretRegistry(now=lambda: now[0])
+    secrets.add(CANARY, "own-0")
+    secrets.keep("keys", ["one-of-the-file", "two-of-the-file", "one-of-the-file "])
+    assert len(secrets) == 3
+    assert secrets.redact("two-of-the-file, elif-eht-fo-eno").text == "[redacted:keys], [redacted:keys]"
+    assert not secrets.quiet(b'["one-of-the-file"]')
+    secrets.keep("keys", ["three-of-the-file"])
+    assert secrets.redact("one-of-the-file three-of-the-file").text == "[redacted:keys] [redacted:keys]"
+    now[0] += 600
+    assert secrets.redact("one-of-the-file three-of-the-file").text == "one-of-the-file [redacted:keys]"
+    with pytest.raises(ConfigurationError):
+        secrets.keep("keys", [f"value-{number:05}" for number in range(MAX_VALUES)])
+    with pytest.raises(ConfigurationError):
+        secrets.keep("keys", ["short"])
+    assert secrets.redact("three-of-the-file").hits == ("keys",), "what was kept before is kept still"
+    secrets.keep("keys", [f"value-{number:05}" for number in range(MAX_VALUES - 1)])
+    with pytest.raises(ConfigurationError):
+        secrets.add("one-more-value", "more")
+    secrets.keep("keys", [])
+    now[0] += 600
+    assert secrets.redact("value-00001").hits == ()
+    assert len(secrets) == 1
+
+
+def test_invisible_characters_beside_a_secret_go_with_it() -> None:
+    """Alone they would be hidden text: a joiner stays only beside the letter that it was typed for."""
+    out = Outgoing(registry("geheim-\u06cc"))
+    for text in ("x geheim-\u06cc\u200cy", "\u0628\u200dgeheim-\u06cc", "\u200ageheim-\u06cc\ufe0f"):
+        left = out.text(text)
+        assert "[redacted:own-0]" in left
+        assert clean(left) == left == out.text(left)

@@ -19,7 +19,7 @@ FORMS = sorted({form for secret in SECRETS for form in forms(secret) | caseless(
 PLAIN = (
     "plain words, nothing else\n", "می\u200cخواهم کتاب", "\U0001f468\u200d\U0001f469\u200d\U0001f467",
     "\x1b[31mred\x1b[0m", "\x1b]0;title\x07", "\x90dcs\x9c", "a\rb\r\n", "\U0001f1e9\U0001f1ea", "क्\u200dष", " ", "\n",
-    "password: ", "token", "eyJ", "-----BEGIN ",
+    "ไทย\u200bไทย", "⠓\u2800⠓", "ᠷ\u180b\u180eᠠ", "ᠷ\u180eᠠ", "password: ", "token", "eyJ", "-----BEGIN ",
 )  # fmt: skip
 
 

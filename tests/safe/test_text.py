@@ -27,7 +27,14 @@ KEPT = {
     "bengali": "র\u200d্য বাংলা",
     "thai": "ภาษาไทย สวัสดีครับ",
     "mongolian": "ᠮᠣᠩᠭᠣᠯ\u180b ᠪᠢᠴᠢᠭ",
-    "burmese": "မြန်မာ\ufe00",
+    "mongolian vowels": "ᠬᠠᠷ\u180eᠠ ᠭᠠᠵᠠᠷ\u202fᠤᠨ",
+    "burmese": "မြန်မာ\ufe00 မြန်မာ\u200bဘာသာ\u200bစကား",
+    "khmer": "ភាសា\u200bខ្មែរ\u200bជា\u200bភាសា ឥន្ទ្រ\u200cិ",
+    "thai breaks": "ภาษา\u200bไทย\u200bมี\u200bวรรณยุกต์",
+    "lao": "ພາສາ\u200bລາວ",
+    "tibetan": "༄༅། །བོད་ཡིག་གི་སྐད།",
+    "telugu": "క్\u200cష తెలుగు",
+    "braille": "⠓⠑⠇⠇⠕\u2800⠺⠕⠗⠇⠙",
     "japanese": "葛\U000e0100飾区 辻\ufe00 神\U000e0101、\ufe00。",
     "korean": "한국어 조선말",
     "vietnamese": unicodedata.normalize("NFD", "Tiếng Việt đẹp"),
@@ -72,6 +79,9 @@ GONE = {
     "joiners alone": ("\u200d\u200c\u200d", ""),
     "joiners doubled": ("می\u200c\u200cخ", "میخ"),
     "fillers": ("a\u3164b\uffa0c\u115fd\u1160e\u2800f\u034fg\u180eh", "abcdefgh"),
+    "breaks elsewhere": ("ไทย\u200babc ไทย\u200b\u200bไทย \u200bไทย\u200b", "ไทยabc ไทยไทย ไทย"),
+    "blanks elsewhere": ("⠓\u2800a⠓\u2800\u2800⠓\u2800", "⠓a⠓⠓"),
+    "separators elsewhere": ("ᠠ\u180e\u180eᠠ\u180e", "ᠠᠠ"),
     "selectors in latin": ("a\ufe0fb\U000e0141c\ufe00", "abc"),
     "selectors stacked": ("\u2603\ufe0f\U000e0150\U000e0151\ufe0f", "\u2603\ufe0f"),
     "selector on ideograph": ("葛\ufe0f", "葛"),
@@ -110,8 +120,10 @@ def test_what_hides_or_commands_is_removed(name: str) -> None:
 
 
 FORBIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u115f\u1160\u180e\u200b\u2028-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u115f\u1160\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0"
     "\ufff9-\ufffb\ufffe\uffff\ufdd0-\ufdef\ud800-\udfff\U000e0000-\U000e001f]"
+    "|\u200b(?![\u0e01-\u109d\u1780-\uaadf])|(?<![\u0e01-\u109d\u1780-\uaadf])\u200b"
+    "|\u2800(?![\u2801-\u28ff])|(?<![\u2801-\u28ff])\u2800|\u180e(?![\u1820-\u18aa])|(?<![\u1820-\u18aa])\u180e"
 )
 PIECES = st.sampled_from(
     [*KEPT.values(), *(dirty for dirty, _ in GONE.values()), *"\x1b\x9d\x9b[]P\\\x07\x9cm0;"]
@@ -119,7 +131,7 @@ PIECES = st.sampled_from(
 ALPHABET = st.text(
     st.sampled_from(
         "aA1#* \n\r\x1b\x07\x90\x9c[]m"
-        "\u200b\u200c\u200d\u200e\u200f\u061c\ufe00\ufe0e\ufe0f\U000e0100\u180b\u2764\U0001f468"
+        "ไក⠓\u2800\u180e\u200b\u200c\u200d\u200e\u200f\u061c\ufe00\ufe0e\ufe0f\U000e0100\u180b\u2764\U0001f468"
         "\U0001f3fd\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e007f\U0001f1e9\u20e3葛می\u0915\u094d\u1820\u2028\ud83d\udc68\udb40"
     ),
     max_size=12,

@@ -81,6 +81,14 @@ def _unguarded_host_header(monkeypatch: Any) -> None:
     monkeypatch.setattr("holdfast.wire.admission.Admission.check_names", lambda *_: None)
 
 
+def _unguarded_chunks(monkeypatch: Any) -> None:
+    monkeypatch.setattr("holdfast.safe.streaming._held_from", lambda _redaction, text: len(text))
+
+
+def _unguarded_signatures(monkeypatch: Any) -> None:
+    monkeypatch.setattr("holdfast.access.jwt._check_signature", lambda *_: None)
+
+
 def _unguarded_operands(monkeypatch: Any) -> None:
     monkeypatch.setattr("holdfast.safe.argv.Operand.word", lambda _self, value: value)
 
@@ -94,6 +102,8 @@ def _unguarded_operands(monkeypatch: Any) -> None:
         ("json", _unguarded_repeats),
         ("message", _unguarded_versions),
         ("text", _unguarded_text),
+        ("stream", _unguarded_chunks),
+        ("tokens", _unguarded_signatures),
         ("headers", _unguarded_host_header),
         ("arguments", _unguarded_operands),
     ],

@@ -233,7 +233,8 @@ async def test_without_any_token_the_pages_are_for_this_machine_and_no_proxy_of_
     def work(peer: Near) -> None:
         for path in ("/health", "/metrics"):
             assert peer.get(path)[0] == 200
-            for header in ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via", "x-forwarded-host", "X-Forwarded-Proto"):
+            for header in ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via", "x-forwarded-host", "X-Forwarded-Proto",
+                           "X-Forwarded-Server", "CF-Connecting-IP", "True-Client-IP"):  # fmt: skip
                 status, _, body = peer.get(path, **{header: "canary"})
                 assert status == 403
                 assert b"canary" not in body

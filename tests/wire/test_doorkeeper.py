@@ -11,6 +11,7 @@ from support.issuing import ISSUER, NOW, RESOURCE, claims, signed, usual_keys
 from holdfast.access.authentication import Unready
 from holdfast.core.config import Settings
 from holdfast.observe.metrics import Metrics
+from holdfast.safe.secrets import SecretRegistry
 from holdfast.testing import FakeClock
 from holdfast.wire.doorkeeper import Doorkeeper, _network, doorkeeper_for
 from holdfast.wire.httpanswers import Challenge, Refused
@@ -25,6 +26,7 @@ class Told:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.metrics = Metrics()
+        self.secrets = SecretRegistry()
         self.lines: list[dict[str, Any]] = []
         self.log = self
         self.parts: Any = SimpleNamespace(audit=None)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.access.sources import Fetched, Fixed, Source, Watched
-from holdfast.access.tokens import Fingerprint, TokenTable
+from holdfast.access.tokens import Fingerprint, TokenTable, token_values
 from holdfast.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -19,11 +21,16 @@ if TYPE_CHECKING:
     from holdfast.core.clock import Clock
     from holdfast.core.config import AuthSettings
     from holdfast.core.principal import Principal
+    from holdfast.safe.secrets import SecretRegistry
 
 BELIEVED: Final = 60.0
 """Seconds for which a checked token is not checked again: how late a key that its issuer took back is noticed."""
+FILE_KEYS: Final = "auth.tokens_file"
+"""The name under which plain keys of the file are redacted."""
 REMEMBERED: Final = 4_096
 """Checked tokens that are remembered, each by its fingerprint: about a megabyte."""
+
+_log = logging.getLogger("holdfast.access")
 
 
 class Unauthenticated(Exception):
@@ -51,16 +58,19 @@ class Credential:
 
 
 class Authentication:
-    """Knows API keys and an issuer's tokens. ``verify`` never waits: it runs before every call."""
+    """Knows API keys and an issuer's tokens. ``verify`` never waits: it runs before every call.
 
-    def __init__(self, auth: AuthSettings, clock: Clock) -> None:
+    Keys that stand plainly in the file are kept out of all that leaves, by ``secrets``: those of the file as it is.
+    """
+
+    def __init__(self, auth: AuthSettings, clock: Clock, secrets: SecretRegistry | None = None) -> None:
         self._now, self._wall = clock.now, clock.wall
         self._fingerprint = Fingerprint()
         self._tables: list[Source[TokenTable]] = []
         if auth.tokens is not None:
             self._tables.append(Fixed(TokenTable(auth.tokens.get_secret_value(), self._fingerprint)))
         if auth.tokens_file is not None:
-            self._tables.append(Watched(auth.tokens_file, partial(_table, self._fingerprint), clock))
+            self._tables.append(Watched(auth.tokens_file, partial(_table, self._fingerprint, secrets), clock))
         self._expected = None if auth.issuer is None else expected(auth)
         self._keys: Source[KeySet] | None = None if auth.issuer is None else _keys(auth, clock)
         self._watched: list[Source[Any]] = [table for table in self._tables if isinstance(table, Watched)]
@@ -197,8 +207,33 @@ def _keys(auth: AuthSettings, clock: Clock) -> Source[KeySet]:
     return Fetched(Issuer(auth.issuer or "", jwks, auth.allow).keys, clock)
 
 
-def _table(fingerprint: Fingerprint, raw: bytes) -> TokenTable:
+def _table(fingerprint: Fingerprint, secrets: SecretRegistry | None, raw: bytes) -> TokenTable:
     try:
-        return TokenTable(raw.decode("utf-8"), fingerprint)
+        text = raw.decode("utf-8")
     except UnicodeDecodeError:
         raise ConfigurationError("a file of tokens is UTF-8 text") from None
+    table = TokenTable(text, fingerprint)
+    if secrets is not None:
+        _keep_out(secrets, token_values(text))
+    return table
+
+
+def keep_plain_keys(auth: AuthSettings, clock: Clock, secrets: SecretRegistry) -> None:
+    """Keep what the file of tokens holds plainly out of all that is said before the first caller is asked for one.
+
+    A file that is of no use is refused where callers are: over pipes nobody is asked.
+    """
+    if auth.tokens_file is not None:
+        with suppress(ConfigurationError):
+            Watched(auth.tokens_file, partial(_table, Fingerprint(), secrets), clock)
+
+
+def _keep_out(secrets: SecretRegistry, plain: list[str]) -> None:
+    from holdfast.safe.secrets import MIN_LENGTH
+
+    long = [token for token in plain if len(token.strip()) >= MIN_LENGTH]
+    secrets.keep(FILE_KEYS, long)  # too many to keep out of all that leaves: then none of them is taken
+    if plain:
+        _log.warning("auth.tokens_file: %d kept plain; holdfast token hash hides them", len(plain))
+    if len(long) < len(plain):
+        _log.warning("auth.tokens_file: %d too short to be redacted", len(plain) - len(long))

@@ -123,7 +123,7 @@ class Watched(Generic[T]):
             facts = os.fstat(descriptor)
             if not stat.S_ISREG(facts.st_mode) or facts.st_size > MAX_FILE:
                 raise ConfigurationError(f"a file of keys is a regular file of at most {MAX_FILE} bytes")
-            mark = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+            mark = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
             if mark == self._mark and self._value is not None:
                 return mark, self._value
             with open(descriptor, "rb", closefd=False) as file:

@@ -178,7 +178,7 @@ class Context:
 
     async def notify_log(self, level: Level, data: Any, logger: str | None = None) -> None:
         """Send a log message to the client (not to the server's own log, which is ``ctx.log``)."""
-        await self._session.log(level, self._services.clean(data), logger)
+        await self._session.log(level, self._services.clean(data), self._services.clean(logger))
 
     async def elicit(self, message: str, schema: type[M], *, key: str | None = None) -> Elicited[M]:
         """Ask the user for the fields of ``schema`` (a flat model), in whatever way the client's era has.

@@ -5,24 +5,34 @@ from __future__ import annotations
 import base64
 import codecs
 import json
+import re
 from collections.abc import Callable
 from typing import Final
 from urllib.parse import quote, quote_plus
 
 _SHORTEST: Final = 6  # characters; a shorter form of a secret would turn up in ordinary text
 _LONGEST: Final = 4_096  # characters; longer values are not searched for in two encodings at once
+_LEFT: Final = ("", "/", "+=", "/+=", "!'()*", "/!'()*", ":@!$&'()*+,;=", "/:@!$&'()*+,;=", "/?:@!$'()*,;")
+"""Signs that one encoder or another leaves alone: Python's, JavaScript's, and those of RFC 3986 (paths, queries)."""
+_MARKUP: Final = (
+    ('"', "'"),
+    ("&quot;", "&#x27;"),
+    ("&quot;", "&#39;"),
+    ("&#34;", "&#39;"),
+    ("&quot;", "&apos;"),
+    ("&quot;", "'"),
+)
+"""What becomes of quotation marks: in text, by html.escape, in JavaScript, by markupsafe, in XML, in attributes."""
 
 
 def forms(value: str) -> frozenset[str]:
-    """Every form of ``value`` in which case matters, without those too short to mean anything; about 40 of them.
+    """Every form of ``value`` in which case matters, without those too short to mean anything; about 50 of them.
 
     The case of the hexadecimal digits of an escape (``%2F``, ``\\u00e9``) is the searcher's affair: see ``folding``.
     """
-    from html import escape  # here: its tables are half a megabyte, and most servers hold no secret
-
     raw = value.encode("utf-8", "surrogatepass")
-    found = {value, value[::-1], escape(value), repr(value)[1:-1], codecs.encode(value, "rot13")}
-    found |= _percent(raw) | _json(value) | _escaped(value, raw)
+    found = {value, value[::-1], codecs.encode(value, "rot13")}
+    found |= _percent(raw) | _json(value) | _escaped(value, raw) | _quoted(value, raw)
     single = _base64(raw) | _base64(value.encode("utf-16-le", "surrogatepass"))
     found |= single | {quote_plus(one) for one in single}
     if len(value) <= _LONGEST:
@@ -55,8 +65,16 @@ def _kept(found: set[str]) -> frozenset[str]:
 
 def _percent(raw: bytes) -> set[str]:
     text = raw.decode("utf-8", "replace")
-    quoted = {quote(text, safe=""), quote(text), quote_plus(text), "".join(f"%{byte:02X}" for byte in raw)}
+    quoted = {quote(text, safe=signs) for signs in _LEFT} | {quote_plus(text), "".join(f"%{byte:02X}" for byte in raw)}
     return quoted | {quote(one, safe="") for one in quoted}
+
+
+def _quoted(value: str, raw: bytes) -> set[str]:
+    """As markup, as a literal of Python, in a shell, in SQL and CSV, and as a regular expression."""
+    plain = value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    found = {plain.replace('"', double).replace("'", single) for double, single in _MARKUP}
+    found |= {repr(value)[1:-1], ascii(value)[1:-1], repr(raw)[2:-1], re.escape(value)}
+    return found | {value.replace("'", "'\"'\"'"), value.replace("'", "''"), value.replace('"', '""')}
 
 
 def _json(value: str) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ SHORT_JSON = 192
 """Bytes up to which harmless JSON is remembered, and as many of them as of texts: at most about a megabyte."""
 _BINARY = {"data", "blob"}
 """Keys of content blocks that hold base64, which no hidden text can be in and which must not be altered."""
+_OPENING = frozenset("{[ \n\t\r")
 _BINARY_KINDS = ("image", "audio")  # a tuple: whatever is asked for need not be hashable
 
 
@@ -88,9 +90,23 @@ class Outgoing:
     def pair(self, name: str, text: str) -> str:
         """``text`` as it may leave under this ``name``: gone where the name says that it is a secret."""
         if kind(name) is None or not holds_secret(name, clean(text)):
-            return self.text(text)
+            return self.document(text)
         self.tell((CREDENTIAL,))
         return f"[redacted:{CREDENTIAL}]"
+
+    def document(self, text: str) -> str:
+        """``text`` as it may leave, where it may be JSON: then what it holds leaves as ``tree`` would let it.
+
+        Structured answers are sent as text too, and what was taken out of the one must not stand in the other.
+        """
+        parsed = _parsed(text)
+        if parsed is None:
+            return self.text(text)
+        try:
+            left = self.tree(parsed)
+            return self.text(text if left is parsed else _written(left, like=text))
+        except RecursionError:  # nested deeper than the interpreter goes: then it is looked through as a text
+            return self.text(text)
 
     def tree(self, value: T) -> T:
         """A JSON value as it may leave; the same object when nothing in it was altered.
@@ -98,7 +114,7 @@ class Outgoing:
         A secret is found in each text, across the texts of one list, and by its name where it is a mapping's value.
         """
         if isinstance(value, str):
-            return self.text(value)  # type: ignore[return-value]  # T is str here
+            return self.document(value)  # type: ignore[return-value]  # T is str here
         if isinstance(value, Mapping):
             return self._mapping(value)  # type: ignore[return-value]  # T is a mapping here
         if isinstance(value, list | tuple):
@@ -140,6 +156,23 @@ class Outgoing:
             if text != texts[at]:
                 made[at] = text if isinstance(items[at], str) else {**items[at], "text": text}
         return made
+
+
+def _parsed(text: str) -> Any:
+    """The list or the object that ``text`` is the JSON of; ``None`` for any other text."""
+    if text[:1] not in _OPENING or text.rstrip()[-1:] not in ("}", "]"):
+        return None
+    try:
+        found = json.loads(clean(text))
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, list | dict) else None
+
+
+def _written(value: Any, *, like: str) -> str:
+    if "\n" in like:
+        return json.dumps(value, ensure_ascii=False, indent=2)
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _shown(item: object) -> str:

@@ -98,7 +98,7 @@ def _found_at(rule: Rule, text: str, starts: Iterable[int]) -> Iterator[Span]:
     done = 0
     for start in starts:
         start -= rule.lead
-        if start < done or (rule.boundary and start and _is_word(text[start - 1])):
+        if start < done or _is_inside(rule, text, start, done):
             continue
         raw = text[start : start + rule.window].encode("utf-8", "replace")
         match = _compiled(rule).match(raw)
@@ -116,9 +116,16 @@ def found_in(rule: Rule, text: str) -> Iterator[Span]:
     at = {0: 0}
     for before, here in pairwise(sorted({0, *(edge for span in spans for edge in span)})):
         at[here] = at[before] + _characters(raw[before:here])
+    done = 0
     for first, last in ((at[one], at[two]) for one, two in spans):
-        if not (rule.boundary and first and _is_word(text[first - 1])) and _accepted(rule, text, first, last):
+        if not _is_inside(rule, text, first, done) and _accepted(rule, text, first, last):
+            done = last
             yield first, last
+
+
+def _is_inside(rule: Rule, text: str, first: int, done: int) -> bool:
+    """Whether a match would begin inside of a word; behind another one (``done``) the mark of that one will stand."""
+    return rule.boundary and 0 < first != done and _is_word(text[first - 1])
 
 
 def _accepted(rule: Rule, text: str, first: int, last: int) -> bool:

@@ -18,6 +18,8 @@ from holdfast.safe.text import INVISIBLE, visible
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _MARKER: Final = re.compile(r"\[redacted:([\w.:-]{1,64})\]", re.ASCII)
 _ROUNDS: Final = 8  # what was taken out can bring a rule's match together beside it; two rounds, as a rule
+_PATIENT: Final = 4  # rounds after which whole words go: somebody has chained matches to one another
+_BLANK: Final = re.compile(r"\s")
 
 Span = tuple[int, int, str]
 
@@ -37,15 +39,22 @@ class Redaction:
     searches: tuple[Search, ...]
     personal: tuple[Rule, ...] = ()
 
-    def redact(self, text: str) -> Redacted:
-        """``text`` with every secret replaced by ``[redacted:<rule>]``. Linear in its length, and idempotent."""
+    def redact(self, text: str, *, known: int = 0) -> Redacted:
+        """``text`` with every secret replaced by ``[redacted:<rule>]``. Linear in its length, and idempotent.
+
+        The first ``known`` characters have left already, and stay as they are.
+        """
         if not text.isascii():
             text = _SURROGATE.sub("\ufffd", text)
         hits: set[str] = set()
-        for _ in range(_ROUNDS):
+        for number in range(_ROUNDS):
             found = self.spans(text)
+            if known:
+                found = [(max(first, known), last, name) for first, last, name in found if last > known]
             if not found:
                 break
+            if number >= _PATIENT:
+                found = _apart((first, _end_of_word(text, last), name) for first, last, name in found)
             text = replaced(text, found)
             hits.update(name for _, _, name in found)
         return Redacted(text, tuple(sorted(hits)))
@@ -62,7 +71,7 @@ class Redaction:
         found = list(self._found(seen, seen.encode("utf-8", "replace") if cuts else raw))
         if cuts:
             found = [(first, last, name) for first, last, name in restored(found, cuts) if isinstance(name, str)]
-        return _apart(self._unmarked(text, found)) if found else []
+        return _apart(_with_unseen(self._unmarked(text, found), cuts)) if found else []
 
     def straddling(self, texts: Sequence[str]) -> list[Span]:
         """Values that stand across the borders of adjacent ``texts``, as places in all of them joined."""
@@ -113,6 +122,19 @@ class Redaction:
 
     def _is_name(self, name: str) -> bool:
         return any(name in search.names for search in self.searches) or any(rule.name == name for rule in self.personal)
+
+
+def _with_unseen(found: list[Span], cuts: Sequence[tuple[int, int]]) -> list[Span]:
+    """With the invisible characters right beside them: what those belonged to goes, and alone they would be hidden."""
+    if not cuts:
+        return found
+    before, behind = {end: start for start, end in cuts}, dict(cuts)
+    return [(before.get(first, first), behind.get(last, last), name) for first, last, name in found]
+
+
+def _end_of_word(text: str, at: int) -> int:
+    blank = _BLANK.search(text, at)
+    return len(text) if blank is None else blank.start()
 
 
 def _crosses(span: Span, edges: list[int]) -> bool:

@@ -74,6 +74,7 @@ _ASSIGNED: Final = r"[\w.-]{0,32}\\{0,3}[\"']?\s{0,3}(?:=>|:=|=|:)\s{0,3}"
 _QUOTED: Final = r"\\{0,3}\"([^\"\\\r\n]{4,})|\\{0,3}'([^'\\\r\n]{4,})"
 _BARE: Final = r"([^\s\"'`,;&<>()\x7b\x7d\[\]\\]{{{},}})"
 _SCHEMES: Final = r"(?:(?:bearer|basic|token|digest|apikey|negotiate|bot|splunk|sso-key|aws4-hmac-sha256)\s{1,3})?"
+_JWT = 16 << 10  # characters; the longest that is taken (access.jwt)
 _HEX32 = "[0-9a-f]{32}"
 _CREDENTIALS = (
     "secret", "api_key", "api-key", "apikey", "access_key", "accesskey", "access-key", "private_key", "app_key",
@@ -90,6 +91,7 @@ def _prefixed(name: str, prefixes: str, tail: str, **options: int) -> Rule:
 
 _TOKENS: Final = (
     _prefixed("aws-access-key", "AKIA ASIA ABIA ACCA", r"[A-Z2-7]{16}\b"),
+    _prefixed("holdfast-key", "hfk_", r"[0-9a-f]{10}_[\w-]{43,}"),
     _prefixed("aws-bedrock-key", "ABSK", r"[0-9A-Za-z+/]{100,270}={0,2}"),
     _prefixed("github-token", "ghp_ gho_ ghu_ ghs_ ghr_", r"[0-9A-Za-z]{36,}"),
     _prefixed("github-token", "github_pat_", r"\w{60,}"),
@@ -183,7 +185,10 @@ _TOKENS: Final = (
 
 RULES: Final = (
     *_TOKENS,
-    Rule("jwt", ("eyJ",), r"eyJ[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*){1,3}", window=8192),
+    Rule("jwt", ("eyJ",), r"eyJ[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*){1,3}", window=_JWT),
+    # a header that was written with blanks: { and a space, tab, line feed or carriage return
+    Rule("jwt", ("eyA", "ewk", "ewo", "ew0"), r"(?:eyA|ewk|ewo|ew0)[\w-]{12,}\.[\w-]{12,}\.[\w-]{12,}", window=_JWT,
+         accept=_mixed),
     Rule(
         "private-key",
         ("-----BEGIN ",),

@@ -26,6 +26,7 @@ _Meaning = tuple[bytes | None, "str | Rule"]
 _PIECE: Final = 1 << 18  # bytes searched at once, so that a flood of matches stays small in memory
 _DFA_UP_TO: Final = 30_000  # bytes of patterns: 10 ms to build; beyond, a slower automaton that is built faster
 _LEAST: Final = 6  # bytes of a form without blanks: a shorter one would turn up in ordinary text
+_EITHER_CASE: Final = 16  # characters of a value that is found in either case: nobody writes it by chance
 _SIGN: Final = 3  # bytes that tell most places from the beginning of a word
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _ESCAPES: Final = (b"\\u", b"\\b", b"\\f", b"\\r", b"\x7f")
@@ -69,10 +70,17 @@ class Search:
     def _sentinel(self) -> tuple[Any, int]:
         """An automaton over JSON, and the bytes of its longest word. It knows each word as it is and as JSON writes
         it, and whatever ``clean`` may take out: where it finds nothing, nothing is to be altered in any string."""
-        words = {*_ESCAPES, *KEY_ENDINGS, *map(str.encode, suspects())}
+        inner = {ending.replace(b'":', b"\\") for ending in KEY_ENDINGS}  # in JSON that is a string of this one
+        words = {*_ESCAPES, *KEY_ENDINGS, *inner, *map(str.encode, suspects())}
         for word in self.words:
             words |= {word, to_json(word.decode("utf-8", "replace"))[1:-1]}
         return _automaton(sorted(words)), max(map(len, words))
+
+    def prepare(self) -> None:
+        """Build the automata now, in this thread, and not when the first text is looked at."""
+        for raw in (b"{}", b"\\n"):
+            self.quiet(raw)
+            self.silent(raw)
 
     def quiet(self, raw: bytes) -> bool:
         """Whether no string in this JSON, as ``pydantic_core.to_json`` writes it, may have to be altered."""
@@ -157,7 +165,8 @@ def build(values: Iterable[tuple[str, str]], rules: tuple[Rule, ...]) -> Search:
         names.add(name)
         for form in forms(value):
             seen = canonical(_seen(form))
-            words.setdefault(seen.lower(), set()).add((seen, name))
+            either = form in (value, value[::-1]) and len(value) >= _EITHER_CASE
+            words.setdefault(seen.lower(), set()).add((None if either else seen, name))
         for form in caseless(value):
             words.setdefault(form.encode(), set()).add((None, name))
     known = names | {rule.name for rule in rules}

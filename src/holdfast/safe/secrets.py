@@ -7,7 +7,7 @@ import hmac
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from holdfast.errors import ConfigurationError, InvalidArguments
@@ -32,6 +32,7 @@ MAX_LENGTH: Final = 64 << 10  # characters; a PEM bundle fits
 WHILE: Final = 600.0
 """Seconds that a secret which came as an argument stays redacted: longer than any call and its retries."""
 
+_TOO_MANY: Final = f"more than {MAX_VALUES} secrets; remove those no longer used, and keep API keys hashed"
 _NAME: Final = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 
 
@@ -48,6 +49,8 @@ class SecretRegistry:
         self._personal = _personal() if personal else ()
         self._values: dict[str, tuple[str, float | None]] = {}
         self._learned = Learned()
+        self._kept: dict[str, Search] = {}  # by name; bounded by ``MAX_VALUES`` in all
+        self._held: dict[str, set[str]] = {}
         self._lock = threading.Lock()
         self._lasting: Search | None = None
         self._redaction: Redaction | None = None
@@ -56,7 +59,7 @@ class SecretRegistry:
         """Grows whenever the values change: what was found clean before may not be any more."""
 
     def __len__(self) -> int:
-        return len(self._values) + len(self._learned)
+        return len(self._values) + len(self._learned) + sum(map(len, self._held.values()))
 
     def __repr__(self) -> str:
         return f"<SecretRegistry of {len(self)}>"
@@ -73,8 +76,8 @@ class SecretRegistry:
         value = _checked(value, name)
         with self._lock:
             self._purge()
-            if value not in self._values and len(self._values) >= MAX_VALUES:
-                raise ConfigurationError(f"more than {MAX_VALUES} secrets; remove those no longer used")
+            if value not in self._values and len(self._values) + sum(map(len, self._held.values())) >= MAX_VALUES:
+                raise ConfigurationError(_TOO_MANY)
             until = None if expires_in is None else self._now() + expires_in
             if value in self._values and until is not None:  # a call that learns a lasting secret does not end it
                 until = _later(self._values[value][1], until)
@@ -95,6 +98,30 @@ class SecretRegistry:
                 return
             if self._learned.add(value, name, self._now() + lasts):
                 self._changed()
+
+    def keep(self, name: str, values: Iterable[str]) -> None:
+        """Redact these under ``name``, in place of those that were kept under it before; they go after ten minutes.
+
+        For values that change while the server runs: they are prepared in the calling thread, and no other one waits.
+        Raises ``ConfigurationError`` as ``add`` does, and then keeps what it had.
+        """
+        wanted = {_checked(value, name) for value in values}
+        with self._lock:
+            self._admit(name, len(wanted))
+        search = build(((value, name) for value in sorted(wanted)), ())
+        search.prepare()
+        with self._lock:
+            self._admit(name, len(wanted))
+            gone = self._held.get(name, set()) - wanted
+            self._kept[name], self._held[name] = search, wanted
+            for value in gone:  # a key that was taken back here may be good elsewhere for a moment
+                self._learned.add(value, name, self._now() + WHILE)
+            self._changed()
+
+    def _admit(self, name: str, count: int) -> None:
+        others = sum(len(held) for other, held in self._held.items() if other != name)
+        if len(self._values) + others + count > MAX_VALUES:
+            raise ConfigurationError(_TOO_MANY)
 
     def remove(self, value: str) -> None:
         """Forget ``value``; not knowing it is fine."""
@@ -125,7 +152,7 @@ class SecretRegistry:
             self._purge()
             if self._lasting is None:
                 self._lasting = build(((value, name) for value, (name, _) in self._values.items()), RULES)
-            self._redaction = Redaction((self._lasting, *self._learned.searches), self._personal)
+            self._redaction = Redaction((self._lasting, *self._kept.values(), *self._learned.searches), self._personal)
             return self._redaction
 
     def _purge(self) -> None:

@@ -6,21 +6,20 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from holdfast.safe.folding import is_wrapped, unwrapped
 from holdfast.safe.outgoing import Outgoing
 from holdfast.safe.patterns import Rule
 from holdfast.safe.redaction import Redaction, in_characters, replaced
-from holdfast.safe.search import Search
-from holdfast.safe.text import INVISIBLE, OPEN_SEQUENCE, SEQUENCES, STEADY, clean
+from holdfast.safe.search import Search, restored
+from holdfast.safe.text import INVISIBLE, OPEN_SEQUENCE, SEQUENCES, SPACERS, STEADY, clean
 
 HELD: Final = 16_384
 """Characters held back at most, of text and of an escape sequence each; beyond, what is held leaves as it is found."""
 _CONTEXT: Final = 100  # characters before a match that a rule may look at
 _WORD: Final = re.compile(r"[\w~.+/=%&:@-]{1,80}\Z")
 _UNASSIGNED: Final = re.compile(r"(?:[:=>\"'\\]|bearer|basic|token)\s*\Z", re.IGNORECASE)
-_WRAPPED_LEAST: Final = 4  # bytes of a value before a line's end; fewer stand at the end of any line
+_WRAPPED_LEAST: Final = 4  # bytes of a value that is broken by a line's end; fewer stand at the end of any line
 _PAUSED_LEAST: Final = 3  # bytes that keep waiting in a pause; fewer end nearly every word
-_LINE_END: Final = re.compile(r"\n[ \t]*\Z")
-_LINE_BREAK: Final = re.compile(r"\n[ \t]*")
 
 
 class Streaming:
@@ -66,8 +65,8 @@ class Streaming:
                 end = first if len(text) - first <= HELD else last
         spans = [span for span in spans if span[1] <= end]
         self._outgoing.tell({name for _, _, name in spans})
-        done = text[known:end]
-        out = redaction.redact(replaced(done, [(a - known, b - known, name) for a, b, name in spans])).text
+        # what has left stays before the text: whether a match begins inside of a word is seen by it alone
+        out = redaction.redact(replaced(text[:end], spans), known=known).text[known:]
         self._before = (self._before + out)[-_CONTEXT:]
         self._text = text[end:]
         return out
@@ -76,17 +75,32 @@ class Streaming:
 def _steady(raw: str) -> int:
     """Up to where cleaning does not depend on what comes next."""
     last = raw[-1:]
-    if last.isascii() and (last.isalpha() or last in "\n \t.,;:!?)]}\"'"):
-        end = len(raw)
-    else:
-        end = max((found.start() for found in STEADY.finditer(raw, max(0, len(raw) - 256))), default=0)
-    for found in SEQUENCES.finditer(raw) if end < len(raw) else ():
-        if found.start() < end < found.end():
-            end = found.end()
+    plain = last.isascii() and (last.isalpha() or last in "\n \t.,;:!?)]}\"'")
+    end = len(raw) if plain and not _ends_sequence(raw) else _last_steady(raw)
     open_ = OPEN_SEQUENCE.search(raw, max(0, len(raw) - HELD // 2))
     if open_ is not None:
         end = min(end, open_.start())
     return end if len(raw) - end <= HELD else len(raw)
+
+
+def _ends_sequence(raw: str) -> bool:
+    """Whether the end is a terminal's sequence's: then what stands before that will be the last character."""
+    return any(found.end() == len(raw) for found in SEQUENCES.finditer(raw, max(0, len(raw) - 256)))
+
+
+def _last_steady(raw: str) -> int:
+    """The last place where nothing on either side is judged by the other; sequences go, so what they part is joined."""
+    near = max(0, len(raw) - 256)
+    sequences = [found.span() for found in SEQUENCES.finditer(raw) if found.end() > near]
+    begins = {last: first for first, last in sequences}
+    for found in reversed(list(STEADY.finditer(raw, near))):
+        at = before = found.start()
+        while before in begins:
+            before = begins[before]
+        inside = any(first < at < last for first, last in sequences)
+        if not inside and raw[max(0, before - 1) : before] not in SPACERS:
+            return at
+    return 0
 
 
 def _held_from(redaction: Redaction, text: str, *, whole_words: bool = True) -> int:
@@ -108,23 +122,22 @@ def _steady_before(text: str, end: int) -> int:
 
 def _begun(search: Search, text: str, least: int) -> int:
     """Where the earliest form or keyword begins of which the end of ``text`` may be the beginning."""
-    tail = INVISIBLE.sub("", text[-HELD:])
-    places = [search.begun(_folded(tail), least)]
-    if _LINE_END.search(tail) is not None:
-        places.append(search.begun(_folded(_LINE_BREAK.sub("", tail)), _WRAPPED_LEAST))
-    return min((_place(text, count) for count in places if count), default=len(text))
-
-
-def _folded(text: str) -> bytes:
-    return text.encode("utf-8", "replace").lower()
+    tail = INVISIBLE.sub("", text[-HELD:]).encode("utf-8", "replace").lower()
+    counts = [search.begun(tail, least)]
+    for joined, cuts in unwrapped(tail) if is_wrapped(tail) else ():
+        count = search.begun(joined, _WRAPPED_LEAST)
+        if count:
+            begin = len(joined) - count
+            counts += [len(tail) - first for first, _, _ in restored([(begin, begin + 1, "")], cuts)]
+    return min((_place(text, count) for count in counts if count), default=len(text))
 
 
 def _place(text: str, count: int) -> int:
-    """Where at the latest the last ``count`` bytes of ``text`` begin, line ends and invisible characters apart."""
+    """Where the last ``count`` bytes of ``text`` begin, invisible characters apart."""
     at = len(text)
     while count > 0 and at > 0:
         at -= 1
-        if text[at] not in "\n \t" and INVISIBLE.match(text[at]) is None:
+        if INVISIBLE.match(text[at]) is None:
             count -= len(text[at].encode("utf-8", "replace"))
     return at
 
@@ -144,4 +157,5 @@ def _is_settled(rule: Rule, rest: str) -> bool:
         return True
     if rule.block is not None:
         return False
-    return "\n" in rest and _UNASSIGNED.search(rest) is None
+    line = rest.rfind("\n")  # a value may also begin on the line after its name
+    return line >= 0 and not any(_UNASSIGNED.search(part) for part in (rest, rest[:line]))

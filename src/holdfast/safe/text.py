@@ -25,9 +25,16 @@ _JOINING = (  # scripts spelled with ZWJ or ZWNJ: Arabic, Syriac, N'Ko, Mandaic,
     "\uaa60-\uaa7f\uabc0-\uabed\ufb50-\ufdcf\ufdf0-\ufdff\ufe70-\ufefc\U00010a00-\U00010aff\U00010d00-\U00010fff"
     "\U00011000-\U00011fff\U0001e900-\U0001e95f"
 )
+_UNSPACED = (  # scripts that are written without blanks, and mark where a line may break with a zero-width space
+    "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ece\u0edc-\u0edf\u1000-\u103f\u104e-\u109d\u1780-\u17b3\u17b6-\u17d3\u17d7"
+    "\u1950-\u1974\u1980-\u19c9\u1a20-\u1a7c\u1b00-\u1b4b\ua980-\ua9c0\ua9e0-\ua9ef\ua9fa-\ua9fe\uaa60-\uaadf"
+)
+_MONGOLIAN = "\u1820-\u18aa"
+_DOTS = "\u2801-\u28ff"  # Braille patterns but the blank one
+_SPACERS = "\u180e\u200b\u2800"  # Mongolian vowel separator, zero-width space, Braille blank
 _NEVER = (  # removed wherever it stands; the part up to U+FFFF
     "\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and line feed; DEL; C1
-    "\xad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b\u202a-\u202e\u2060-\u206f\u2800\u3164\ufdd0-\ufdef\ufeff\uffa0"
+    "\xad\u034f\u115f\u1160\u17b4\u17b5\u202a-\u202e\u2060-\u206f\u3164\ufdd0-\ufdef\ufeff\uffa0"
     "\ufff0-\ufffb\ufffe\uffff"
 )
 # Above U+FFFF the classes list what is allowed, most frequent first: a set with many ranges costs 130 ms a MiB, and
@@ -36,7 +43,7 @@ _HIGH = "\x00-\uffff\U00010000-\U0001bc9f\U0001bca4-\U0001d172\U0001d17b-\U0001f
     f"{chr(plane << 16)}-{chr((plane << 16) + 0xFFFD)}" for plane in (*range(2, 14), 15, 16)
 )
 
-_TWICE: Final = f"{_NEVER}{_JOINERS}{_MARKS}\u180b-\u180d\u180f\ufe00-\ufe0f\u2028\u2029"
+_TWICE: Final = f"{_NEVER}{_SPACERS}{_JOINERS}{_MARKS}\u180b-\u180d\u180f\ufe00-\ufe0f\u2028\u2029"
 _SUSPECT: Final = re.compile(f"[{_TWICE}\ud800-\udfff]")
 _SUSPECT_HIGH: Final = f"[^{_HIGH}]"
 _CONTROLS: Final = bytes({*range(0x20), 0x7F} - {0x09, 0x0A})
@@ -55,14 +62,15 @@ _UNSEEN: Final = tuple(
     )
 )  # fmt: skip
 """The same in UTF-8, by what it begins with: thirty times as fast as one class of characters, where there is none."""
+_ASCII: Final = bytes(range(0x80))
 _INTRODUCERS: Final = frozenset("\x1b\x90\x91\x92\x93\x94\x95\x96\x97\x98\x99\x9a\x9b\x9c\x9d\x9e\x9f")
 _SURROGATE_FOUND: Final = "\ud800"
 _HIGH_FOUND: Final = "\U0010ffff"
-_JUDGED: Final = frozenset(f"{_JOINERS}{_MARKS}{_HIGH_FOUND}\u180b\u180c\u180d\u180f") | set(
+_JUDGED: Final = frozenset(f"{_SPACERS}{_JOINERS}{_MARKS}{_HIGH_FOUND}\u180b\u180c\u180d\u180f") | set(
     map(chr, range(0xFE00, 0xFE10))
 )
 """What is not hidden wherever it stands."""
-_SPARED: Final = frozenset(f"{_MARKS}\x1b")
+_SPARED: Final = frozenset(f"{_MARKS}{_SPACERS}\x1b")
 """What no joiner and no selector is among."""
 SEQUENCES: Final = re.compile(
     # String sequences first: two-byte ESC first would leave their payload (measured). An unterminated one ends with
@@ -87,10 +95,18 @@ _STRAY_SELECTOR: Final = (  # Unicode 15.1, StandardizedVariants.txt and the ide
 _STRAY_JOINER: Final = (  # selectors are right by now, so that U+FE0F ends an emoji
     f"[{_JOINERS}](?<![{_EMOJI}\ufe0f]\u200d(?=[{_EMOJI}]))(?<![{_JOINING}][{_JOINERS}](?![{_JOINERS}]))"
 )
+_STRAY_SPACER: Final = (
+    f"[{_SPACERS}](?<![{_UNSPACED}]\u200b(?=[{_UNSPACED}]))(?<![{_DOTS}]\u2800(?=[{_DOTS}]))"
+    f"(?<![{_MONGOLIAN}]\u180e(?=[{_MONGOLIAN}]))"
+)
 _MARK_RUN: Final = re.compile(f"([{_MARKS}])[{_MARKS}]+")
 
-STEADY: Final = re.compile(f"[^{_NEVER}\ud800-\udfff{_EMOJI}{_JOINERS}{_MARKS}{_SELECTORS}{_TAGS}\u20e3\u0300-\u036f]")
-"""A character before which text may be parted: nothing on either side is judged by the other."""
+STEADY: Final = re.compile(
+    f"[^{_NEVER}{_SPACERS}\ud800-\udfff{_EMOJI}{_JOINERS}{_MARKS}{_SELECTORS}{_TAGS}\u20e3\u0300-\u036f]"
+)
+"""A character before which text may be parted, but behind ``SPACERS``: nothing is judged by the other side."""
+SPACERS: Final = frozenset(_SPACERS)
+"""What is judged by what stands before and behind it."""
 OPEN_SEQUENCE: Final = re.compile(
     f"(?:\x1b[\\]PX^_]|[{_C1_STRINGS}])[^\x07\x1b\x9c\n{_C1_STRINGS}]{{0,4096}}\x1b?\\Z"
     "|(?:\x1b\\[|\x9b)[0-?]*+[ -/]*+\\Z|\x1b[ -/]*+\\Z"
@@ -110,8 +126,9 @@ def clean(text: str) -> str:
     The order: lone surrogates become U+FFFD (pairs become their character); ESC and C1 sequences, string sequences
     first; control characters but tab and line feed; invisible characters, bidirectional overrides and tag characters.
     Kept: ZWJ in emoji sequences, ZWJ and ZWNJ after letters of scripts spelled with them, single direction marks,
-    variation selectors after a character that takes them, flags. Linear in time and idempotent. U+2028 and U+2029
-    become line feeds. A zero-width space (U+200B) goes even where Khmer would use it: it is the commonest carrier.
+    variation selectors after a character that takes them, flags; a single zero-width space between letters of scripts
+    without blanks (Thai, Lao, Burmese, Khmer and their kin), a single Braille blank between Braille patterns and a
+    vowel separator between Mongolian letters. Linear in time and idempotent. U+2028 and U+2029 become line feeds.
     """
     found = _suspicious(text)
     if not found:
@@ -124,6 +141,8 @@ def clean(text: str) -> str:
         text = _HIDDEN.sub("", text).replace("\u2028", "\n").replace("\u2029", "\n")
     if _HIGH_FOUND in found:
         text = _TAG_RUN.sub(r"\1", _compiled(_HIDDEN_HIGH).sub("", text))
+    if not found.isdisjoint(_SPACERS):
+        text = _compiled(_STRAY_SPACER).sub("", text)
     if found - _SPARED:
         text = _compiled(_STRAY_SELECTOR).sub("", text)
         text = _compiled(_STRAY_JOINER).sub("", text)
@@ -146,8 +165,9 @@ def _suspicious(text: str) -> frozenset[str] | set[str]:
 
 def visible(raw: bytes) -> bytes:
     """UTF-8 without what ``INVISIBLE`` matches; the same object if there is none."""
+    high = raw.translate(None, _ASCII)  # little is left of most text; what stands in ``raw`` stands in it too
     for prefix, pattern in _UNSEEN:
-        if prefix in raw:
+        if prefix in high and prefix in raw:
             raw = pattern.sub(b"", raw)
     return raw
 

@@ -35,7 +35,7 @@ class Doorkeeper:
     def __init__(self, auth: AuthSettings, live: Monitored, challenge: Challenge) -> None:
         plant = live.plant
         self._plant = plant
-        self._authentication = Authentication(auth, plant.clock)
+        self._authentication = Authentication(auth, plant.clock, plant.secrets)
         self._needed = frozenset(auth.scopes)
         self._challenge = challenge
         self._most = auth.failures

@@ -56,7 +56,7 @@ async def serve(server: Servable, loaded: Loaded) -> int:
 
 
 async def _serve(live: Any, settings: Settings, listening: socket.socket, signals: Signals) -> None:
-    sdk = SdkServer(live, keys=keys_of(settings))
+    sdk = SdkServer(live, keys=keys_of(settings), over_http=True)
     live.publisher = sdk.publisher
     app = application(live, sdk, settings, hosts_of(listening))
     http = settings.http

@@ -27,8 +27,9 @@ MONITOR: Final = "monitor"
 LEAST: Final = 16
 """Characters of the monitoring token (see ``access.tokens.STRONG_LENGTH``)."""
 _FORWARDED: Final = frozenset(
-    (b"forwarded", b"via", b"x-real-ip", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto")
-)
+    (b"forwarded", b"via", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"cf-connecting-ip", b"fastly-client-ip",
+     b"x-cluster-client-ip", b"x-original-forwarded-for", b"x-envoy-external-address", b"cdn-loop")
+)  # fmt: skip
 """What proxies add: behind one, everybody seems to come from this machine."""
 
 
@@ -72,8 +73,12 @@ class MonitorDoor:
         elif wanted is not None:
             self._live.plant.metrics.refused("authenticate", "auth.monitoring")
             raise self._challenge.unauthenticated(tried=bool(authorization))
-        elif not is_loopback(peer) or any(name in _FORWARDED for name, _ in pairs):
+        elif not is_loopback(peer) or any(_is_proxys(name) for name, _ in pairs):
             raise Refused(403, "this page is for this machine itself; set HOLDFAST_HEALTH__TOKEN to read it from afar")
+
+
+def _is_proxys(name: bytes) -> bool:
+    return name in _FORWARDED or name.startswith(b"x-forwarded")
 
 
 def is_loopback(address: str) -> bool:

@@ -54,10 +54,16 @@ class _LowLevel(LowLevelServer[Any]):
 
 
 class SdkServer:
-    """An endpoint behind the SDK's dispatcher, session and era handling. Built once per serving."""
+    """An endpoint behind the SDK's dispatcher, session and era handling. Built once per serving.
 
-    def __init__(self, endpoint: Endpoint, *, keys: Sequence[str] = (), max_listens: int = 1_024) -> None:
+    ``over_http`` says that callers are who the edge says they are: there, nobody is the local user.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, *, keys: Sequence[str] = (), max_listens: int = 1_024, over_http: bool = False
+    ) -> None:
         self._endpoint = endpoint
+        self._over_http = over_http
         self.clients = ClientList()
         bus = InMemorySubscriptionBus()
         self.publisher = publisher(bus, self.clients)
@@ -186,9 +192,11 @@ class SdkServer:
 
     def _principal(self, ctx: Any) -> Principal:
         """Who calls: what the HTTP edge found out, or the local user who holds the pipes."""
-        if ctx.request is None:
+        if ctx.request is None and not self._over_http:
             return self._endpoint.local
-        found: Principal = ctx.request.scope[PRINCIPAL]
+        found: Principal | None = None if ctx.request is None else ctx.request.scope.get(PRINCIPAL)
+        if found is None:  # it came past the edge, or the SDK lost it on the way
+            raise MCPError(types.INVALID_REQUEST, "nobody knows whose request this is; send it to this server itself")
         return found
 
     def _session(self, ctx: Any) -> ClientSession:

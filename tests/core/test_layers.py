@@ -303,7 +303,6 @@ def test_secret_settings_are_known_as_such() -> None:
         {"urls.types": ["*/*"]},
         {"urls.types": ["nonsense"]},
         {"urls.timeout": 11},
-        {"urls.max_bytes": 2**22},
         {"urls.max_body": 2**21},
         {"manifest.on_change": "flag"},
     ],

@@ -37,7 +37,8 @@ async def pages(base: Path, **settings: Any) -> AsyncIterator[int]:
 
 
 async def test_every_page_is_there_and_nothing_else(tmp_path: Path) -> None:
-    async with pages(tmp_path) as port:
+    # the process is the tests' own: after thousands of them it may be past what a server's memory is judged by
+    async with pages(tmp_path, watchdog__memory=1 << 40) as port:
         status, body = await fetch(port)
         assert (status, json.loads(body)["status"]) == (200, "ok")
         assert await fetch(port, "/livez") == (200, b"ok\n")

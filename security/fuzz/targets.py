@@ -169,7 +169,11 @@ def _outgoing() -> Any:
 
 
 def stream(data: bytes) -> None:
-    """Text that leaves in chunks leaves as the whole would; the first bytes say how it is cut."""
+    """Text that leaves in chunks leaves as the whole would; the first bytes say how it is cut.
+
+    Where there are lines, a value may be wrapped, and up to three of its characters at a line's end leave before the
+    rest is seen (``holdfast.safe.streaming``): then no longer part of it may be left.
+    """
     from holdfast.safe.streaming import Streaming
 
     sizes, sent = data[:4] or b"\1", _text(data[4:])
@@ -181,7 +185,12 @@ def stream(data: bytes) -> None:
         at += size
     left = "".join([*pieces, filtered.flush()])
     assert SECRET not in left
-    assert left == outgoing.text(sent), (left, outgoing.text(sent))
+    whole = outgoing.text(sent)
+    if "\n" in sent:
+        parts = {SECRET[at : at + 4] for at in range(len(SECRET) - 3)}
+        assert {part for part in parts if part in left} <= {part for part in parts if part in whole}, (left, whole)
+    else:
+        assert left == whole, (left, whole)
 
 
 @cache

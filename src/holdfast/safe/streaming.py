@@ -94,13 +94,19 @@ def _last_steady(raw: str) -> int:
     sequences = [found.span() for found in SEQUENCES.finditer(raw) if found.end() > near]
     begins = {last: first for first, last in sequences}
     for found in reversed(list(STEADY.finditer(raw, near))):
-        at = before = found.start()
-        while before in begins:
-            before = begins[before]
+        at = found.start()
+        before = _before(raw, at, begins)
         inside = any(first < at < last for first, last in sequences)
         if not inside and raw[max(0, before - 1) : before] not in SPACERS:
             return at
     return 0
+
+
+def _before(raw: str, at: int, begins: dict[int, int]) -> int:
+    """Behind what ``at`` will stand, once all between them is gone that goes wherever it stands."""
+    while at in begins or (at and raw[at - 1] not in SPACERS and not clean(raw[at - 1])):
+        at = begins.get(at, at - 1)
+    return at
 
 
 def _held_from(redaction: Redaction, text: str, *, whole_words: bool = True) -> int:

@@ -9,6 +9,7 @@ import pytest
 
 from holdfast.core.config import Settings
 from holdfast.observe.metrics import Metrics
+from holdfast.safe.secrets import SecretRegistry
 from holdfast.testing import FakeClock
 from holdfast.wire import admission
 from holdfast.wire.admission import KEPT, Admission, Admitted
@@ -31,7 +32,7 @@ def at(**settings: Any) -> Admission:
     """The door of a server with these settings."""
     chosen = Settings.model_validate(settings)
     log = SimpleNamespace(warning=lambda *_, **__: None)
-    plant = SimpleNamespace(clock=FakeClock(), metrics=Metrics(), log=log)
+    plant = SimpleNamespace(clock=FakeClock(), metrics=Metrics(), log=log, secrets=SecretRegistry())
     live: Any = SimpleNamespace(plant=plant)
     return Admission(chosen, HOSTS, doorkeeper_for(chosen, live, Challenge(None, ())))
 

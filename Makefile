@@ -18,7 +18,7 @@ define say
 if [ -t 1 ] && [ -z "$${NO_COLOR:-}" ]; then printf '\033[1;36m== %s\033[0m\n' "$(1)"; else printf '== %s\n' "$(1)"; fi
 endef
 
-.PHONY: help venv demo test lint unit format conformance clients bench bench-quick bench-check fuzz mutants audit sbom \
+.PHONY: help venv demo test lint unit format conformance clients bench bench-quick bench-check race redaction fuzz mutants audit sbom \
   lock env-example clean
 
 help: ## list these targets
@@ -77,6 +77,12 @@ bench-quick: venv ## the same as a first impression (2 minutes); records nothing
 
 bench-check: venv ## fail when holdfast's ratios are more than 15 % worse than the recorded ones (5 minutes)
 	@$(BIN)/python benchmarks/run.py --check $(BENCH_ARGS)
+
+race: venv ## links swapped while paths are opened: 500,000 tries for each resolver (5 minutes); TRIES=
+	@$(BIN)/python benchmarks/swap_race.py --tries $(or $(TRIES),500000)
+
+redaction: venv ## how fast clean text passes the egress filter (1 minute)
+	@$(BIN)/python benchmarks/redaction.py
 
 # The seconds of each target, and which: TARGET=all or a name in security/fuzz/targets.py.
 SECONDS_EACH ?= 600

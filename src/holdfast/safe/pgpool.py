@@ -135,7 +135,7 @@ class Pool:
                 )
                 try:
                     await check_role(connection)
-                except BaseException:
+                except BaseException:  # also when the call is cancelled: nobody else would close it
                     connection.terminate()
                     raise
         except TimeoutError:

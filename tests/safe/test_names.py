@@ -263,3 +263,10 @@ def test_every_default_ignorable_character_is_ignored_in_what_is_denied(ignored:
     for name in (f".g{ignored}it", f"{ignored}.git", f".{ignored}g{ignored}it", f"sec{ignored}ret"):
         assert code_of(name, Deny([".*", "secret"])) == "path.hidden"
     assert fold(f"a{ignored}b") == "ab"
+
+
+@pytest.mark.parametrize("unit", ["./", "/", "a/../"], ids=["dots", "slashes", "there and back"])
+def test_a_path_is_bounded_as_it_was_sent_however_little_is_left_of_it(unit: str) -> None:
+    times = (MAX_TEXT - len("b/b")) // len(unit)
+    assert parse("b/" + unit * times + "b", Deny()) == ("b", "b")
+    assert code_of("b/" + unit * (times + 1) + "b") == "path.name"

@@ -2,8 +2,9 @@
 
     python security/mutants/run.py [FILE ...] [--kinds checks|all] [--workers N] [--refresh]
 
-Prints one line for each survivor that ``survivors.toml`` does not explain, and exits with 1 if there is one. Results
-are kept in ``.cache/mutants`` by the hash of the file and of the tests that were chosen, so a second run is short.
+Prints one line for each survivor that ``survivors/ROOM/MODULE.toml`` does not explain, and exits with 1 if there is
+one. Results are kept in ``.cache/mutants`` by the hash of the file and of the tests that were chosen, so a second run
+is short.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def main() -> int:
     collected = pytest.main([*_tests(), "-q", "-o", "cache_dir=.cache/mutants/pytest", "--no-header"], plugins=[judge])
     if collected != 0:
         raise SystemExit("the tests cannot be collected")
-    return _report(judge.outcome, tomllib.loads((HERE / "survivors.toml").read_text()))
+    return _report(judge.outcome)
 
 
 def _alone() -> None:
@@ -189,27 +190,30 @@ class _Kept:
         self._path.write_text(json.dumps(dict(self.outcomes)))
 
 
-def _report(outcome: list[tuple[Path, Mutant, str]], explained: dict[str, dict[str, str]]) -> int:
+def explained(file: Path) -> dict[str, str]:
+    """Why each survivor of a module is harmless, by the mutant's key."""
+    reasons = HERE / "survivors" / file.parent.name / f"{file.stem}.toml"
+    return tomllib.loads(reasons.read_text()) if reasons.exists() else {}
+
+
+def _report(outcome: list[tuple[Path, Mutant, str]]) -> int:
     counts = Counter(verdict for _, _, verdict in outcome)
-    survivors = list(_survivors(outcome, explained))
+    survivors = list(_survivors(outcome))
     for file, mutant, reason in survivors:
         if reason is None:
             say(f"{file}:{mutant.line}: {mutant.key}")
     unexplained = sum(reason is None for *_, reason in survivors)
     say(
         f"{len(outcome)} mutants: {counts[KILLED]} killed, {counts[SLOW]} ran out of time, "
-        f"{counts[SURVIVED] + counts[UNTRIED]} survived, of which {unexplained} without a reason in survivors.toml"
+        f"{counts[SURVIVED] + counts[UNTRIED]} survived, of which {unexplained} without a reason in survivors/"
     )
     return 1 if unexplained else 0
 
 
-def _survivors(
-    outcome: list[tuple[Path, Mutant, str]], explained: dict[str, dict[str, str]]
-) -> Iterator[tuple[str, Mutant, str | None]]:
+def _survivors(outcome: list[tuple[Path, Mutant, str]]) -> Iterator[tuple[Path, Mutant, str | None]]:
     for path, mutant, verdict in outcome:
         if verdict in (SURVIVED, UNTRIED):
-            file = str(path.relative_to(TOP))
-            yield file, mutant, explained.get(file, {}).get(mutant.key)
+            yield path.relative_to(TOP), mutant, explained(path).get(mutant.key)
 
 
 if __name__ == "__main__":

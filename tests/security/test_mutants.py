@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,15 @@ def test_a_key_names_a_change_wherever_its_line_moves() -> None:
 
 def test_words_for_the_operator_are_no_checks() -> None:
     assert mutants("import logging\nlogging.getLogger('x').error('y')\n") == []
+
+
+def test_each_reason_belongs_to_a_change_that_can_still_be_made() -> None:
+    rooms = TOOL.parents[1] / "src" / "holdfast"
+    for listed in (TOOL / "survivors").rglob("*.toml"):
+        module = rooms / listed.relative_to(TOOL / "survivors").with_suffix(".py")
+        reasons = tomllib.loads(listed.read_text())
+        assert set(reasons) <= {mutant.key for mutant in mutants(module.read_text())}, listed.name
+        assert all(len(reason) > 10 for reason in reasons.values())
 
 
 TRIAL = """

@@ -137,15 +137,26 @@ def test_cve_2026_85660_an_allowed_program_with_a_substitution_runs_no_second_on
 
 
 async def test_cve_2025_68144_a_target_that_is_an_option_writes_no_file(root: Root, tmp_path: Path) -> None:
-    """mcp-server-git's git_diff and git_checkout passed the target on: ``--output=/path`` overwrote any file."""
+    """mcp-server-git's git_diff and git_checkout passed the target on: ``--output=/path`` overwrote any file.
+
+    Three layers, each looked at by itself: no operand begins with a dash (and a revision has its own form), the flags
+    end before the operands, and a flag is one that was declared. Behind them Landlock lets Git write nothing.
+    """
     canary = tmp_path / "canary"
     fires(f"git -C work diff --output={canary}", canary)
     for target in (f"--output={canary}", "--output", "-o", f"-o{canary}"):
         for call in (("diff", {}, [target]), ("show", {}, [target]), ("log", {}, ["HEAD", target])):
             with pytest.raises(Refusal):
                 await Git().run(call, Here(root))
-    with pytest.raises(UnsafeCommand):
+            with pytest.raises(UnsafeCommand) as caught:
+                git().argv(*call)
+            assert caught.value.code == "command.operand"
+    for name in ("diff", "show", "log"):
+        words = git().words(name, {}, ["HEAD"])
+        assert words.index("--end-of-options") < words.index("HEAD^0")
+    with pytest.raises(UnsafeCommand) as caught:
         await Git().run(("diff", {"--output": str(canary)}), Here(root))
+    assert caught.value.code == "command.flag"
     assert not canary.exists()
 
 

@@ -2,9 +2,9 @@
 
     python security/reds.py [ID ...] [--workers N]
 
-``reds.toml`` says which text of which module is the guard. Each removal is applied to a copy of ``src/``, which the test
-and the servers it starts import; the sources themselves are left alone. Prints a line for each, and exits with 1 when a
-test stays green, or fails for want of sense in what is left (an import, a name).
+``reds.toml`` says which text of which module is the guard. Each removal is applied to a copy of ``src/``, which the
+test and the servers it starts import; the sources themselves are left alone. Prints a line for each, and exits with 1
+when a test stays green, or fails for want of sense in what is left (an import, a name).
 """
 
 from __future__ import annotations
@@ -109,8 +109,9 @@ def outcomes(removal: Removal, scratch: Path) -> Iterator[Outcome]:
 def _judged(source: Path, tests: list[str], patience: float, hangs: bool = False) -> tuple[str, str]:
     """Run tests against ``source``, apart from all other processes: what they leave running ends with them."""
     made = {"PYTHONPATH": str(source), "CI": "true"}
-    words = [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", "--tb=no", "-p", "no:cacheprovider"]
-    words += ["-o", f"pythonpath={source} {TOP / 'tests'}", "--basetemp", str(source.parent / "tmp"), *tests]
+    scratch = source.parent
+    words = [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", "--tb=no", "--basetemp", str(scratch / "tmp")]
+    words += ["-o", f"cache_dir={scratch / 'cache'}", "-o", f"pythonpath={source} {TOP / 'tests'}", *tests]
     with subprocess.Popen(  # noqa: S603 # nosec B603 - our own words
         [*apart(), *words], cwd=TOP, env=os.environ | made, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:

@@ -138,6 +138,13 @@ async def tried(database: Any, text: str) -> str:
     return code
 
 
+def refused_at_once(database: Any, text: str) -> str:
+    """The code with which the grammar alone refuses it: no connection is opened."""
+    with pytest.raises(UnsafeQuery) as caught:
+        database.check(text)
+    return caught.value.code
+
+
 # -- the public ones -------------------------------------------------------------------------------------------------
 
 
@@ -154,6 +161,7 @@ async def test_cve_2026_130008_neither_stacked_statements_nor_attach_reach_sqlit
     before = tree(place)
     text = filled(text, str(place), str(place / "other.db"))
     database = Database(place / "shop.db")
+    assert refused_at_once(database, text) == "query.statement"
     assert await tried(database, text) == "query.statement"
     with pytest.raises(UnsafeQuery):
         database.read_sync(Statement(text, frozenset(), frozenset()))
@@ -164,8 +172,8 @@ def test_cve_2026_130008_attach_is_refused_by_the_authorizer_alone(place: Path) 
     """The second layer by itself: a statement that no grammar has looked at; the code is the authorizer's."""
     before = tree(place)
     for target in (place / "other.db", place / "new.db", ":memory:"):
+        statement = Statement(f"ATTACH DATABASE '{target}' AS o", frozenset(), frozenset())
         with pytest.raises(UnsafeQuery) as caught:
-            statement = Statement(f"ATTACH DATABASE '{target}' AS o", frozenset(), frozenset())
             Database(place / "shop.db").read_sync(statement)
         assert caught.value.code == "query.statement"
     assert tree(place) == before
@@ -192,6 +200,7 @@ async def test_cve_2026_48774_a_second_statement_behind_a_select_never_runs(post
     async with opened(postgres.url()) as database:
         for each in (database, Database(place / "shop.db")):
             for text in (RENAMED, "SELECT 1; DELETE FROM notes"):
+                assert refused_at_once(each, text) == "query.statement"
                 assert await tried(each, text) == "query.statement"
 
 
@@ -226,6 +235,8 @@ async def test_server_postgres_0_6_2_commit_does_not_end_the_read_only_transacti
     before = await facts(postgres)
     text = "COMMIT; DROP SCHEMA public CASCADE;"
     async with opened(postgres.url("writer")) as database:
+        assert refused_at_once(database, text) == "query.statement"
+        assert refused_at_once(database, "COMMIT") == "query.statement"
         assert await tried(database, text) == "query.statement"
         for forced in (text, "COMMIT", "COMMIT; DELETE FROM notes", "DELETE FROM public.notes"):
             with pytest.raises(UnsafeQuery):

@@ -91,7 +91,7 @@ fuzz: venv ## fuzz the guards (TARGET=all, SECONDS_EACH=600); exits with 1 when 
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r .ci/fuzz/fuzz.lock
 	@$(BIN)/python security/fuzz/run.py $(TARGET) --seconds $(SECONDS_EACH)
 
-reds: venv ## take the guard of each published attack away and see its test fail (5 minutes; REDS=ids)
+reds: venv ## take the guard of each published attack away and see its test fail (6 minutes; REDS=ids)
 	@$(BIN)/python security/reds.py $(REDS)
 
 mutants: venv ## break every check of the guards, one at a time (an hour); exits with 1 when no test notices one (MUTANTS=files)

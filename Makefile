@@ -18,7 +18,7 @@ define say
 if [ -t 1 ] && [ -z "$${NO_COLOR:-}" ]; then printf '\033[1;36m== %s\033[0m\n' "$(1)"; else printf '== %s\n' "$(1)"; fi
 endef
 
-.PHONY: help venv demo test lint unit format conformance clients bench bench-quick bench-check race redaction fuzz mutants audit sbom \
+.PHONY: help venv demo test lint unit format conformance clients bench bench-quick bench-check race redaction fuzz reds mutants audit sbom \
   lock env-example clean
 
 help: ## list these targets
@@ -90,6 +90,9 @@ TARGET ?= all
 fuzz: venv ## fuzz the guards (TARGET=all, SECONDS_EACH=600); exits with 1 when there is a finding
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r .ci/fuzz/fuzz.lock
 	@$(BIN)/python security/fuzz/run.py $(TARGET) --seconds $(SECONDS_EACH)
+
+reds: venv ## take the guard of each published attack away and see its test fail (6 minutes; REDS=ids)
+	@$(BIN)/python security/reds.py $(REDS)
 
 mutants: venv ## break every check of the guards, one at a time (an hour); exits with 1 when no test notices one (MUTANTS=files)
 	@$(BIN)/python security/mutants/run.py $(MUTANTS)

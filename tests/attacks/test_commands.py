@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import faulthandler
 import json
 import os
 import shlex
@@ -39,7 +40,7 @@ from holdfast.safe.programs import git, ripgrep
 PYTHON = os.path.realpath(sys.executable)
 RG = str(Path(sys.executable).parent / "rg")
 HOSTILE_RUNS = int(os.environ.get("HOLDFAST_HOSTILE_RUNS", "24"))
-"""How many hostile runs the last test makes; 1,000 take two minutes."""
+"""How many hostile runs the last test makes; 1,000 take two minutes, on a busy machine more than five."""
 
 SHOW = Program(
     "printf",
@@ -137,15 +138,26 @@ def test_cve_2026_85660_an_allowed_program_with_a_substitution_runs_no_second_on
 
 
 async def test_cve_2025_68144_a_target_that_is_an_option_writes_no_file(root: Root, tmp_path: Path) -> None:
-    """mcp-server-git's git_diff and git_checkout passed the target on: ``--output=/path`` overwrote any file."""
+    """mcp-server-git's git_diff and git_checkout passed the target on: ``--output=/path`` overwrote any file.
+
+    Three layers, each looked at by itself: no operand begins with a dash (and a revision has its own form), the flags
+    end before the operands, and a flag is one that was declared. Behind them Landlock lets Git write nothing.
+    """
     canary = tmp_path / "canary"
     fires(f"git -C work diff --output={canary}", canary)
     for target in (f"--output={canary}", "--output", "-o", f"-o{canary}"):
         for call in (("diff", {}, [target]), ("show", {}, [target]), ("log", {}, ["HEAD", target])):
             with pytest.raises(Refusal):
                 await Git().run(call, Here(root))
-    with pytest.raises(UnsafeCommand):
+            with pytest.raises(UnsafeCommand) as caught:
+                git().argv(*call)
+            assert caught.value.code == "command.operand"
+    for name in ("diff", "show", "log"):
+        words = git().words(name, {}, ["HEAD"])
+        assert words.index("--end-of-options") < words.index("HEAD^0")
+    with pytest.raises(UnsafeCommand) as caught:
         await Git().run(("diff", {"--output": str(canary)}), Here(root))
+    assert caught.value.code == "command.flag"
     assert not canary.exists()
 
 
@@ -746,6 +758,8 @@ def test_a_program_dies_with_the_server(tmp_path: Path) -> None:
 
 
 async def test_hostile_runs_leave_no_process_thread_or_descriptor(tmp_path: Path) -> None:
+    if HOSTILE_RUNS > 100:  # pytest would end the process after five minutes; what hangs ends below
+        faulthandler.cancel_dump_traceback_later()
     await run(Launch(("/bin/true",), (), BOUNDS))
     before = ours()
     ways, ends = list(WAYS), ["exits", "fails", "stays"]
@@ -765,5 +779,6 @@ async def test_hostile_runs_leave_no_process_thread_or_descriptor(tmp_path: Path
         assert [pid for pid in told(folder) if Path(f"/proc/{pid}").exists()] == []
 
     for start in range(0, HOSTILE_RUNS, 6):
-        await asyncio.gather(*(one(index) for index in range(start, min(start + 6, HOSTILE_RUNS))))
+        async with asyncio.timeout(120):
+            await asyncio.gather(*(one(index) for index in range(start, min(start + 6, HOSTILE_RUNS))))
     assert ours() == before

@@ -25,12 +25,14 @@ from support.postgres import PASSWORD, Cluster
 from support.sqlprobes import GROWING, PROBES, REACHING_OUT, UNSTOPPABLE, filled
 
 from holdfast.errors import UnsafeQuery
+from holdfast.safe.databases import Caps
 from holdfast.safe.pgstatements import DEFAULT_FUNCTIONS as PG_FUNCTIONS
 from holdfast.safe.pgstatements import PgStatement
 from holdfast.safe.pgstatements import check as pg_check
 from holdfast.safe.postgres import Postgres
 from holdfast.safe.sandbox import Sandbox
 from holdfast.safe.sql import Database, ReadQuery
+from holdfast.safe.sqlite import Stop, connected
 from holdfast.safe.statements import DEFAULT_FUNCTIONS, Statement
 from holdfast.safe.statements import check as lite_check
 
@@ -136,6 +138,13 @@ async def tried(database: Any, text: str) -> str:
     return code
 
 
+def refused_at_once(database: Any, text: str) -> str:
+    """The code with which the grammar alone refuses it: no connection is opened."""
+    with pytest.raises(UnsafeQuery) as caught:
+        database.check(text)
+    return caught.value.code
+
+
 # -- the public ones -------------------------------------------------------------------------------------------------
 
 
@@ -144,24 +153,67 @@ async def tried(database: Any, text: str) -> str:
     ["SELECT 1; ATTACH DATABASE '{other}' AS o", "ATTACH DATABASE '{other}' AS o", "SELECT 1; DELETE FROM notes"],
 )
 async def test_cve_2026_130008_neither_stacked_statements_nor_attach_reach_sqlite(place: Path, text: str) -> None:
-    """The project's threat list states the record: stacked statements, and ATTACH."""
+    """The project's threat list states the record: stacked statements, and ATTACH.
+
+    The grammar refuses both before SQLite is opened. Behind it, two statements are one too many for ``sqlite3`` itself,
+    and ATTACH is refused by the authorizer and by a limit: the two tests below.
+    """
     before = tree(place)
     text = filled(text, str(place), str(place / "other.db"))
     database = Database(place / "shop.db")
+    assert refused_at_once(database, text) == "query.statement"
     assert await tried(database, text) == "query.statement"
     with pytest.raises(UnsafeQuery):
         database.read_sync(Statement(text, frozenset(), frozenset()))
     assert tree(place) == before
 
 
+def test_cve_2026_130008_attach_is_refused_by_the_authorizer_alone(place: Path) -> None:
+    """The second layer by itself: a statement that no grammar has looked at; the code is the authorizer's."""
+    before = tree(place)
+    for target in (place / "other.db", place / "new.db", ":memory:"):
+        statement = Statement(f"ATTACH DATABASE '{target}' AS o", frozenset(), frozenset())
+        with pytest.raises(UnsafeQuery) as caught:
+            Database(place / "shop.db").read_sync(statement)
+        assert caught.value.code == "query.statement"
+    assert tree(place) == before
+
+
+@pytest.mark.parametrize("mode", ["ro", "rw"])
+def test_cve_2026_130008_attach_is_refused_by_the_limit_alone(place: Path, mode: str) -> None:
+    """The third layer by itself: a connection as every statement gets it, without grammar or authorizer."""
+    with (
+        connected(place / "shop.db", mode, Caps(10, 1_000, 1.0), Stop()) as connection,
+        pytest.raises(sqlite3.OperationalError, match="too many attached databases"),
+    ):
+        connection.execute(f"ATTACH DATABASE '{place / 'other.db'}' AS o")
+
+
+RENAMED = "SELECT 1; RENAME TABLE testdb.mcp_side_effect TO testdb.mcp_side_effect_renamed"
+
+
 async def test_cve_2026_48774_a_second_statement_behind_a_select_never_runs(postgres: Cluster, place: Path) -> None:
-    """The record: a list of forbidden words took ``SELECT 1; RENAME TABLE ...``, and the connection ran both."""
-    text = "SELECT 1; RENAME TABLE testdb.mcp_side_effect TO testdb.mcp_side_effect_renamed"
+    """The record: a list of forbidden words took ``SELECT 1; RENAME TABLE ...``, and the connection ran both.
+
+    The grammar takes one statement; the next test looks at what is behind it.
+    """
     async with opened(postgres.url()) as database:
         for each in (database, Database(place / "shop.db")):
-            assert await tried(each, text) == "query.statement"
-        with pytest.raises(UnsafeQuery):  # nor with the grammar away: two statements cannot be prepared as one
-            await database.read(PgStatement("SELECT 1; SELECT 2", frozenset(), frozenset()))
+            for text in (RENAMED, "SELECT 1; DELETE FROM notes"):
+                assert refused_at_once(each, text) == "query.statement"
+                assert await tried(each, text) == "query.statement"
+
+
+async def test_cve_2026_48774_two_statements_cannot_be_prepared_as_one(postgres: Cluster, place: Path) -> None:
+    """The second layer by itself: the text is prepared, and neither database prepares two; nothing of it has run."""
+    before, files = await facts(postgres), tree(place)
+    async with opened(postgres.url("writer")) as database:
+        for text in ("SELECT 1; SELECT 2", "SELECT 1; DELETE FROM public.notes", RENAMED):
+            with pytest.raises(UnsafeQuery):
+                await database.read(PgStatement(text, frozenset(), frozenset()))
+            with pytest.raises(UnsafeQuery):
+                Database(place / "shop.db").read_sync(Statement(text, frozenset(), frozenset()))
+    assert (await facts(postgres), tree(place)) == (before, files)
 
 
 async def test_cve_2026_85620_a_function_in_from_is_a_function(postgres: Cluster, outside: Path) -> None:
@@ -183,6 +235,8 @@ async def test_server_postgres_0_6_2_commit_does_not_end_the_read_only_transacti
     before = await facts(postgres)
     text = "COMMIT; DROP SCHEMA public CASCADE;"
     async with opened(postgres.url("writer")) as database:
+        assert refused_at_once(database, text) == "query.statement"
+        assert refused_at_once(database, "COMMIT") == "query.statement"
         assert await tried(database, text) == "query.statement"
         for forced in (text, "COMMIT", "COMMIT; DELETE FROM notes", "DELETE FROM public.notes"):
             with pytest.raises(UnsafeQuery):

@@ -60,7 +60,11 @@ async def test_cve_2025_66416_a_rebound_name_is_not_served(tmp_path: Path) -> No
 
 
 async def test_cve_2026_48710_a_host_does_not_move_the_path(tmp_path: Path) -> None:
-    """The record: ``Host: example.com/abc?bar=`` made Starlette's ``request.url.path`` another one than was routed."""
+    """The record: ``Host: example.com/abc?bar=`` made Starlette's ``request.url.path`` another one than was routed.
+
+    Two layers: such a Host is on no list, and the path that is judged is the one that is served, whatever the Host is.
+    The test below has the second one by itself.
+    """
     async with open_door(tmp_path, auth__tokens=TOKENS) as peer:
         for path in ("/metrics", "/health", "/mcp"):
             for way in ("/livez?x=", "/.well-known/oauth-protected-resource?x=", "/livez#", "/livez"):
@@ -71,6 +75,16 @@ async def test_cve_2026_48710_a_host_does_not_move_the_path(tmp_path: Path) -> N
             sent = f"GET http://127.0.0.1:{peer.port}/livez/..{path} HTTP/1.1\r\nHost: 127.0.0.1:{peer.port}\r\n"
             answer = await asyncio.to_thread(bytes_of, peer.port, f"{sent}Connection: close\r\n\r\n".encode())
             assert statuses(answer) == [401]
+
+
+@pytest.mark.parametrize("host", ["example.com/livez?bar=", "example.com/livez#", "example.com/livez/../livez?"])
+async def test_cve_2026_48710_a_host_does_not_move_the_path_though_it_is_listed(tmp_path: Path, host: str) -> None:
+    """The second layer by itself: an operator lists the very Host, and closed pages stay closed, open ones open."""
+    async with open_door(tmp_path, auth__tokens=TOKENS, http__allowed_hosts=(host,)) as peer:
+        for path, status in (("/metrics", 401), ("/health", 401), ("/mcp", 401), ("/livez", 200)):
+            sent = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+            answer = await asyncio.to_thread(bytes_of, peer.port, sent.encode())
+            assert statuses(answer) == [status], path
 
 
 async def test_cve_2026_52869_a_session_is_no_credential(tmp_path: Path) -> None:
@@ -97,7 +111,10 @@ async def test_cve_2026_52869_a_session_is_no_credential(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("stateless", [False, True])
 async def test_cve_2026_25536_no_answer_reaches_another_client(tmp_path: Path, stateless: bool) -> None:
-    """The record: one server and transport shared by clients whose request ids are the same mixed up their answers."""
+    """The record: one server and transport shared by clients whose request ids are the same mixed up their answers.
+
+    Here every session has a transport of its own, and every request its own state, whatever its id.
+    """
 
     def many(peer: Near, name: str) -> set[str]:
         headers = {"authorization": f"Bearer token-of-{name}-000{1 if name == 'ada' else 2}"}
@@ -144,7 +161,10 @@ async def test_cve_2026_27124_there_is_no_proxy_to_be_confused(tmp_path: Path) -
 
 
 async def test_cve_2026_33010_no_other_origin_may_read_an_answer(tmp_path: Path) -> None:
-    """The record: mcp-memory-service allowed every origin (``*``), with credentials, so any web page could read it."""
+    """The record: mcp-memory-service allowed every origin (``*``), with credentials, so any web page could read it.
+
+    Two layers: an Origin that is not listed is refused, and no answer at all allows any page to read it.
+    """
     allowed = "https://app.example"
 
     def work(peer: Near) -> None:

@@ -390,12 +390,14 @@ async def test_cve_2026_77242_the_address_that_was_judged_is_connected_to(monkey
 
 
 @pytest.mark.parametrize("url", ["http://evil.example./", "http://a.EVIL.example./", "http://evil.example:80/"])
-async def test_cve_2026_115751_a_trailing_dot_is_the_same_host(url: str) -> None:
+async def test_cve_2026_115751_a_trailing_dot_is_the_same_host(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A deny list compared ``evil.example`` with ``evil.example.``; both are one name."""
-    policy = UrlPolicy(deny_hosts=frozenset({"evil.example"}), hosts=frozenset({"*.example", "evil.example"}))
-    with pytest.raises(UnsafeUrl) as caught:
-        await asked(url, policy, resolving([PUBLIC_ONE]))
-    assert caught.value.code == "url.host"
+    denied = frozenset({"evil.example"})
+    for hosts in (frozenset[str](), frozenset({"*.example", "evil.example"})):
+        with recording(monkeypatch) as record, pytest.raises(UnsafeUrl) as caught:
+            await asked(url, UrlPolicy(deny_hosts=denied, hosts=hosts), resolving([PUBLIC_ONE]))
+        assert caught.value.code == "url.host"
+        assert record.connected == []
     for host in ("localhost.", "127.0.0.1.", "metadata.google.internal."):
         with pytest.raises(UnsafeUrl):
             PublicUrl.from_text(f"http://{host}/", Sandbox(urls=UrlPolicy()))
@@ -433,7 +435,11 @@ def test_cve_2026_61462_a_path_parameter_stays_in_its_place(job: str) -> None:
 
 
 async def test_aikido_2026_10318_a_callers_token_stays_here(tmp_path: Path) -> None:
-    """Authorization forwarded downstream: what a caller shows to this server is nothing that a fetch would show."""
+    """Authorization forwarded downstream: what a caller shows to this server is nothing that a fetch would show.
+
+    Through a whole server: a tool that sends nothing of its own, one that sends its own Authorization, and the same
+    where the first site redirects to another origin, which gets neither.
+    """
     token = "callers-own-token-" + "c" * 40
     requests: list[bytes] = []
 
@@ -445,21 +451,25 @@ async def test_aikido_2026_10318_a_callers_token_stays_here(tmp_path: Path) -> N
 
     listening = await asyncio.start_server(downstream, "127.0.0.1", 0)
     pair = f"127.0.0.1:{listening.sockets[0].getsockname()[1]}"
-    allowed = {"HOLDFAST_URLS__ALLOW": json.dumps([pair]), "HOLDFAST_AUTH__TOKENS": token}
 
-    def talk() -> dict[str, Any]:
+    def talk(moved: str) -> list[str]:
+        allowed = {"HOLDFAST_URLS__ALLOW": json.dumps([pair, moved]), "HOLDFAST_AUTH__TOKENS": token}
         script = Path(__file__).parent / "servers" / "passing.py"
+        calls = [("plain", pair), ("fetch", pair), ("fetch", moved)]
         with HttpPeer(script, tmp_path / "state", **allowed) as peer:
             assert peer.post({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})[0] == 401
             shown = {"authorization": f"Bearer {token}", "cookie": f"session={token}", "x-api-key": token}
-            call = {"name": "fetch", "arguments": {"url": f"http://{pair}/"}}
-            return peer.modern("tools/call", call, shown)["result"]
+            told = [{"name": tool, "arguments": {"url": f"http://{site}/"}} for tool, site in calls]
+            return [text_of(peer.modern("tools/call", call, shown)["result"]) for call in told]
 
-    async with listening:
-        assert "page" in text_of(await asyncio.to_thread(talk))
-    (request,) = requests
-    assert token.encode() not in request
-    assert request.lower().count(b"authorization: bearer the-servers-own\r\n") == 1
+    async with listening, redirecting([f"http://{pair}/"]) as moved:
+        said = await asyncio.to_thread(talk, moved)
+    assert ["page" in text for text in said] == [True] * 3, said
+    assert len(requests) == 3
+    for request in requests:
+        assert token.encode() not in request
+    owns = [request.lower().count(b"authorization: bearer the-servers-own\r\n") for request in requests]
+    assert owns == [0, 1, 0], "sent where the author sends it, and not to where a redirect leads"
 
 
 async def test_the_system_resolver_is_what_a_fetch_asks() -> None:

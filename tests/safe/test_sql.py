@@ -115,7 +115,7 @@ def test_parameters_that_do_not_fit_are_refused_without_being_repeated(file: Pat
         "SELECT name FROM sqlite_temp_master",
         "UPDATE sqlite_master SET sql = ''",
         "INSERT INTO notes (id) VALUES (9) RETURNING id",
-        "WITH x AS (SELECT 9) INSERT INTO notes (id) SELECT * FROM x",  # CVE-2026-48774
+        "WITH x AS (SELECT 9) INSERT INTO notes (id) SELECT * FROM x",  # writes behind WITH
         "DELETE FROM notes",
         "CREATE TABLE t (x)",
         "CREATE TEMP TABLE t (x)",
@@ -129,7 +129,7 @@ def test_parameters_that_do_not_fit_are_refused_without_being_repeated(file: Pat
         "COMMIT; DELETE FROM notes",  # server-postgres <= 0.6.2
         "COMMIT",
         "SAVEPOINT s",
-        "SELECT 1; DELETE FROM notes",  # CVE-2026-130008
+        "SELECT 1; DELETE FROM notes",  # CVE-2026-130008, CVE-2026-48774: stacked statements
         "SELECT load_extension('x')",
         "SELECT \"load_extension\"('x')",
         "SELECT readfile('/etc/passwd')",

@@ -50,7 +50,7 @@ def test_an_ordinary_select_passes_and_its_text_passes_again(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "SELECT 1; SELECT 2",  # CVE-2026-130008: stacked statements
+        "SELECT 1; SELECT 2",  # CVE-2026-130008, CVE-2026-48774: stacked statements
         "SELECT 1; ATTACH 'hidden' AS x",  # CVE-2026-130008: ATTACH
         "ATTACH DATABASE 'hidden' AS x",
         "DETACH DATABASE x",
@@ -65,7 +65,7 @@ def test_an_ordinary_select_passes_and_its_text_passes_again(text: str) -> None:
         "UPDATE notes SET body = 'hidden' RETURNING *",
         "DELETE FROM notes",
         "REPLACE INTO notes VALUES (1)",
-        "WITH x AS (SELECT 1) INSERT INTO notes SELECT * FROM x",  # CVE-2026-48774: writes behind WITH
+        "WITH x AS (SELECT 1) INSERT INTO notes SELECT * FROM x",  # writes behind WITH
         "WITH x AS (DELETE FROM notes RETURNING *) SELECT * FROM x",
         "WITH x AS (EXPLAIN SELECT hidden) SELECT * FROM x",
         "SELECT * INTO hidden FROM notes",

@@ -1,4 +1,4 @@
-"""A server that takes tokens, and has a tool that fetches."""
+"""A server that takes tokens, and has tools that fetch, with a header of their own and without."""
 
 from __future__ import annotations
 
@@ -11,6 +11,12 @@ server = Server("passing")
 async def fetch(url: PublicUrl) -> str:
     """Fetch a page."""
     return (await url.fetch(headers={"authorization": "Bearer the-servers-own"})).text()
+
+
+@server.tool(read_only=True)
+async def plain(url: PublicUrl) -> str:
+    """Fetch a page, and show nothing."""
+    return (await url.fetch()).text()
 
 
 if __name__ == "__main__":

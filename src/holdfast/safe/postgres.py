@@ -13,6 +13,7 @@ from holdfast.safe.pgrole import RoleRefused, may_write
 from holdfast.safe.pgstatements import DEFAULT_FUNCTIONS, PUBLIC, PgStatement
 from holdfast.safe.pgurl import Place
 from holdfast.safe.pgvalues import bind, row_of
+from holdfast.safe.sqlrefusals import no_table
 
 T = TypeVar("T")
 
@@ -210,9 +211,9 @@ class Postgres:
         if statement.tables:
             found = await connection.fetch(_AMONG, self.tables is None, schemas, names)
             if {tuple(row) for row in found} != statement.tables:
-                raise statements.no_table()
+                raise no_table()
         if statement.ctes and await connection.fetchval(_SYSTEM, sorted(statement.ctes)):
-            raise statements.no_table()
+            raise no_table()
 
 
 async def _write(connection: Any, statement: Declared, parameters: Parameters) -> int:

@@ -106,6 +106,8 @@ def test_tables_are_named_with_their_schema_or_are_public() -> None:
         ("SELECT 1 -- x", "query.statement"),
         ("SELECT 1 /* x */", "query.statement"),
         ("SELECT 1; SELECT 2", "query.statement"),
+        ("SELECT 'x'::\"regclass\"", "query.statement"),
+        ('WITH "a" AS NOT MATERIALIZED (SELECT 1) SELECT 1', "query.statement"),
         ("SELECT 1 <<< 2", "query.statement"),
         ("SELECT 1 OPERATOR(public.+) 2", "query.function"),
         ("SELECT 'unterminated", "query.statement"),

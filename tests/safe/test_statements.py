@@ -68,6 +68,7 @@ def test_an_ordinary_select_passes_and_its_text_passes_again(text: str) -> None:
         "WITH x AS (SELECT 1) INSERT INTO notes SELECT * FROM x",  # CVE-2026-48774: writes behind WITH
         "WITH x AS (DELETE FROM notes RETURNING *) SELECT * FROM x",
         "WITH x AS (EXPLAIN SELECT hidden) SELECT * FROM x",
+        "WITH x AS NOT MATERIALIZED (SELECT 1) SELECT * FROM x a, x b",
         "SELECT * INTO hidden FROM notes",
         "SELECT * FROM notes FOR UPDATE",
         "SELECT * FROM notes TABLESAMPLE (10)",

@@ -99,6 +99,11 @@ def check(text: str, tables: frozenset[tuple[str, str]] | None, functions: froze
     return first
 
 
+def verb_of(text: str) -> str:
+    """The word that says what an author's statement does, behind its WITH clauses; nothing when it cannot be found."""
+    return sqltree.dialect_of(POSTGRES).verb(text)
+
+
 def _checked(text: str, tables: frozenset[tuple[str, str]] | None, functions: frozenset[str]) -> PgStatement:
     tree, nodes = sqltree.parsed(text, POSTGRES, functions)
     names = _numbered(nodes)

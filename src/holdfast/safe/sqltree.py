@@ -24,6 +24,7 @@ MAX_DEPTH: Final = 150
 _OPENERS: Final = frozenset({"L_PAREN", "L_BRACKET", "L_BRACE", "CASE"})
 _CLOSERS: Final = frozenset({"R_PAREN", "R_BRACKET", "R_BRACE", "END"})
 _PREFIXES: Final = frozenset({"NOT", "DASH", "TILDE", "PLUS"})
+_VERBS: Final = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"})
 _FIRST: Final = frozenset({"SELECT", "WITH", "L_PAREN", "VALUES"})
 
 
@@ -130,6 +131,15 @@ class _Dialect:
 
     def is_function(self, node: Any) -> bool:
         return isinstance(node, self._function)
+
+    def verb(self, text: str) -> str:
+        """The first of the five verbs that stands in no parenthesis."""
+        depth = 0
+        for name in (token.token_type.name for token in self._dialect.tokenize(text)):
+            depth += (name == "L_PAREN") - (name == "R_PAREN")
+            if not depth and name in _VERBS:
+                return name
+        return ""
 
     def text(self, tree: Any, **options: Any) -> str:
         try:

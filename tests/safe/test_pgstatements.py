@@ -106,6 +106,8 @@ def test_tables_are_named_with_their_schema_or_are_public() -> None:
         ("SELECT 1 -- x", "query.statement"),
         ("SELECT 1 /* x */", "query.statement"),
         ("SELECT 1; SELECT 2", "query.statement"),
+        ("SELECT 'x'::\"regclass\"", "query.statement"),
+        ('WITH "a" AS NOT MATERIALIZED (SELECT 1) SELECT 1', "query.statement"),
         ("SELECT 1 <<< 2", "query.statement"),
         ("SELECT 1 OPERATOR(public.+) 2", "query.function"),
         ("SELECT 'unterminated", "query.statement"),
@@ -124,7 +126,7 @@ def test_the_second_reading_refuses_what_it_does_not_know(sql: str, code: str) -
 
 def test_the_second_reading_knows_lists_of_columns() -> None:
     for sql in (
-        'WITH "a"("x") AS (SELECT 1), "b"("y") AS NOT MATERIALIZED (VALUES (1)) SELECT COUNT(*) FROM "a"',
+        'WITH "a"("x") AS (SELECT 1), "b"("y") AS MATERIALIZED (VALUES (1)) SELECT COUNT(*) FROM "a"',
         'WITH RECURSIVE "a"("x", "y") AS (SELECT 1, 2) SELECT 1 FROM (VALUES (1)) AS "v"("x")',
     ):
         check_words(sql, DEFAULT_FUNCTIONS)

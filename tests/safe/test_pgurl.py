@@ -26,6 +26,7 @@ CERTIFICATES = ssl.get_default_verify_paths().cafile
         "postgresql://hunter2:p@h:99999/d",
         "postgresql://hunter2:p@[::1/d",
         "postgresql://hunter2:p@a,b/d",
+        "postgresql://hunter2:p@/d?host=a,b",
         "postgresql://hunter2:p@h/d#hunter2",
         "postgresql://u:p@h/d?password=hunter2",
         "postgresql://u:p@h/d?options=-csearch_path%3Dhunter2",
@@ -46,6 +47,7 @@ def test_every_argument_is_given_so_that_nothing_comes_from_the_environment() ->
     place = Place.of("postgresql+asyncpg://us%40er:p%2Fw@localhost/d%20b")
     assert place.arguments() == {
         "host": "localhost", "port": 5432, "user": "us@er", "password": "p/w", "database": "d b", "ssl": False,
+        "direct_tls": False, "target_session_attrs": "any",
     }  # fmt: skip
     assert Place.of("postgres://u@/d?host=/run/pg").arguments()["host"] == "/run/pg"
     assert Place.of("postgres://u@/d?host=/run/pg").arguments()["password"] == ""
@@ -84,5 +86,7 @@ def test_the_weak_modes_are_taken_and_known_as_such(tmp_path: Path) -> None:
 def test_a_password_is_found_as_it_is_written_and_as_it_is_meant() -> None:
     assert passwords_in("postgresql://u:p%2Fw@h/d") == ["p%2Fw", "p/w"]
     assert passwords_in("postgresql://u:plain@h/d") == ["plain"]
+    assert "hunter2" in passwords_in("postgresql://u:hunter2@h/d?sslrootcert=/certificates/me@here.pem")
+    assert "hun/ter2" in passwords_in("postgresql://u:hun/ter2@h/d")
     for target in ("postgresql://u@h/d", "postgresql://h/d", "file.db", "sqlite:///x.db", "postgresql://u:@h/d"):
         assert passwords_in(target) == []

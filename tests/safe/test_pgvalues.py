@@ -10,7 +10,11 @@ import pytest
 
 from holdfast.errors import UnsafeQuery
 from holdfast.safe.pgerrors import refusal
-from holdfast.safe.pgvalues import bind, row_of
+from holdfast.safe.pgvalues import bind, kind_of, row_of
+
+DEEP: list[Any] = []
+for _ in range(5_000):
+    DEEP = [DEEP]
 
 
 @pytest.mark.parametrize(
@@ -21,19 +25,30 @@ from holdfast.safe.pgvalues import bind, row_of
         ("bool", 1), ("bytea", "x"), ("jsonb", float("nan")), ("jsonb", object()), ("date", "hunter2"), ("uuid", 1),
         ("timestamp", "2020-01-01T00:00:00Z"), ("timestamptz", "2020-01-01"), ("int4[]", 1), ("int4[]", [[1]]),
         ("int4[]", [1] * 10_001), ("regclass", "x"), ("mood", "x"),
+        ("jsonb", DEEP), ("numeric", "1" * 1_001),
     ],
 )  # fmt: skip
 def test_a_value_that_does_not_fit_is_refused_and_not_repeated(kind: str, value: Any) -> None:
     with pytest.raises(UnsafeQuery) as caught:
-        bind([value], (), [SimpleNamespace(name=kind)])
+        bind([value], (), [SimpleNamespace(name=kind, schema="pg_catalog")])
     assert caught.value.code == "query.failed"
     assert "hunter2" not in caught.value.message
 
 
 def test_values_that_fit_are_converted() -> None:
-    kinds = [SimpleNamespace(name=name) for name in ("int8", "float4", "date", "date", "text[]", "numeric", "bytea")]
+    kinds = [
+        SimpleNamespace(name=name, schema="pg_catalog")
+        for name in ("int8", "float4", "date", "date", "text[]", "numeric", "bytea")
+    ]
     given = [1, 2, "2020-01-02", date(2020, 1, 2), ["a", None], 1.5, b"x"]
     assert bind(given, (), kinds)[:5] == [1, 2.0, date(2020, 1, 2), date(2020, 1, 2), ["a", None]]
+
+
+def test_a_type_that_only_bears_the_name_of_one_of_postgresqls_is_nobodys() -> None:
+    theirs = SimpleNamespace(name="int4", schema="public")
+    assert row_of('["hunter2"]', [kind_of(theirs)]) == ["hunter2"]
+    with pytest.raises(UnsafeQuery):
+        bind([1], (), [theirs])
 
 
 def test_cells_are_read_by_their_type() -> None:

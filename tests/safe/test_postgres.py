@@ -7,6 +7,7 @@ import os
 import pickle
 import signal
 import sys
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from holdfast import DatabaseTool, ReadQuery, Server, ToolInput
 from holdfast.core.bases import Table
 from holdfast.errors import ConfigurationError, UnsafeQuery
 from holdfast.safe import pgpool
+from holdfast.safe import postgres as guarded
 from holdfast.safe.blocking import in_thread
 from holdfast.safe.databases import Declared, TableFacts, open_database
 from holdfast.safe.pgstatements import PgStatement
@@ -28,6 +30,7 @@ from holdfast.safe.sandbox import Sandbox
 ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT 1 FROM c) SELECT count(*) FROM c"
 
 RUNNING = "state = 'active' AND query LIKE '%RECURSIVE%'"
+ADVISORY = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
 KILL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'holdfast'"
 
 
@@ -193,6 +196,13 @@ async def test_the_schema_lists_what_may_be_read(postgres: Cluster) -> None:
         assert facts[0] == TableFacts("app.orders", {"id": "integer", "note": "integer"})
     async with opened(postgres, tables=frozenset({"app.orders"})) as database:
         assert [fact.name for fact in await database.schema()] == ["app.orders"]
+    async with opened(postgres, tables=frozenset()) as database:
+        assert await database.schema() == []
+    with pytest.MonkeyPatch.context() as patch:  # so many that the server itself must count them
+        patch.setattr(guarded, "_COLUMNS", guarded._COLUMNS.replace("LIMIT 1000", "LIMIT 2"))
+        async with opened(postgres) as database:
+            assert [fact.name for fact in await database.schema()] == ["app.orders", "notes"]
+    async with opened(postgres, tables=frozenset({"app.orders"})) as database:
         assert await code(database, "SELECT * FROM app.orders o, open_notes") == "query.table"
 
 
@@ -374,6 +384,81 @@ async def test_what_a_statement_sets_for_its_session_does_not_outlive_it(postgre
             await database.read(PgStatement("SELECT peek()", frozenset(), frozenset()))
 
 
+async def test_what_a_declared_write_leaves_in_its_session_is_forgotten(postgres: Cluster) -> None:
+    await postgres.run("CREATE ROLE between", "GRANT between TO writer")
+    looking = PgStatement("SELECT current_user::text", frozenset(), frozenset())
+    try:
+        async with watching(postgres) as outside, opened(postgres, "writer") as database:
+            await database.execute_write(Declared("SELECT set_config('role', 'between', false), pg_advisory_lock(1)"))
+            assert (await database.read(looking)).rows == [["writer"]]
+            assert await outside.fetchval(ADVISORY) == 0
+            await database.read(PgStatement("SELECT pg_advisory_lock(2)::text", frozenset(), frozenset()))
+            with pytest.raises(UnsafeQuery):
+                await database.read(PgStatement("SELECT pg_advisory_lock(3), 1/0", frozenset(), frozenset()))
+            assert await outside.fetchval(ADVISORY) == 0
+    finally:
+        await postgres.run("DROP ROLE between")
+
+
+async def test_a_connection_that_dies_after_the_commit_does_not_make_the_write_a_failure(postgres: Cluster) -> None:
+    async with opened(postgres, "writer") as database:
+        taken: list[Any] = []
+        forgotten = pgpool._forgotten
+
+        async def lost(connection: Any) -> None:
+            taken.append(connection)
+            connection.terminate()
+            await forgotten(connection)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pgpool, "_forgotten", lost)
+            assert await database.execute_write(Declared("INSERT INTO notes (id) VALUES (50)")) == 1
+        assert taken[0].is_closed()
+        assert await database.execute_write(Declared("DELETE FROM public.notes WHERE id = 50")) == 1
+
+
+async def test_a_server_that_is_frozen_does_not_hold_up_closing(
+    postgres: Cluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(pgpool, "LAST_WORDS", 0.2)
+    async with watching(postgres) as looking, opened(postgres) as database:
+        assert await rows(database, "SELECT 1") == [[1]]
+        pid = await looking.fetchval("SELECT pid FROM pg_stat_activity WHERE application_name = 'holdfast'")
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            async with asyncio.timeout(5):
+                await database.close()
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        await until(looking, "true", 0)
+    assert caplog.text == ""
+
+
+async def test_cancelling_at_any_step_leaves_no_transaction_and_no_connection_lent(postgres: Cluster) -> None:
+    async with watching(postgres) as looking, opened(postgres, "writer", timeout=20) as database:
+        write = Declared("UPDATE notes SET body = 'three' WHERE id = 3 RETURNING id")
+        await asyncio.gather(*(rows(database, "SELECT 1") for _ in range(3)))
+        for step in range(45):
+            tasks = [
+                asyncio.create_task(rows(database, "SELECT count(*) FROM app.orders")),
+                asyncio.create_task(database.execute_write(write)),
+            ]
+            for _ in range(step):
+                await asyncio.sleep(0.0002)
+            for task in tasks:
+                task.cancel()
+            for ended in await asyncio.gather(*tasks, return_exceptions=True):
+                assert isinstance(ended, list | int | asyncio.CancelledError)
+        await until(looking, "state <> 'idle'", 0)
+        assert database._pool is not None
+        while database._pool._tasks:
+            await asyncio.sleep(0)
+        assert database._pool._engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+        assert await looking.fetchval(ADVISORY) == 0
+        assert await rows(database, "SELECT count(*) FROM app.orders") == [[5000]]
+        await database.execute_write(Declared("UPDATE notes SET body = 'drei' WHERE id = 3"))
+
+
 # -- the role --------------------------------------------------------------------------------------------------------
 
 
@@ -393,7 +478,12 @@ async def test_what_a_statement_sets_for_its_session_does_not_outlive_it(postgre
         ("CREATE ROLE between; GRANT pg_signal_backend TO between; GRANT between TO suspect", "pg_signal_backend"),
         ("ALTER ROLE suspect NOINHERIT; CREATE ROLE between SUPERUSER; GRANT between TO suspect", "is a superuser"),
         ("GRANT EXECUTE ON FUNCTION pg_read_file(text) TO suspect", "may call pg_read_file"),
+        ("ALTER ROLE suspect NOINHERIT; CREATE ROLE between; GRANT between TO suspect;"
+         " GRANT EXECUTE ON FUNCTION pg_ls_dir(text) TO between", "may call pg_ls_dir"),
+        ("GRANT EXECUTE ON FUNCTION pg_create_restore_point(text) TO suspect", "may call pg_create_restore_point"),
         ("GRANT SELECT (rolpassword) ON pg_authid TO suspect", "may read passwords"),
+        ("GRANT SELECT ON pg_shadow TO suspect", "may read pg_shadow"),
+        ("GRANT SELECT ON pg_statistic TO suspect", "may read pg_statistic"),
         ("CREATE TABLE mine (x int); ALTER TABLE mine OWNER TO suspect; ALTER TABLE mine ENABLE ROW LEVEL SECURITY",
          "row security"),
         ("ALTER DATABASE shop OWNER TO suspect", "owns this database"),
@@ -410,6 +500,7 @@ async def test_a_role_that_could_do_more_than_read_is_refused(postgres: Cluster,
     finally:
         await postgres.run(
             "ALTER DATABASE shop OWNER TO boss", "DROP OWNED BY suspect", "DROP ROLE suspect",
+            "DO $$ BEGIN IF to_regrole('between') IS NOT NULL THEN DROP OWNED BY between; END IF; END $$",
             "DROP ROLE IF EXISTS between",
         )  # fmt: skip
 
@@ -421,6 +512,27 @@ async def test_a_role_that_may_write_is_a_finding(postgres: Cluster) -> None:
     async with opened(postgres) as database:
         await database.start()
         assert not any("may write" in finding for finding in database.findings)
+
+
+async def test_rights_that_come_by_set_role_or_for_a_column_are_findings_too(postgres: Cluster) -> None:
+    await postgres.run(
+        f"CREATE ROLE suspect LOGIN NOINHERIT CONNECTION LIMIT 3 PASSWORD '{PASSWORD}'", "CREATE ROLE between",
+        "GRANT between TO suspect", "GRANT UPDATE (body) ON notes TO between",
+        "GRANT CREATE ON DATABASE shop TO between",
+    )  # fmt: skip
+    try:
+        async with opened(postgres, "suspect") as database:
+            await database.start()
+            assert {finding.partition("role ")[2] for finding in database.findings} >= {
+                "may write 1 tables",
+                "may create schemas",
+            }
+            assert not any("sessions" in finding for finding in database.findings)
+        async with opened(postgres) as database:
+            await database.start()
+            assert any("CONNECTION LIMIT" in finding for finding in database.findings)
+    finally:
+        await postgres.run("DROP OWNED BY between", "DROP ROLE suspect", "DROP ROLE between")
 
 
 async def test_a_wrong_password_or_database_is_a_configuration_error(postgres: Cluster) -> None:
@@ -478,6 +590,24 @@ async def test_a_write_that_fails_leaves_everything_as_it_was(postgres: Cluster,
         assert await rows(database, "SELECT * FROM notes ORDER BY id") == before
 
 
+async def test_the_rows_that_a_declared_write_returns_are_counted_and_not_kept(postgres: Cluster) -> None:
+    many = Declared("INSERT INTO notes (id) SELECT n FROM generate_series(100, 1099) n RETURNING repeat('x', 9000)")
+    gone = Declared(
+        "WITH old AS (SELECT id FROM notes WHERE id >= 100) DELETE FROM notes USING old WHERE notes.id = old.id"
+        " RETURNING notes.id"
+    )
+    async with opened(postgres, "writer") as database:
+        tracemalloc.start()
+        try:
+            assert await database.execute_write(many) == 1_000
+            assert tracemalloc.get_traced_memory()[1] < 4_000_000  # they are 9 MB
+        finally:
+            tracemalloc.stop()
+            assert await database.execute_write(gone) == 1_000
+        assert await database.execute_write(Declared("WITH x AS (SELECT 1) SELECT * FROM x")) == 0
+        assert await database.execute_write(Declared("SELECT ')' FROM (SELECT 1) AS x -- DELETE")) == 0
+
+
 # -- loops, threads, processes ---------------------------------------------------------------------------------------
 
 
@@ -492,6 +622,8 @@ async def test_a_tool_in_a_thread_shares_the_pool_and_one_in_a_process_has_a_con
         assert (await in_thread(copy.rows_sync)).rows == [["one"]]
         with pytest.raises(ConfigurationError, match="await rows"):
             query.rows_sync()
+    with pytest.raises(ConfigurationError, match="await rows"):  # also when nothing was asked of it yet
+        ReadQuery.from_text("SELECT 1", Sandbox(database=Postgres(postgres.url()))).rows_sync()
 
 
 def test_a_database_may_be_used_by_one_loop_after_another_but_not_by_two_at_once(postgres: Cluster) -> None:

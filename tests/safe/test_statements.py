@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.errors import ConfigurationError, UnsafeQuery
-from holdfast.safe import statements
+from holdfast.safe import sqltree, statements
 from holdfast.safe.statements import DEFAULT_FUNCTIONS, check
 
 TABLES = frozenset({"notes", "people"})
@@ -68,6 +68,7 @@ def test_an_ordinary_select_passes_and_its_text_passes_again(text: str) -> None:
         "WITH x AS (SELECT 1) INSERT INTO notes SELECT * FROM x",  # writes behind WITH
         "WITH x AS (DELETE FROM notes RETURNING *) SELECT * FROM x",
         "WITH x AS (EXPLAIN SELECT hidden) SELECT * FROM x",
+        "WITH x AS NOT MATERIALIZED (SELECT 1) SELECT * FROM x a, x b",
         "SELECT * INTO hidden FROM notes",
         "SELECT * FROM notes FOR UPDATE",
         "SELECT * FROM notes TABLESAMPLE (10)",
@@ -190,16 +191,16 @@ def test_what_sqlglot_would_leave_out_is_refused_and_not_left_out(caplog: pytest
 
 def test_without_sqlglot_the_server_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sqlglot", None)
-    statements._dialect.cache_clear()
+    sqltree.dialect_of.cache_clear()
     try:
         with pytest.raises(ConfigurationError, match="sqlglot"):
             statements.require()
     finally:
-        statements._dialect.cache_clear()
+        sqltree.dialect_of.cache_clear()
 
 
 def test_a_parser_that_does_not_count_its_steps_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(statements._Dialect, "counts", lambda self: False)
+    monkeypatch.setattr(sqltree._Dialect, "counts", lambda self: False)
     with pytest.raises(ConfigurationError, match="bounded"):
         statements.require()
 

@@ -62,7 +62,7 @@ def _unguarded_hosts(monkeypatch: Any) -> None:
 
 
 def _unguarded_statements(monkeypatch: Any) -> None:
-    monkeypatch.setattr("holdfast.safe.statements._check_node", lambda *_: None)
+    monkeypatch.setattr("holdfast.safe.sqltree._check_node", lambda *_: None)
 
 
 def _unguarded_repeats(monkeypatch: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,7 +122,9 @@ def passwords_in(target: str) -> list[str]:
     """The password of a URL as it is written and as it is meant, so that both can be redacted."""
     from urllib.parse import unquote
 
-    _, mark, rest = target.partition("://")
-    account, at, _ = rest.rpartition("@")
-    _, colon, password = account.partition(":")
-    return list(dict.fromkeys([password, unquote(password)])) if mark and at and colon and password else []
+    _, _, rest = target.partition("://")
+    found = []
+    for part in (re.split("[/?#]", rest)[0], rest):  # an option may hold an @, and a password a / that nobody quoted
+        _, colon, password = part.rpartition("@")[0].partition(":")
+        found += [password, unquote(password)] if colon and password else []
+    return list(dict.fromkeys(found))

@@ -46,6 +46,7 @@ class Pool:
         self._place = place
         self._timeout = timeout
         self._engine = self._made(size)
+        self._connections: set[Any] = set()  # no more than the pool's; each leaves as it is closed
         self._tasks: set[asyncio.Task[Any]] = set()  # as many as there are callers; each ends within its timeout
 
     def _made(self, size: int) -> AsyncEngine:
@@ -86,7 +87,10 @@ class Pool:
             task.cancel()
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=2 * LAST_WORDS)
-        await self._engine.dispose()
+        # Not through the engine: it would wait for a server that hangs for as long as that hangs.
+        open_now = [each.close(timeout=LAST_WORDS) for each in self._connections]
+        await asyncio.gather(*open_now, return_exceptions=True)
+        await self._engine.dispose(close=False)
 
     async def _within_time(self, mode: Mode, work: Callable[[Any], Awaitable[T]]) -> T:
         from sqlalchemy.exc import SQLAlchemyError
@@ -112,15 +116,15 @@ class Pool:
             await connection.execute(f"BEGIN {mode}")
             result = await work(connection)
             # A reader's is never committed: lo_create() and pg_notify() work in a READ ONLY one (15.x).
-            await connection.execute("COMMIT" if mode == "READ WRITE" else "ROLLBACK")
-            if mode == "READ WRITE":
-                await connection.execute("RESET ALL")  # what a function may have set for the session
+            await connection.execute("COMMIT" if mode == "READ WRITE" else _BACK)
         except BaseException as error:
             gone = connection.is_closed() and isinstance(error, Exception)
             await _rolled_back(connection)
             if gone:  # whatever the driver says when the connection dies under it
                 raise ConnectionError("lost") from None
             raise
+        if mode == "READ WRITE":
+            await _forgotten(connection)
         return result
 
     async def _connect(self) -> Any:
@@ -140,6 +144,8 @@ class Pool:
                     raise
         except TimeoutError:
             raise ConnectionError("no answer in time") from None
+        self._connections.add(connection)
+        connection.add_termination_listener(self._connections.discard)
         return connection
 
 
@@ -155,7 +161,7 @@ async def _rolled_back(connection: Any) -> None:
     """End the transaction, or the connection: one that hangs is never lent again."""
     try:
         async with asyncio.timeout(LAST_WORDS):
-            await connection.execute("ROLLBACK")
+            await connection.execute(_BACK)
     except BaseException as error:
         connection.terminate()  # the pool finds it closed and opens another
         if isinstance(error, asyncio.CancelledError):
@@ -164,6 +170,19 @@ async def _rolled_back(connection: Any) -> None:
         connection.terminate()
 
 
+async def _forgotten(connection: Any) -> None:
+    """After a commit: role, settings, locks and temporary tables that a function has left go, or the connection does.
+
+    Whatever happens here is not the caller's: what it asked for is done, and told to fail it would ask again.
+    """
+    try:
+        await connection.execute("DISCARD ALL")  # RESET ALL would leave the role
+    except BaseException:  # cancelled too, which the caller sees where it waits
+        connection.terminate()
+
+
+_BACK: Final = "ROLLBACK; SELECT pg_catalog.pg_advisory_unlock_all()"
+"""A lock of the session outlives its transaction."""
 _SESSION: Final = {
     "application_name": "holdfast",
     "default_transaction_read_only": "on",

@@ -6,48 +6,52 @@ from typing import Any, Final
 
 from holdfast.errors import ConfigurationError
 
-_DANGEROUS: Final = """
-SELECT 'is a superuser' FROM pg_catalog.pg_roles r
- WHERE r.rolsuper AND pg_catalog.pg_has_role(session_user, r.oid, 'MEMBER')
-UNION ALL SELECT 'may create roles' FROM pg_catalog.pg_roles r
- WHERE r.rolcreaterole AND pg_catalog.pg_has_role(session_user, r.oid, 'MEMBER')
-UNION ALL SELECT 'may create databases' FROM pg_catalog.pg_roles r
- WHERE r.rolcreatedb AND pg_catalog.pg_has_role(session_user, r.oid, 'MEMBER')
-UNION ALL SELECT 'may replicate' FROM pg_catalog.pg_roles r
- WHERE r.rolreplication AND pg_catalog.pg_has_role(session_user, r.oid, 'MEMBER')
-UNION ALL SELECT 'bypasses row security' FROM pg_catalog.pg_roles r
- WHERE r.rolbypassrls AND pg_catalog.pg_has_role(session_user, r.oid, 'MEMBER')
-UNION ALL SELECT 'is a member of ' || r.rolname FROM pg_catalog.pg_roles r
- WHERE r.oid < 16384 AND r.rolname LIKE 'pg\\_%' AND NOT r.rolsuper
-   AND pg_catalog.pg_has_role(session_user, r.oid, 'MEMBER')
-UNION ALL SELECT 'owns this database' FROM pg_catalog.pg_database d
- WHERE d.datname = pg_catalog.current_database() AND pg_catalog.pg_has_role(session_user, d.datdba, 'MEMBER')
-UNION ALL SELECT 'owns a table with row security, which does not hold for owners' FROM pg_catalog.pg_class c
- WHERE c.relrowsecurity AND NOT c.relforcerowsecurity AND pg_catalog.pg_has_role(session_user, c.relowner, 'MEMBER')
-UNION ALL SELECT 'may call ' || p.proname FROM pg_catalog.pg_proc p
- WHERE p.pronamespace = 'pg_catalog'::pg_catalog.regnamespace AND p.proname = ANY ($1::text[])
-   AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE')
-UNION ALL SELECT 'may read passwords' WHERE pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'SELECT')
-    OR pg_catalog.has_any_column_privilege('pg_catalog.pg_authid', 'SELECT')
+_MINE = """
+WITH mine AS (SELECT r.* FROM pg_catalog.pg_roles r WHERE pg_catalog.pg_has_role(session_user, r.oid, 'MEMBER'))
 """
-_FILES = (
-    "lo_export lo_import pg_current_logfile pg_ls_archive_statusdir pg_ls_dir pg_ls_logdir pg_ls_tmpdir pg_ls_waldir "
-    "pg_read_binary_file pg_read_file pg_reload_conf pg_rotate_logfile pg_stat_file pg_switch_wal"
-)
-_REACHES_OUT: Final = _FILES.split()
-"""Functions of PostgreSQL 16 that touch files and are nobody's but the superuser's unless somebody granted them."""
-_WRITES: Final = """
+"""The role and all that it is a member of, through others and without inheriting too: it could SET ROLE to each."""
+_DANGEROUS: Final = f"""{_MINE}
+SELECT 'is a superuser' FROM mine WHERE rolsuper
+UNION ALL SELECT 'may create roles' FROM mine WHERE rolcreaterole
+UNION ALL SELECT 'may create databases' FROM mine WHERE rolcreatedb
+UNION ALL SELECT 'may replicate' FROM mine WHERE rolreplication
+UNION ALL SELECT 'bypasses row security' FROM mine WHERE rolbypassrls
+UNION ALL SELECT 'is a member of ' || rolname FROM mine WHERE oid < 16384 AND rolname LIKE 'pg\\_%' AND NOT rolsuper
+UNION ALL SELECT 'owns this database' FROM pg_catalog.pg_database d JOIN mine ON mine.oid = d.datdba
+ WHERE d.datname = pg_catalog.current_database()
+UNION ALL SELECT 'owns a table with row security, which does not hold for owners' FROM pg_catalog.pg_class c
+  JOIN mine ON mine.oid = c.relowner WHERE c.relrowsecurity AND NOT c.relforcerowsecurity
+UNION ALL SELECT 'may call ' || p.proname FROM pg_catalog.pg_proc p
+  JOIN pg_catalog.pg_init_privs i ON i.classoid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND i.objoid = p.oid
+ WHERE NOT EXISTS (SELECT FROM pg_catalog.aclexplode(i.initprivs) a WHERE a.grantee = 0)
+   AND EXISTS (SELECT FROM mine WHERE pg_catalog.has_function_privilege(mine.oid, p.oid, 'EXECUTE'))
+UNION ALL SELECT 'may read passwords' FROM mine
+ WHERE pg_catalog.has_any_column_privilege(mine.oid, 'pg_catalog.pg_authid', 'SELECT')
+UNION ALL SELECT 'may read ' || c.relname FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_init_privs i ON i.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND i.objoid = c.oid
+ WHERE i.objsubid = 0 AND c.relnamespace = 'pg_catalog'::pg_catalog.regnamespace AND c.relkind IN ('r', 'v')
+   AND NOT EXISTS (SELECT FROM pg_catalog.aclexplode(i.initprivs) a WHERE a.grantee = 0 AND a.privilege_type = 'SELECT')
+   AND EXISTS (SELECT FROM mine WHERE pg_catalog.has_table_privilege(mine.oid, c.oid, 'SELECT'))
+"""  # noqa: S608 # nosec B608 - two constants
+"""``pg_init_privs`` remembers what initdb and the extensions kept from PUBLIC: functions that touch files, other
+databases or the server itself, and tables that hold passwords, samples of every table, or large objects."""
+_WRITES: Final = f"""{_MINE}
 SELECT 'may write ' || pg_catalog.count(*)::text || ' tables' FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind IN ('r', 'p', 'v', 'f') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-   AND (pg_catalog.has_table_privilege(c.oid, 'INSERT') OR pg_catalog.has_table_privilege(c.oid, 'UPDATE')
-     OR pg_catalog.has_table_privilege(c.oid, 'DELETE') OR pg_catalog.has_table_privilege(c.oid, 'TRUNCATE'))
+   AND EXISTS (SELECT FROM mine WHERE pg_catalog.has_any_column_privilege(mine.oid, c.oid, 'INSERT, UPDATE')
+     OR pg_catalog.has_table_privilege(mine.oid, c.oid, 'DELETE, TRUNCATE'))
 HAVING pg_catalog.count(*) > 0
 UNION ALL SELECT 'may create tables in the schema ' || n.nspname FROM pg_catalog.pg_namespace n
- WHERE n.nspname !~ '^pg_' AND pg_catalog.has_schema_privilege(n.oid, 'CREATE')
+ WHERE n.nspname !~ '^pg_'
+   AND EXISTS (SELECT FROM mine WHERE pg_catalog.has_schema_privilege(mine.oid, n.oid, 'CREATE'))
+UNION ALL SELECT 'may create schemas' FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()
+   AND EXISTS (SELECT FROM mine WHERE pg_catalog.has_database_privilege(mine.oid, d.oid, 'CREATE'))
 UNION ALL SELECT 'may fill the disk with temporary files: set temp_file_limit for it'
  WHERE pg_catalog.current_setting('temp_file_limit') = '-1'
-"""
+UNION ALL SELECT 'may open any number of sessions: set its CONNECTION LIMIT' FROM pg_catalog.pg_roles
+ WHERE rolname = session_user AND rolconnlimit = -1
+"""  # noqa: S608 # nosec B608 - two constants
 
 
 class RoleRefused(ConfigurationError):
@@ -59,7 +63,7 @@ async def check_role(connection: Any) -> None:
 
     Memberships count however they come: inherited, through other roles, or only by ``SET ROLE``.
     """
-    found = [row[0] for row in await connection.fetch(_DANGEROUS, _REACHES_OUT)]
+    found = [row[0] for row in await connection.fetch(_DANGEROUS)]
     if found:
         raise RoleRefused(
             f"HOLDFAST_DATABASE: the role {'; '.join(dict.fromkeys(found[:5]))}. "

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from holdfast.errors import UnsafeQuery
-from holdfast.safe import pgwords, statements
-from holdfast.safe.statements import Grammar, no_table
+from holdfast.safe import pggrowing, pgwords, sqltree
+from holdfast.safe.sqlrefusals import ambiguous, no_table, refuse_unsendable
+from holdfast.safe.sqltree import Grammar
 
 _FUNCTIONS = (
     "abs age array_length avg bool_and bool_or cardinality ceil ceiling coalesce count cume_dist current_date "
@@ -89,27 +90,33 @@ def check(text: str, tables: frozenset[tuple[str, str]] | None, functions: froze
     ``tables=None`` leaves it to the catalogue and to the role which tables of the users' schemas may be read.
     Codes: ``query.statement``, ``query.function``, ``query.table``, ``query.too_deep``.
     """
-    statements.refuse_unsendable(text)
+    refuse_unsendable(text)
     first = _checked(text, tables, functions)
     again = _checked(first.sql, tables, functions)
     if again.sql != first.sql or again.tables != first.tables:
-        raise statements.ambiguous()
+        raise ambiguous()
     pgwords.check_words(first.sql, functions)
     return first
 
 
+def verb_of(text: str) -> str:
+    """The word that says what an author's statement does, behind its WITH clauses; nothing when it cannot be found."""
+    return sqltree.dialect_of(POSTGRES).verb(text)
+
+
 def _checked(text: str, tables: frozenset[tuple[str, str]] | None, functions: frozenset[str]) -> PgStatement:
-    tree, nodes = statements.parsed(text, POSTGRES, functions)
+    tree, nodes = sqltree.parsed(text, POSTGRES, functions)
     names = _numbered(nodes)
     for node in nodes:
         _CHECKS.get(type(node).__name__, _plain)(node)
+    pggrowing.refuse_growing(nodes)
     ctes = frozenset(node.alias for node in nodes if type(node).__name__ == "CTE")
     if any(name.startswith("pg_") for name in ctes):
         raise no_table()  # where the WITH clause does not reach, the name would be the system's
     read = frozenset(filter(None, (_qualified(node, ctes) for node in nodes if type(node).__name__ == "Table")))
     if tables is not None and not read <= tables:
         raise no_table()
-    return PgStatement(statements.written(tree, POSTGRES, identify=True), read, ctes, names)
+    return PgStatement(sqltree.written(tree, POSTGRES, identify=True), read, ctes, names)
 
 
 def _plain(node: Any) -> None:
@@ -136,12 +143,6 @@ def _data_type_param(node: Any) -> None:
         raise UnsafeQuery("cast to a shorter type", code="query.statement")
 
 
-def _with(node: Any) -> None:
-    if node.args.get("recursive") and any(type(each).__name__ == "DPipe" for each in node.walk()):
-        # doubling a text thirty times is 1 GB, long before the clock is looked at
-        raise UnsafeQuery("a recursive WITH may not join texts; select the parts", code="query.statement")
-
-
 def _column(node: Any) -> None:
     if node.args.get("catalog"):
         raise no_table()
@@ -151,7 +152,6 @@ _CHECKS: Final[Mapping[str, Any]] = {
     "Identifier": _identifier,
     "DataType": _data_type,
     "DataTypeParam": _data_type_param,
-    "With": _with,
     "Column": _column,
 }
 

@@ -48,7 +48,7 @@ class Place:
         host, user, database = given.pop("host", host), unquote(parts.username or ""), unquote(parts.path[1:])
         if parts.scheme not in POSTGRES_SCHEMES or not host or not user or not database or "/" in database:
             raise _wrong("must name a user, a host and a database")
-        if "," in parts.netloc.rpartition("@")[2] or any("\x00" in part for part in (host, user, database)):
+        if "," in host or any("\x00" in part for part in (host, user, database)):
             raise _wrong("must name one host")
         given.setdefault("sslmode", "disable" if _is_local(host) else "verify-full")
         if given["sslmode"] not in _MODES:
@@ -69,6 +69,8 @@ class Place:
             "password": self.password,
             "database": self.database,
             "ssl": self._ssl(),
+            "direct_tls": False,
+            "target_session_attrs": "any",
         }
 
     def _ssl(self) -> ssl.SSLContext | str | bool:

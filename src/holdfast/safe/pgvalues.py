@@ -31,7 +31,12 @@ def bind(parameters: Parameters, names: Sequence[str], types: Sequence[Any]) -> 
         values = list(parameters)
         if names or len(values) != len(types):
             raise _refused("the number of parameters does not fit the placeholders")
-    return [_bound(value, str(kind.name)) for value, kind in zip(values, types, strict=True)]
+    return [_bound(value, kind_of(kind)) for value, kind in zip(values, types, strict=True)]
+
+
+def kind_of(kind: Any) -> str:
+    """The name of a type of PostgreSQL's own; that of nobody's for a type which only bears such a name."""
+    return str(kind.name) if kind.schema == "pg_catalog" else "another's"
 
 
 def _bound(value: Any, kind: str) -> Any:
@@ -46,7 +51,7 @@ def _bound(value: Any, kind: str) -> Any:
         raise _refused("a parameter of this type; write CAST($1 AS TEXT) or a number or date type")
     try:
         converted = convert(value)
-    except (TypeError, ValueError, ArithmeticError):
+    except (TypeError, ValueError, ArithmeticError, RecursionError):
         raise _refused("a parameter does not fit its type") from None
     return converted
 
@@ -66,7 +71,10 @@ def _number(value: Any) -> float:
 def _decimal(value: Any) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         raise TypeError
-    made = Decimal(str(value)[:1_000])
+    text = str(value)
+    if len(text) > 1_000:
+        raise ValueError
+    made = Decimal(text)
     if abs(made.adjusted()) > 1_000:
         raise ValueError
     return made

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from holdfast.safe.statements import no_function, not_plain
+from holdfast.safe.sqlrefusals import no_function, not_plain
 
 _KEYWORDS = (
     "ALL AND ANY AS ASC AT BETWEEN BOTH BY CASE CAST COLLATE CROSS CURRENT DESC DISTINCT ELSE END ESCAPE EXCEPT EXISTS "
@@ -46,7 +46,7 @@ _TOKEN: Final = re.compile(
       | (?P<word>[A-Za-z_][A-Za-z0-9_]*)
       | (?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
       | (?P<parameter>\$[0-9]{1,5})
-      | (?P<operator>[-+*/<>=~!@\#%^&|?]+|[.,()\[\]:])""",
+      | (?P<operator>[-+*/<>=~!@\#%^&|?]+|::|[.,()\[\]:])""",
     re.VERBOSE,
 )
 _DASHES: Final = re.compile(r"--|/\*")
@@ -66,6 +66,8 @@ def check_words(sql: str, functions: frozenset[str]) -> None:
     for place, token in enumerate(tokens):
         before = tokens[place - 1] if place else None
         opens = place + 1 < len(tokens) and tokens[place + 1].text == "(" and tokens[place + 1].kind == "operator"
+        if token.kind == "word" and token.text.upper() == "MATERIALIZED" and (before is None or before.text != "AS"):
+            raise not_plain()  # NOT MATERIALIZED: planned anew at each mention
         if token.kind == "word":
             _check_word(token.text.upper(), functions, opens)
         elif token.kind == "name" and opens and not _names_columns(tokens, place):
@@ -121,5 +123,5 @@ def _names_columns(tokens: list[Token], place: int) -> bool:
     after = [token.text.upper() for token in tokens[end + 1 : end + 6]]
     if before not in ("WITH", "RECURSIVE", ",") or after[:1] != ["AS"]:
         return False
-    body = [word for word in after[1:] if word not in ("NOT", "MATERIALIZED")]
+    body = [word for word in after[1:] if word != "MATERIALIZED"]
     return body[:1] == ["("] and body[1:2] != [] and body[1] in ("SELECT", "WITH", "VALUES", "(")

@@ -12,7 +12,8 @@ from holdfast.safe.databases import Caps, Declared, Parameters, Rows, TableFacts
 from holdfast.safe.pgrole import RoleRefused, may_write
 from holdfast.safe.pgstatements import DEFAULT_FUNCTIONS, PUBLIC, PgStatement
 from holdfast.safe.pgurl import Place
-from holdfast.safe.pgvalues import bind, row_of
+from holdfast.safe.pgvalues import bind, kind_of, row_of
+from holdfast.safe.sqlrefusals import no_table
 
 T = TypeVar("T")
 
@@ -23,6 +24,7 @@ MAX_TABLES: Final = 1_000
 _BATCH: Final = 100
 """Rows that are fetched at once; together they are no longer than the cap of bytes, which the server counts."""
 _MAY_START: Final = re.compile(r"\s*(?:INSERT|UPDATE|DELETE|MERGE|SELECT|WITH)\b", re.IGNORECASE)
+_CHANGING: Final = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE"})
 _READABLE: Final = """
 SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind = ANY (CASE WHEN $1 THEN '{r,p,v,m}'::text[] ELSE '{r,p,v,m,f}'::text[] END)
@@ -39,7 +41,8 @@ SELECT EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = 'pg_catalog'
 """
 _COLUMNS: Final = f"""
 SELECT t.nspname, t.relname, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod)
-  FROM ({_READABLE} ORDER BY 1, 2) AS t
+  FROM ({_READABLE} AND ($2::text[] IS NULL OR (n.nspname, c.relname) IN (SELECT * FROM unnest($2, $3::text[])))
+        ORDER BY 1, 2 LIMIT {MAX_TABLES}) AS t
   JOIN pg_catalog.pg_namespace n ON n.nspname = t.nspname
   JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = t.relname
   JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -116,13 +119,12 @@ class Postgres:
 
     async def schema(self) -> list[TableFacts]:
         """The tables and views that may be read, by name; at most 1,000. Raises ``UnsafeQuery``."""
-        rows = await self._run("READ ONLY", lambda connection: connection.fetch(_COLUMNS, self.tables is None))
+        named = (None, None) if self.tables is None else tuple(map(list, zip(*self.tables, strict=True))) or ([], [])
+        asked = (self.tables is None, *named)
+        rows = await self._run("READ ONLY", lambda connection: connection.fetch(_COLUMNS, *asked))
         found: dict[str, dict[str, str]] = {}
         for schema, table, column, kind in rows:
-            if self.tables is None or (schema, table) in self.tables:
-                name = table if schema == PUBLIC else f"{schema}.{table}"
-                if name in found or len(found) < MAX_TABLES:
-                    found.setdefault(name, {})[column] = kind
+            found.setdefault(table if schema == PUBLIC else f"{schema}.{table}", {})[column] = kind
         return [TableFacts(name, columns) for name, columns in sorted(found.items())]
 
     async def read(self, statement: PgStatement, parameters: Parameters = ()) -> Rows:
@@ -131,11 +133,11 @@ class Postgres:
 
     def read_sync(self, statement: PgStatement, parameters: Parameters = ()) -> Rows:
         """The same from another thread than the loop's, or in a process of its own. Raises ``UnsafeQuery``."""
+        if _running_loop() is not None:
+            raise ConfigurationError("rows_sync is for a plain def in its thread; in an async def, await rows()")
         pool = self._pool
         if pool is None or pool.loop.is_closed():
             return asyncio.run(self._alone(statement, parameters))
-        if _running_loop() is not None:
-            raise ConfigurationError("rows_sync is for a plain def in its thread; in an async def, await rows()")
         return asyncio.run_coroutine_threadsafe(self.read(statement, parameters), pool.loop).result()
 
     async def execute_write(self, statement: Declared, parameters: Parameters = ()) -> int:
@@ -180,7 +182,7 @@ class Postgres:
             raise UnsafeQuery("select at least one column", code="query.statement")
         values = bind(parameters, statement.names, alone.get_parameters())
         cursor = await connection.cursor(self._framed(statement.sql, len(shown)), *values)
-        kinds = [each.type.name for each in shown]
+        kinds = [kind_of(each.type) for each in shown]
         rows: list[Any] = []
         while batch := await cursor.fetch(_BATCH):
             for (text,) in batch:
@@ -210,17 +212,27 @@ class Postgres:
         if statement.tables:
             found = await connection.fetch(_AMONG, self.tables is None, schemas, names)
             if {tuple(row) for row in found} != statement.tables:
-                raise statements.no_table()
+                raise no_table()
         if statement.ctes and await connection.fetchval(_SYSTEM, sorted(statement.ctes)):
-            raise statements.no_table()
+            raise no_table()
 
 
 async def _write(connection: Any, statement: Declared, parameters: Parameters) -> int:
     await connection.execute("SET LOCAL search_path = pg_catalog, public, pg_temp")  # authors write plain names
     prepared = await connection.prepare(statement.sql)  # one statement: two cannot be prepared
-    await prepared.fetch(*bind(parameters, (), prepared.get_parameters()))
+    values = bind(parameters, (), prepared.get_parameters())
+    if prepared.get_attributes():  # RETURNING or SELECT: nobody reads these rows, however many there are
+        return await _drained(await prepared.cursor(*values), statement.sql)
+    await prepared.fetch(*values)
     verb, *_, count = str(prepared.get_statusmsg()).split(" ")
-    return int(count) if verb in ("INSERT", "UPDATE", "DELETE", "MERGE") else 0
+    return int(count) if verb in _CHANGING else 0
+
+
+async def _drained(cursor: Any, sql: str) -> int:
+    count = 0
+    while batch := await cursor.fetch(_BATCH):
+        count += len(batch)
+    return count if pgstatements.verb_of(sql) in _CHANGING else 0
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -95,7 +95,7 @@ class ToolError(HoldfastError):
         super().__init__(message)
         self.message = str(message)  # authors write ToolError(error) too
         self.retryable = retryable
-        self.retry_after = retry_after
+        self.retry_after = None if retry_after is None else float(retry_after)
 
 
 class Refusal(HoldfastError):
@@ -107,9 +107,9 @@ class Refusal(HoldfastError):
     def __init__(self, message: str, *, retry_after: float | None = None, code: str | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.retry_after = retry_after
+        self.retry_after = None if retry_after is None else float(retry_after)
         if code is not None:
-            self.code = code  # type: ignore[misc]  # an instance may narrow its class's code ("path.too_large")
+            self.code = str(code)  # type: ignore[misc]  # an instance may narrow its class's code ("path.too_large")
 
 
 class InputTooLarge(Refusal):

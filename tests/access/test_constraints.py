@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from decimal import Decimal
 from enum import Enum, StrEnum
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field
 
-from holdfast.access.constraints import MAX_CHOICES, constraint, holds
+from holdfast.access.constraints import MAX_CHECKS, MAX_CHOICES, constraint, holds
 from holdfast.errors import ConfigurationError
 from holdfast.safe.handle import Handle
 
@@ -120,3 +121,13 @@ def test_lists_in_lists_have_an_end() -> None:
         written = [written]
     with pytest.raises(ConfigurationError, match="a constraint is"):
         constraint(written)
+
+
+def test_a_long_list_against_many_choices_is_refused_and_not_worked_through() -> None:
+    wanted = constraint([[f"d{number}*/**" for number in range(999)], "q*"])
+    begun = time.perf_counter()
+    assert not holds({"x": ["q" * 8] * 50_000}, ("x",), wanted), "in doubt, no"
+    assert time.perf_counter() - begun < 1
+    assert holds({"x": ["q" * 8] * (MAX_CHECKS // 1_000)}, ("x",), wanted)
+    assert not holds({"x": ["q" * 8] * (MAX_CHECKS // 1_000 + 1)}, ("x",), wanted)
+    assert holds({"x": ["q"] * 100_000}, ("x",), constraint("q*"))

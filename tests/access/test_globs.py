@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from holdfast.access.globs import MAX_PATTERN, name_pattern, text_pattern
+from holdfast.access.globs import MAX_ODD, MAX_PATTERN, name_pattern, text_pattern
 from holdfast.errors import ConfigurationError
 
 
@@ -113,3 +113,13 @@ def test_beneath_a_folder_no_text_resolves_to_outside_of_it(text: str) -> None:
         for part in text.replace("%2e", ".").replace("%2E", ".").split("/"):
             depth += {"..": -1, ".": 0, "": 0}.get(part, 1)
             assert depth > 0
+
+
+def test_a_long_text_with_what_must_be_decoded_fits_no_wildcard() -> None:
+    matches = text_pattern("docs/**")
+    assert matches("docs/" + "%41/" * (MAX_ODD // 4 - 2) + "a")
+    begun = time.perf_counter()
+    assert not matches("docs/" + "%41/" * 250_000 + "a"), "in doubt, no"
+    assert matches("docs/" + "a/" * 500_000 + "a"), "what is plain is looked at in one go"
+    assert not matches("docs/" + "a/" * 500_000 + "../a")
+    assert time.perf_counter() - begun < 1

@@ -58,6 +58,7 @@ def test_whatever_is_read_as_a_rate_is_positive_and_finite(text: str) -> None:
         {"timeout": 0},
         {"timeout": -1},
         {"timeout": float("nan")},
+        {"timeout": float("inf")},
         {"concurrency": 0},
         {"input": 0},
         {"output": -5},

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from support.calls import Client, ask, code, living, server_in, text
 
-from holdfast import Context, Server, ToolError
+from holdfast import Context, Limits, Server, ToolError
+from holdfast.core.pipeline import META
 from holdfast.core.principal import Principal
 from holdfast.testing import FakeClock, principal
 
@@ -160,3 +161,64 @@ async def test_a_cacheable_tool_cannot_ask_since_the_answer_would_be_given_to_ot
         answer = await ask(live, "asks", client=Client("roots", era=era, q1=known))
     assert code(answer) == "tool.failed"
     assert not answer.input_required
+
+
+async def test_a_secret_stays_redacted_in_a_kept_answer_when_the_server_has_forgotten_it(tmp_path: Path) -> None:
+    server = server_in(tmp_path)
+
+    @server.tool(read_only=True, cacheable=7_200)
+    async def tells(ctx: Context) -> dict[str, str]:
+        return {"key": ctx.secret("a-secret-of-one-call")}
+
+    async with living(server) as live:
+        first = await ask(live, "tells")
+        for number in range(1_000):  # more than the registry remembers: the oldest give way
+            live.plant.secrets.learn(f"another-secret-{number}-of-other-calls", "secret", lasts=60)
+        again = await ask(live, "tells")
+    assert "a-secret-of-one-call" not in text(first) + text(again)
+    assert again.body == first.body
+    assert again.meta == first.meta == {f"{META}altered": True}
+    assert live.plant.parts.metrics.redactions.items() == {("secret",): 2}, "told once, of both places"
+
+
+async def test_nobody_joins_a_call_that_has_outlived_its_own_deadline(tmp_path: Path) -> None:
+    server, clock, ran = server_in(tmp_path), FakeClock(), []
+
+    @server.tool(read_only=True, cacheable=True, limits=Limits(timeout=10))
+    async def hangs_once() -> str:
+        ran.append(1)
+        if len(ran) == 1:
+            await asyncio.Event().wait()
+        return "fresh"
+
+    async with living(server, clock) as live:
+        calls = []
+        for _ in range(3):  # each begins before the one before it has ended, so somebody always waits
+            calls.append(asyncio.ensure_future(ask(live, "hangs_once")))
+            await clock.advance(6)
+        await clock.advance(10)
+        assert [code(await call) or text(await call) for call in calls] == ["deadline.exceeded"] * 2 + ["fresh"]
+        assert live.plant.parts.total.running == 0, "the one that hung was ended when nobody waited for it any more"
+
+
+async def test_long_answers_and_long_arguments_do_not_fill_the_memory(tmp_path: Path) -> None:
+    server, ran = server_in(tmp_path, limits__output=64 * 1024 * 1024, limits__input=64 * 1024 * 1024), []
+
+    @server.tool(read_only=True, cacheable=True)
+    async def long(text: str) -> Any:
+        ran.append(1)
+        return "x" * 5_000_000
+
+    async with living(server) as live:
+        for name in "abcd":
+            await ask(live, "long", {"text": name})
+        await ask(live, "long", {"text": "d"})
+        assert len(ran) == 4, "the last one is kept"
+        await ask(live, "long", {"text": "a"})
+        assert len(ran) == 5, "the first had to give way: all answers together are bounded"
+        kept = live.snapshot.named["tool"]["long"].proceed
+        while type(kept.func.__self__).__name__ != "Cache":  # type: ignore[attr-defined]
+            kept = kept.args[0]  # type: ignore[attr-defined]
+        await ask(live, "long", {"text": "b" * 1_000_000})
+        keys = kept.func.__self__._cache._entries  # type: ignore[attr-defined]
+        assert all(len(digest) == 32 for _, digest in keys)

@@ -228,3 +228,18 @@ async def test_without_a_deadline_it_stands_in_all_the_same(tmp_path: Path) -> N
         assert guard is not None
         assert text(await guard.around(down, call)) == "lesser"
         assert call.deadline is None
+
+
+async def test_it_gets_the_arguments_as_they_were_sent_whatever_the_operation_did_to_them(tmp_path: Path) -> None:
+    server = server_in(tmp_path)
+
+    def lesser(args: Any) -> str:
+        return f"{len(args.arg_todo)} to do"
+
+    @server.tool(fallback=lesser)
+    async def down(todo: list[int]) -> str:
+        todo.clear()
+        raise RuntimeError
+
+    async with living(server) as live:
+        assert text(await ask(live, "down", {"todo": [1, 2, 3]})) == "3 to do"

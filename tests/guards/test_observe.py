@@ -359,3 +359,23 @@ async def test_calls_that_wait_threads_that_are_stuck_and_abandoned_calls_can_be
         after = live.plant.metrics.snapshot()
     assert (seen["in_flight"], seen["queued"], seen["orphans"], seen["zombies"]) == (3, 2, 0, 0)
     assert (after["in_flight"], after["queued"]) == (0, 0)
+
+
+async def test_a_refusal_with_an_odd_code_is_recorded_as_any_other(tmp_path: Path) -> None:
+    server = server_in(tmp_path)
+
+    @server.tool
+    async def odd() -> str:
+        raise Refusal("no", code=404)  # type: ignore[arg-type]
+
+    @server.tool
+    async def later(what: str) -> str:
+        raise ToolError("come back", retryable=True, retry_after={"soon": "soon", "never": float("inf")}[what])  # type: ignore[arg-type,dict-item]
+
+    async with living(server) as live:
+        assert code(await ask(live, "odd")) == "404"
+        assert code(await ask(live, "later", {"what": "soon"})) == "tool.failed", "a fault of the author's"
+        never = await ask(live, "later", {"what": "never"})
+        assert (code(never), "io.holdfast/retryAfter" in never.meta) == ("tool.error", False)
+        assert live.plant.metrics.refusals.items() == {("404", "404"): 1}
+    assert [record["code"] for record in audited(tmp_path)] == ["404", "tool.failed", "tool.error"]

@@ -11,10 +11,10 @@ from typing import Annotated, Any
 import pytest
 from support.calls import ask, code, living, server_in, text
 
-from holdfast import Depends, Limits, Server, ToolError
+from holdfast import Depends, Limits, Server, Tool, ToolError
 from holdfast.errors import UnsafePath
 from holdfast.live import Live
-from holdfast.testing import principal
+from holdfast.testing import FakeClock, principal
 
 
 def metered(base: Path, quota: str = "3/day") -> Server:
@@ -225,3 +225,48 @@ async def test_operations_that_no_entry_names_have_no_guard(tmp_path: Path) -> N
         assert [code(await ask(live, "small", who=principal("ada"))) for _ in range(3)] == [""] * 3
         assert [code(await ask(live, "big", who=principal("ada"))) for _ in range(2)] == ["", "quota.exceeded"]
         assert [code(await ask(live, "big", who=principal("bob"))) for _ in range(2)] == [""] * 2
+
+
+async def test_a_fallback_that_ran_costs_even_when_the_work_itself_did_not_begin(tmp_path: Path) -> None:
+    server, clock = server_in(tmp_path, limits__quota="22/day"), FakeClock()
+
+    @server.tool(fallback=lambda: 1 / 0)
+    async def down() -> str:
+        raise ConnectionError
+
+    async with living(server, clock) as live:
+        codes = [code(await ask(live, "down")) for _ in range(23)]
+    assert codes == ["tool.failed"] * 22 + ["quota.exceeded"], "the breaker is open after twenty"
+
+
+async def test_what_comes_too_fast_never_reaches_the_counters(tmp_path: Path) -> None:
+    server = server_in(tmp_path, limits__quota="1000/day", limits__rate="5/day")
+
+    @server.tool(read_only=True)
+    async def buy() -> str:
+        return "bought"
+
+    async with living(server) as live:
+        assert live.plant.store is not None
+        begun = []
+        real = live.plant.store.reserve
+        live.plant.store.reserve = lambda wants: begun.append(wants) or real(wants)  # type: ignore[method-assign,func-returns-value]
+        codes = [code(await ask(live, "buy")) for _ in range(50)]
+    assert codes == [""] * 5 + ["rate.limited"] * 45
+    assert len(begun) == 5, "a flood costs no writes to the disk"
+
+
+async def test_a_tool_is_counted_under_its_name_whatever_it_calls_its_own_things(tmp_path: Path) -> None:
+    server = server_in(tmp_path, quotas={"*": {"calls": "1/day", "tools": "fetch"}})
+
+    @server.add
+    class Fetch(Tool):
+        """Has an attribute that resources have too."""
+
+        uri = "x://y"
+
+        async def run(self, args: Any, ctx: Any) -> str:
+            return "fetched"
+
+    async with living(server) as live:
+        assert [code(await ask(live, "fetch")) for _ in range(2)] == ["", "quota.exceeded"]

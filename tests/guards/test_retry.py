@@ -109,3 +109,37 @@ async def test_the_second_try_is_answered_what_the_user_already_said(tmp_path: P
         call = asyncio.ensure_future(ask(live, "who", client=client))
         await clock.advance(5)
         assert text(await call) == "Ada"
+
+
+@pytest.mark.parametrize("raw", [False, True])
+async def test_each_attempt_gets_the_arguments_that_were_sent_whatever_the_one_before_did_to_them(
+    tmp_path: Path, raw: bool
+) -> None:
+    server, clock, ran = server_in(tmp_path), FakeClock(), []
+
+    async def drain(todo: list[int]) -> int:
+        total = 0
+        ran.append(1)
+        while todo:
+            total += todo.pop()
+            if len(ran) == 1:
+                raise ConnectionResetError
+        return total
+
+    if raw:
+        schema = {"type": "object", "properties": {"todo": {"type": "array", "items": {"type": "integer"}}}}
+
+        @server.tool(read_only=True, schema=schema)
+        async def add(sent: dict[str, Any]) -> int:
+            return await drain(sent["todo"])
+    else:
+
+        @server.tool(read_only=True)
+        async def add(todo: list[int]) -> int:
+            return await drain(todo)
+
+    async with living(server, clock) as live:
+        call = asyncio.ensure_future(ask(live, "add", {"todo": [1, 2, 3]}))
+        await clock.advance(5)
+        assert text(await call) == "6"
+    assert len(ran) == 2

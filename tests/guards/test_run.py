@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 from support import isolated
-from support.calls import Client, ask, code, living, logged, server_in, text
+from support.calls import Client, ask, audited, code, living, logged, server_in, text
 
 from holdfast import Context, Depends, Limits, Server, Tool, ToolError, ToolInput
-from holdfast.errors import ConfigurationError, ProtocolError, Refusal
+from holdfast.errors import Busy, ConfigurationError, ProtocolError, Refusal, UnsafePath
 from holdfast.isolation.inline import LoopBlocked, running
 from holdfast.testing import principal
 
@@ -53,6 +53,11 @@ RAISED: dict[str, tuple[BaseException, str]] = {
     "a message": (ToolError("seen"), "tool.error"),
     "a refusal": (Refusal("no", code="mine"), "mine"),
     "an interruption by the watchdog": (LoopBlocked(), "deadline.exceeded"),
+    "a message in a group": (ExceptionGroup("one", [ToolError("seen")]), "tool.error"),
+    "refusals in groups": (ExceptionGroup("x", [ExceptionGroup("y", [UnsafePath("no")]), Busy("no")]), "path.refused"),
+    "what may pass beside what may not": (ExceptionGroup("x", [Busy("no"), UnsafePath("no")]), "path.refused"),
+    "a refusal beside a fault": (ExceptionGroup("x", [UnsafePath("no"), KeyError("x")]), "tool.failed"),
+    "a misconfiguration in a group": (ExceptionGroup("x", [ConfigurationError("x")]), "tool.failed"),
 }
 
 
@@ -144,6 +149,45 @@ async def test_a_question_beside_a_fault_is_a_fault(tmp_path: Path) -> None:
 
     async with living(server) as live:
         assert code(await ask(live, "both", client=Client("elicitation"))) == "tool.failed"
+
+
+async def test_a_question_beside_a_refusal_is_a_refusal(tmp_path: Path) -> None:
+    server = server_in(tmp_path)
+
+    async def refuses() -> None:
+        raise UnsafePath("name another one")
+
+    @server.tool
+    async def both(ctx: Context) -> str:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(ctx.elicit("Name?", Name))
+            group.create_task(refuses())
+        return ""
+
+    async with living(server) as live:
+        answer = await ask(live, "both", client=Client("elicitation"))
+    assert (code(answer), answer.input_required) == ("path.refused", False)
+
+
+async def test_no_caller_can_have_a_tool_left_alone_by_what_is_refused_in_a_task_group(tmp_path: Path) -> None:
+    server = server_in(tmp_path)
+
+    @server.tool(read_only=True, fallback=lambda: "lesser")
+    async def reads(place: str) -> str:
+        async def one() -> None:
+            if place.startswith("/"):
+                raise UnsafePath("name a path beneath the root")
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(one())
+        return "read"
+
+    async with living(server) as live:
+        refused = {code(await ask(live, "reads", {"place": "/etc"}, who=principal("eve"))) for _ in range(25)}
+        assert refused == {"path.refused"}
+        assert text(await ask(live, "reads", {"place": "a"}, who=principal("ada"))) == "read"
+        assert live.plant.metrics.refusals.items() == {("path", "path.refused"): 25}
+    assert [record["code"] for record in audited(tmp_path)] == ["path.refused"] * 25
 
 
 async def test_a_tool_in_a_thread_can_ask_too(tmp_path: Path) -> None:

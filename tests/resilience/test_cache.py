@@ -13,8 +13,18 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from holdfast.core.pipeline import Answer
 from holdfast.resilience.cache import CoalescingCache, size_of
 from holdfast.testing.clock import FakeClock
+
+
+class Marked:
+    """Has one slot, written as slots may be written."""
+
+    __slots__ = "text"
+
+    def __init__(self) -> None:
+        self.text = "x" * 1_000
 
 
 class Origin:
@@ -243,6 +253,9 @@ def test_sizes_are_estimated_all_the_way_down_but_not_for_ever() -> None:
     assert size_of("x" * 1_000) >= 1_000
     assert size_of({"a": ["x" * 500, ("y" * 500, {"z" * 500})]}) >= 1_500
     assert size_of(Model("x" * 1_000)) >= 1_000
+    assert size_of(Answer({"content": "x" * 1_000}, encoded=b"y" * 500)) >= 1_500, "what has slots holds things too"
+    assert size_of(Marked()) >= 1_000
+    assert size_of([Answer]) < 1_000, "a class belongs to nobody's answer"
     loop: list[object] = []
     loop.append(loop)
     assert size_of(loop) == sys.maxsize
@@ -330,3 +343,38 @@ class CoalescingMachine(RuleBasedStateMachine):
 
 TestCoalescingMachine = CoalescingMachine.TestCase
 TestCoalescingMachine.settings = settings(deadline=None, max_examples=60)
+
+
+async def test_an_origin_call_past_its_time_is_left_to_those_who_wait_for_it_and_ended_with_the_last() -> None:
+    clock, hung, fresh = FakeClock(), Origin(), Origin()
+    cache = CoalescingCache(clock)
+    early = [asyncio.create_task(cache.get("key", 60, hung, until=clock.now() + 10)) for _ in range(2)]
+    await clock.advance(9.9)
+    early.append(asyncio.create_task(cache.get("key", 60, hung, until=clock.now() + 20)))
+    await clock.advance(0.1)
+    late = asyncio.create_task(cache.get("key", 60, fresh, until=clock.now() + 20))
+    await clock.settle()
+    assert (hung.calls, fresh.calls, cache.flights, cache.coalesced) == (1, 1, 2, 2)
+    for each in early:
+        each.cancel()
+    await asyncio.wait(early)
+    assert (hung.cancelled, cache.flights) == (1, 1)
+    fresh.release.set()
+    assert await late == "answer 1"
+    assert await cache.get("key", 60, fresh) == "answer 1"
+    assert fresh.calls == 1
+
+
+async def test_what_an_origin_call_past_its_time_says_is_heard_and_not_kept() -> None:
+    clock, slow, fresh = FakeClock(), Origin(), Origin()
+    cache = CoalescingCache(clock)
+    early = asyncio.create_task(cache.get("key", 60, slow, until=clock.now() + 10))
+    await clock.advance(10)
+    late = asyncio.create_task(cache.get("key", 60, fresh, until=clock.now() + 20))
+    await clock.settle()
+    slow.release.set()
+    assert await early == "answer 1"
+    assert len(cache) == 0
+    fresh.release.set()
+    await late
+    assert (len(cache), cache.flights) == (1, 0)

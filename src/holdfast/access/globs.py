@@ -16,6 +16,12 @@ _WILD: Final = frozenset("*?")
 _MISLEADING: Final = re.compile(r"[\x00-\x1f\x7f\\/]|%u[0-9a-f]{4}", re.IGNORECASE)
 """What some reader takes for a separator or an end, or encodes one (IIS): no wildcard matches what holds it."""
 
+MAX_ODD: Final = 65_536
+"""Characters of a text in which something has to be decoded (5 us a component, measured); a longer one fits no
+wildcard."""
+_ODD: Final = re.compile(r"[^\x21-\x7e]|[%;\\]")
+_DOTS: Final = re.compile(r"(?:^|/)\.\.?(?:/|\Z)")
+
 Matches = Callable[[str], bool]
 
 
@@ -69,7 +75,9 @@ def _component(part: str, last: bool, never: str) -> str:
 
 def _straight(value: str) -> bool:
     """Whether every component is what it seems. An empty one fits only where the pattern has one too: ``https://``."""
-    return not any(part and _leads_elsewhere(part) for part in value.split("/"))
+    if _ODD.search(value) is None:  # nothing to decode and nothing to drop: what is left are the dots
+        return _DOTS.search(value) is None
+    return len(value) <= MAX_ODD and not any(part and _leads_elsewhere(part) for part in value.split("/"))
 
 
 def _leads_elsewhere(part: str) -> bool:

@@ -51,14 +51,16 @@ class _Section(BaseModel):
 class LimitSettings(_Section):
     """What every tool may use unless its author or the operator says otherwise."""
 
-    timeout: float = Field(30.0, gt=0, description="seconds one call may take, all attempts together")
+    timeout: float = Field(
+        30.0, gt=0, allow_inf_nan=False, description="seconds one call may take, all attempts together"
+    )
     rate: Rate = Field("100/minute", description="calls per tool and principal, with a burst of as many")
     concurrency: int = Field(16, gt=0, description="calls of one tool running at once")
     queue: int = Field(64, ge=0, description="calls of one tool waiting for a place")
     total: int = Field(64, gt=0, description="calls running at once, all tools together")
     input: int = Field(MIB, gt=0, description="bytes of arguments, as JSON")
     output: int = Field(MIB, gt=0, description="bytes of one answer, as JSON")
-    cost: float = Field(1.0, ge=0, description="what one call spends of its principal's quota")
+    cost: float = Field(1.0, ge=0, allow_inf_nan=False, description="what one call spends of its principal's quota")
     quota: Rate | None = Field(None, description="what one principal may spend in all, e.g. 10000/day (off)")
     principals: int = Field(10_000, gt=0, description="principals whose rates are remembered at once")
     depth: int = Field(64, gt=0, le=192, description="nesting of arguments")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 from holdfast.core.content import text_block
@@ -17,7 +18,7 @@ def facts(error: BaseException, incident: str | None) -> tuple[str, dict[str, An
     """The message and the ``_meta`` of a failure: only refusals and ``ToolError`` speak for themselves."""
     if isinstance(error, Refusal | ToolError):
         meta: dict[str, Any] = {f"{META}code": error.code, f"{META}retryable": error.retryable}
-        if error.retry_after is not None:
+        if error.retry_after is not None and isfinite(error.retry_after):
             meta[f"{META}retryAfter"] = round(error.retry_after, 3)
         return error.message, meta
     return f"{_FAULT}: {incident}", {

@@ -58,8 +58,8 @@ class Limits:
             parse_rate(self.rate)
         for name in ("timeout", "concurrency", "input", "output"):
             value = getattr(self, name)
-            if value is not None and not value > 0:  # written so that NaN, which compares with nothing, is refused
-                raise ConfigurationError(f"Limits({name}=) must be more than zero")
+            if value is not None and not 0 < value < inf:  # so that NaN, which compares with nothing, is refused
+                raise ConfigurationError(f"Limits({name}=) must be more than zero, and finite")
         if (self.cost is not None and not 0 <= self.cost < inf) or (self.queue is not None and self.queue < 0):
             raise ConfigurationError("Limits(cost=) and Limits(queue=) must not be negative")
 

@@ -9,7 +9,7 @@ from itertools import islice
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from holdfast.core.complaints import explain
 from holdfast.core.nesting import growth
@@ -143,7 +143,7 @@ def _refuse(reference: str) -> Any:
 
 
 class SchemaArguments:
-    """Validates a plain dict; what comes out is what came in."""
+    """Validates a plain dict; what comes out is a copy of what came in, which its work may change."""
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         if schema.get("type") != "object":
@@ -158,12 +158,12 @@ class SchemaArguments:
         if self._growth is not None:
             self._growth.check(value)
         try:
-            size = len(to_json(value))
+            written = to_json(value)
             if self._validator.is_valid(value):
-                return value
+                return dict(from_json(written))
         except ValueError:
             raise InvalidArguments("an argument holds text that is not valid Unicode; send well-formed text") from None
-        errors = self._validator.iter_errors(value) if size <= MAX_SEARCHED else [first(self._validator, value)]
+        errors = self._validator.iter_errors(value) if len(written) <= MAX_SEARCHED else [first(self._validator, value)]
         faults = [_fault(error) for error in islice(errors, MAX_FAULTS)]
         raise InvalidArguments(explain(faults, self.schema, unions=False))
 

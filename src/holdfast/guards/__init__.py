@@ -33,8 +33,8 @@ ORDER = (
     observe.recipe,  # request id, resource tracking, metrics, log, audit, events: sees whatever happens below
     egress.recipe,  # results and errors: hidden text stripped, secrets redacted, size capped
     authorize.recipe,  # the principal holds a grant, where there are any, and the scopes
+    rate.recipe,  # what this principal may spend on this tool now; never waits, so a flood ends here, not at the disk
     quota.recipe,  # what this principal may spend in all
-    rate.recipe,  # what this principal may spend on this tool now; never waits
     validate.recipe,  # bounded, strict arguments; guard handles
     constrain.recipe,  # arguments that the grant covers
     deadline.recipe,  # one absolute deadline for all that follows

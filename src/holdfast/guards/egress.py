@@ -41,7 +41,7 @@ class Egress:
             error.message = truncate(self._outgoing.text(error.message), self._limit)[0]
             error.data = self._outgoing.tree(error.data)
             raise
-        cleaned = self._quiet(answer) or self._cleaned(answer)
+        cleaned = self.clean(answer)
         if call.meta:
             cleaned.meta |= call.meta
         call.bytes_out = _size(cleaned)
@@ -49,6 +49,10 @@ class Egress:
             cleaned = self._cut(cleaned)
             call.bytes_out = _size(cleaned)
         return cleaned
+
+    def clean(self, answer: Answer) -> Answer:
+        """The answer without hidden text and secrets, of whatever size. Clean already, it stays as it is."""
+        return self._quiet(answer) or self._cleaned(answer)
 
     def _quiet(self, answer: Answer) -> Answer | None:
         """The answer as it is, when one look at its JSON shows that nothing in it can have to be altered."""

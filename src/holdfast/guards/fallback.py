@@ -16,6 +16,7 @@ from holdfast.errors import ProtocolError, Refusal, ToolError
 from holdfast.guards.parts import Parts
 from holdfast.isolation.inline import running
 from holdfast.resilience.deadline import GRACE, Orphans, by
+from holdfast.safe.sandbox import Sandbox
 
 RESERVED = 0.2
 """Share of the deadline that is kept for the fallback."""
@@ -26,7 +27,9 @@ _UNAVAILABLE = ("deadline.exceeded", "breaker.open", "busy", "isolation.stuck")
 class Fallback:
     """Calls ``fallback(args, ctx)`` (or with fewer parameters) when the operation fails or is unavailable."""
 
-    def __init__(self, operation: Operation, clock: Clock, orphans: Orphans) -> None:
+    def __init__(self, operation: Operation, sandbox: Sandbox, clock: Clock, orphans: Orphans) -> None:
+        self._check = operation.arguments.check
+        self._sandbox = sandbox
         self._function: Callable[..., Any] = operation.fallback
         self._takes = len(inspect.signature(operation.fallback).parameters)
         self._present = operation.present
@@ -61,6 +64,9 @@ class Fallback:
             call.deadline = call.context.deadline = whole
 
     async def _instead(self, call: Call) -> Any:
+        if call.ran:  # the attempt before may have emptied a list of them
+            call.args = self._check(call.arguments, self._sandbox)
+        call.ran = True
         token = running.set(inf if call.deadline is None else call.deadline)
         try:
             work, meter = partial(self._function, *(call.args, call.context)[: self._takes]), call.meter
@@ -78,4 +84,4 @@ class Fallback:
 
 def recipe(operation: Operation, parts: Parts) -> Fallback | None:
     """Only for operations that have a fallback."""
-    return None if operation.fallback is None else Fallback(operation, parts.clock, parts.orphans)
+    return None if operation.fallback is None else Fallback(operation, parts.sandbox, parts.clock, parts.orphans)

@@ -95,4 +95,4 @@ def recipe(operation: Operation, parts: Parts) -> QuotaGuard | None:
 
 def _name(operation: Operation) -> str:
     """As grants and quotas know it: a resource by its URI, or its template."""
-    return str(getattr(operation, "uri", operation.name))
+    return str(getattr(operation, "uri", operation.name)) if operation.kind == "resource" else operation.name

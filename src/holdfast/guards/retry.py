@@ -9,6 +9,7 @@ from holdfast.core.operation import Operation
 from holdfast.core.pipeline import Answer, Call, Proceed
 from holdfast.guards.parts import Parts
 from holdfast.resilience.retry import Again, RetryBudget, is_transient
+from holdfast.safe.sandbox import Sandbox
 
 ATTEMPTS = 3
 """Tries in all, the first included."""
@@ -17,7 +18,11 @@ ATTEMPTS = 3
 class Retry:
     """Budgeted over the whole server (at most 20 % more calls), with full jitter, inside the call's deadline."""
 
-    def __init__(self, budget: RetryBudget, clock: Clock, random: Random) -> None:
+    def __init__(
+        self, operation: Operation, sandbox: Sandbox, budget: RetryBudget, clock: Clock, random: Random
+    ) -> None:
+        self._check = operation.arguments.check
+        self._sandbox = sandbox
         self._budget = budget
         self._clock = clock
         self._now = clock.now
@@ -35,11 +40,16 @@ class Retry:
             pause = again.pause(failure)
             if pause is None:
                 raise
-        return await again.run(lambda _attempt: proceed(call), pause)
+        return await again.run(lambda _attempt: proceed(self._renewed(call)), pause)
+
+    def _renewed(self, call: Call) -> Call:
+        """With arguments as they were sent: the attempt before may have emptied a list of them."""
+        call.args = self._check(call.arguments, self._sandbox)
+        return call
 
 
 def recipe(operation: Operation, parts: Parts) -> Retry | None:
     """Only for operations that are read-only or idempotent: a repeated side effect is worse than an error."""
     if not (operation.idempotent or operation.read_only):
         return None
-    return Retry(parts.budget, parts.clock, parts.random)
+    return Retry(operation, parts.sandbox, parts.budget, parts.clock, parts.random)

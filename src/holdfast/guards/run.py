@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from holdfast.core.context import InputRequired
 from holdfast.core.operation import Operation
 from holdfast.core.pipeline import Answer, Call, Proceed
-from holdfast.errors import Busy, DeadlineExceeded
+from holdfast.errors import Busy, DeadlineExceeded, ProtocolError, Refusal, ToolError
 from holdfast.guards.parts import Parts
 from holdfast.isolation.inline import LoopBlocked, running
 
@@ -54,6 +54,8 @@ class Run:
         except (Exception, CancelledError) as error:
             if isinstance(error, CancelledError) and not _asked_to_stop():
                 raise ToolStopped("the tool raised CancelledError by itself") from error
+            if isinstance(error, ExceptionGroup):
+                _speak(_sorted(error)[1])
             raise
         except BaseException as error:  # boundary: nothing that a tool raises may end more than its own call
             return _answered(error)
@@ -85,10 +87,20 @@ def _answered(error: BaseException) -> Answer:
     if any(isinstance(other, LoopBlocked) for other in others):
         raise DeadlineExceeded("the tool blocked the server and was interrupted; try again later") from None
     if others:
+        _speak(others)
         raise ToolStopped(f"the tool raised {type(error).__name__}") from error
     requests = {key: request for question in questions for key, request in question.requests.items()}
     state = {key: answer for question in questions for key, answer in question.state.items()}
     return Answer({"inputRequests": requests, "requestState": state}, input_required=True)
+
+
+def _speak(errors: list[BaseException]) -> None:
+    """Raise what a group of refusals and messages says, as if it had come alone: a task group makes no fault of it.
+
+    Of several, one that the caller has to mend before the others may pass.
+    """
+    if all(isinstance(error, Refusal | ToolError | ProtocolError) for error in errors):
+        raise min(errors, key=lambda error: bool(getattr(error, "retryable", False)))
 
 
 def _sorted(error: BaseException) -> tuple[list[InputRequired], list[BaseException]]:

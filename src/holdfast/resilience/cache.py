@@ -31,18 +31,29 @@ def size_of(value: object) -> int:
             pending.extend(part.values())
         elif isinstance(part, list | tuple | set | frozenset):
             pending.extend(part)
-        elif hasattr(part, "__dict__"):
-            pending.append(vars(part))
+        else:
+            pending.extend(_attributes(part))
     return sys.maxsize
 
 
+def _attributes(part: object) -> list[object]:
+    """What an object holds, in its dictionary or in slots; a type is nobody's to measure."""
+    if isinstance(part, type):
+        return []
+    slots = [getattr(kind, "__slots__", ()) for kind in type(part).__mro__]
+    names = [name for names in slots for name in ((names,) if isinstance(names, str) else names)]
+    held = [getattr(part, name, None) for name in ("__dict__", *names)]
+    return [each for each in held if each is not None]
+
+
 class _Flight:
-    """One origin call and how many callers wait for it."""
+    """One origin call, until when others may join it, and how many callers wait for it."""
 
-    __slots__ = ("task", "waiters")
+    __slots__ = ("task", "until", "waiters")
 
-    def __init__(self, task: asyncio.Task[Any]) -> None:
+    def __init__(self, task: asyncio.Task[Any], until: float | None) -> None:
         self.task = task
+        self.until = until
         self.waiters = 0
 
 
@@ -79,11 +90,14 @@ class CoalescingCache:
 
     @property
     def flights(self) -> int:
-        """Origin calls under way, those that were cancelled and still end included."""
+        """Origin calls under way, those that were given up and still end included."""
         return len(self._flights) + len(self._ending)
 
-    async def get(self, key: Hashable, ttl: float, make: Callable[[], Awaitable[T]]) -> T:
+    async def get(self, key: Hashable, ttl: float, make: Callable[[], Awaitable[T]], until: float | None = None) -> T:
         """The kept value, or that of one ``make()`` shared by all who ask meanwhile, kept for ``ttl`` seconds.
+
+        ``until`` is when (by the clock) an origin call that is begun now should have ended: nobody joins it after
+        that, so one that hangs is given up as soon as those have left who wait for it, however many keep coming.
 
         The origin call runs in a task of its own, in the context of whoever asked first. A cancelled caller leaves
         the others unharmed; when the last one is cancelled, so is the origin call, and that caller's ``get`` ends
@@ -96,7 +110,7 @@ class CoalescingCache:
                 self.hits += 1
                 return entry[2]  # type: ignore[no-any-return]  # whoever uses the key knows the value's type
             self._drop(key)
-        value: T = await self._join(self._flight(key, ttl, make), key)
+        value: T = await self._join(self._flight(key, ttl, make, until), key)
         return value
 
     def clear(self) -> None:
@@ -111,13 +125,15 @@ class CoalescingCache:
             self._drop(next(iter(self._entries)))
         return before - self.bytes
 
-    def _flight(self, key: Hashable, ttl: float, make: Callable[[], Awaitable[T]]) -> _Flight:
+    def _flight(self, key: Hashable, ttl: float, make: Callable[[], Awaitable[T]], until: float | None) -> _Flight:
         flight = self._flights.get(key)
         if flight is not None:
-            self.coalesced += 1
-            return flight
+            if flight.until is None or self._clock.now() < flight.until:
+                self.coalesced += 1
+                return flight
+            self._retire(flight, key)
         self.misses += 1
-        flight = _Flight(asyncio.get_running_loop().create_task(contained(_call(make))))
+        flight = _Flight(asyncio.get_running_loop().create_task(contained(_call(make))), until)
         self._flights[key] = flight
         flight.task.add_done_callback(lambda task: self._land(key, ttl, task))
         return flight
@@ -136,11 +152,16 @@ class CoalescingCache:
 
     async def _end(self, flight: _Flight, key: Hashable) -> None:
         """Cancel the origin call that nobody wants any more; newcomers start a fresh one."""
-        del self._flights[key]
-        self._ending.add(flight.task)
-        flight.task.add_done_callback(self._ending.discard)
+        self._retire(flight, key)
         flight.task.cancel()
         await asyncio.wait((flight.task,))
+
+    def _retire(self, flight: _Flight, key: Hashable) -> None:
+        """From now on nobody joins it, and its value is not kept."""
+        if self._flights.get(key) is flight:
+            del self._flights[key]
+            self._ending.add(flight.task)
+            flight.task.add_done_callback(self._ending.discard)
 
     def _land(self, key: Hashable, ttl: float, task: asyncio.Task[Any]) -> None:
         flight = self._flights.get(key)

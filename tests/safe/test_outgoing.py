@@ -205,6 +205,7 @@ def test_json_is_looked_through_whatever_unseen_stands_around_it(sent: str) -> N
     assert json.loads(left) in (gone, [gone])
     assert out.tree(left) is left
     assert not out.quiet(to_json(block))
+    assert json.loads(Outgoing(registry(CANARY)).tree('\ufeff["canary-", "0123456789"]')) == ["[redacted:own-0]", ""]
 
 
 @pytest.mark.parametrize("sent", ["", " ", "x", " 5", "é", "5]", ' "a"', "[INFO] started", "{", "\ufeff"])

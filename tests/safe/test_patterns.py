@@ -152,6 +152,13 @@ def test_what_was_found_is_not_looked_through_again() -> None:
     assert list(found(KEY, inside, [0, 28])) == [(0, len(inside))]
 
 
+def test_a_match_begins_no_word_but_right_behind_another_match() -> None:
+    rule = Rule("two", ("ab",), "ab")
+    for text, spans in (("abab", [(0, 2), (2, 4)]), ("xabab", []), ("ab_ab éab", [(0, 2)])):
+        assert list(found_in(rule, text)) == spans
+        assert list(found(rule, text, range(len(text)))) == spans
+
+
 def test_nothing_is_no_match() -> None:
     rule = Rule("suffix", ("ab",), "ab(x*)", boundary=False)
     assert list(found(rule, "ab abx", [0, 3])) == [(5, 6)]
@@ -182,6 +189,21 @@ def test_a_flood_of_keywords_costs_one_look_over_the_text() -> None:
     once = time.process_time() - begun
     assert list(found(rule, text, range(0, len(text), 6))) == []
     assert time.process_time() - begun < 10 * once + 0.05, "measured: fifty times and more with a look at each"
+
+
+@pytest.mark.parametrize(
+    "keyword, text",
+    [
+        ("sk-ant- ", "xsk-ant-" + "a1" * 12 + "-sk-ant-" + "b7" * 20),
+        ("pwd ", 'passwd="the first, a b c d e password=hunter2hunter9"'),
+        ("pwd ", "password=hunter2hunter9"),
+        ("pwd é ", 'passwd="the first, a b c d e password=hunter2hunter9"'),
+    ],
+)
+def test_in_a_flood_a_secret_inside_of_what_is_none_is_found_as_well(keyword: str, text: str) -> None:
+    alone = SecretRegistry().redact(text).text
+    assert "[redacted:" in alone
+    assert SecretRegistry().redact(keyword * 2_000 + text).text == keyword * 2_000 + alone
 
 
 def test_in_a_flood_of_keywords_secrets_are_still_found() -> None:

@@ -161,7 +161,7 @@ class Outgoing:
 
 def _parsed(text: str) -> Any:
     """The list or the object that ``text`` is the JSON of; ``None`` for any other text."""
-    if text[:1] in _OTHER:
+    if text[:1] in _OTHER or ("}" not in text and "]" not in text):
         return None
     plain = clean(text).strip()  # cleaned first: what is shown behind a byte order mark, or in colour, is JSON as well
     if plain[:1] not in ("{", "["):

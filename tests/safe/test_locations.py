@@ -25,6 +25,7 @@ def code_of(text: str, policy: UrlPolicy = POLICY) -> str:
         ("http://example.com.:80/%2e/x", "http://example.com/%2e/x"),
         ("https://bücher.example/ü?q=ß", "https://xn--bcher-kva.example/%C3%BC?q=%C3%9F"),
         ("https://ex\u00adample.com/", "https://example.com/"),
+        ("https://r3---sn.ex\u00adample.com/", "https://r3---sn.example.com/"),
         ("https://[2606:4700:0::1111]/", "https://[2606:4700::1111]/"),
         ("https://8.8.8.8/", "https://8.8.8.8/"),
         ("https://example.com?x", "https://example.com/?x"),
@@ -156,6 +157,22 @@ def test_private_literals_are_refused_at_once(host: str) -> None:
 @pytest.mark.parametrize("port", ["22", "0", "65536", "99999", "6379"])
 def test_other_ports_are_refused(port: str) -> None:
     assert code_of(f"https://example.com:{port}/") == "url.port"
+
+
+def test_no_policy_makes_a_port_of_what_is_none() -> None:
+    policy = UrlPolicy(ports=frozenset({0, 65535, 65536}), allow=frozenset({"localhost:0", "localhost:99999"}))
+    assert parse("https://example.com:65535/", policy).port == 65535
+    for pair in ("example.com:0", "example.com:65536", "localhost:0", "localhost:99999"):
+        assert code_of(f"https://{pair}/", policy) == "url.port"
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "intranet", "printer.home.arpa", "a.b.local", "metadata.google.internal", "x.onion"]
+)
+def test_names_of_a_local_network_are_not_even_asked_for(host: str) -> None:
+    assert code_of(f"http://{host}/") == "url.host"
+    assert code_of(f"http://{host}./") == "url.host"
+    assert parse(f"http://{host}.example.com/", POLICY).host == f"{host}.example.com"
 
 
 def test_the_operators_pairs_are_admitted_and_nothing_beside_them() -> None:

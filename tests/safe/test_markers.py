@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.errors import UnsafePath
-from holdfast.safe.markers import MAX_MARK, marks
+from holdfast.safe.markers import MAX_MARK, marks, require_unredacted
 from holdfast.safe.paths import Root
 from holdfast.safe.rules import RULES
 from holdfast.safe.secrets import SecretRegistry
@@ -74,6 +74,13 @@ async def test_the_author_may_say_that_the_content_comes_from_elsewhere(root: Ro
     await root.write("log").write_text(MARK, redacted=True)
     await root.write("log").append_text(MARK, redacted=True)
     assert await root.read("log").read_text() == MARK * 2
+
+
+def test_for_content_without_marks_nothing_is_read_of_what_was_there() -> None:
+    def unreadable() -> bytes:
+        raise AssertionError
+
+    require_unredacted(b"plain", unreadable)
 
 
 def test_a_file_with_marks_of_its_own_keeps_them_loses_them_but_gets_no_more(root: Root, tmp_path: Path) -> None:

@@ -178,7 +178,7 @@ def test_without_deny_rules_only_our_own_temporary_files_stay_hidden() -> None:
     assert code_of(".HOLDFAST-x", rules) == "path.hidden"
 
 
-@pytest.mark.parametrize("patterns", [".*", [""], ["/"]])
+@pytest.mark.parametrize("patterns", [".*", "secret", [""], ["/"], ["./"]])
 def test_senseless_deny_rules_are_configuration_errors(patterns: list[str]) -> None:
     with pytest.raises(ConfigurationError):
         Deny(patterns)
@@ -234,6 +234,7 @@ def test_the_longest_hostile_texts_are_refused_quickly() -> None:
         ("STRASSE", ["straße", "a/Straße"], ["stras"]),
         ("ＴＥＡＭ", ["team", "t\u200beam", "te\ufe0fam"], []),
         ("[st]ecret", ["secret", "TECRET/x"], ["ecret"]),
+        ("a*b", ["ab", "x/axb"], ["ax/yb"]),
     ],
 )
 def test_deny_patterns_mean_what_their_author_believes(pattern: str, hidden: list[str], shown: list[str]) -> None:
@@ -263,6 +264,18 @@ def test_every_default_ignorable_character_is_ignored_in_what_is_denied(ignored:
     for name in (f".g{ignored}it", f"{ignored}.git", f".{ignored}g{ignored}it", f"sec{ignored}ret"):
         assert code_of(name, Deny([".*", "secret"])) == "path.hidden"
     assert fold(f"a{ignored}b") == "ab"
+
+
+@pytest.mark.parametrize("unseen", ["\u0600", "\u06dd", "\ufff9", "\U000110bd", "\U00013430"])
+def test_format_characters_that_unicode_does_not_ignore_are_ignored_as_well(unseen: str) -> None:
+    assert code_of(f".g{unseen}it", Deny()) == "path.hidden"
+    assert fold(f"a{unseen}b") == "ab"
+
+
+def test_the_patterns_that_name_one_path_each_are_known() -> None:
+    rules = Deny(["secret", "*.pem", "Team/private", "/a/**/b/", "c/**", "d/*", "e/[fg]", "h/i?"])
+    assert rules.fixed == ("Team/private", "a/b")
+    assert Deny(["secret"]).fixed == ()
 
 
 @pytest.mark.parametrize("unit", ["./", "/", "a/../"], ids=["dots", "slashes", "there and back"])

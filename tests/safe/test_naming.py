@@ -31,6 +31,7 @@ def outgoing(*values: str) -> Outgoing:
         ("token", OPAQUE), ("api_key", OPAQUE), ("apiKey", OPAQUE), ("X-Api-Key", OPAQUE), ("Authorization", OPAQUE),
         ("authorization", "Bearer " + OPAQUE), ("client_secret", OPAQUE), ("refreshToken", OPAQUE), ("cookie", OPAQUE),
         ("Set-Cookie", "sid=" + OPAQUE), ("aws_secret_access_key", OPAQUE), ("credentials", OPAQUE), ("auth", OPAQUE),
+        ("token", "ab12cd34"), ("auth", "Token ab12cd34"),
     ],
 )  # fmt: skip
 def test_a_value_under_such_a_name_is_gone(name: str, value: str) -> None:
@@ -50,6 +51,7 @@ def test_a_value_under_such_a_name_is_gone(name: str, value: str) -> None:
         ("token_type", OPAQUE), ("secret", "none"), ("secretary", OPAQUE), ("tokens", OPAQUE), ("key", OPAQUE),
         ("author", OPAQUE), ("passwords_changed", OPAQUE), ("token", "identifier"), ("password", ""),
         ("api_key", "enc:gAAAAABm1234"), ("x" * 100 + "password", OPAQUE), ("password", GONE),
+        ("token", "ab12cd3"), ("auth", "expires 3600"), ("token", "the new one is ab12cd34ef"), ("auth", "    "),
     ],
 )  # fmt: skip
 def test_placeholders_descriptions_and_other_names_stay(name: str, value: str) -> None:

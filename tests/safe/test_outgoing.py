@@ -187,3 +187,113 @@ def test_json_in_a_text_is_looked_through_as_what_it_holds() -> None:
         "[" + "9" * 5_000 + "]",
     ):
         assert out.tree(sent) is sent
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "\ufeff{}", "{}\ufeff", "\x1b[1m{}\x1b[0m", "\x0b{}", "\u00a0{}", "{}\x00", "\u200b{}\u200b", " {}\n", "[{}]",
+        "\x1b]0;title\x07{}",
+    ],
+)  # fmt: skip
+def test_json_is_looked_through_whatever_unseen_stands_around_it(sent: str) -> None:
+    held = '{"cookie": "ab12cd34ef", "session_token": "q7Rt2mXw9Zk4"}'
+    out = Outgoing(registry())
+    block = {"type": "text", "text": sent.format(held)}
+    left = out.tree(block)["text"]
+    gone = {"cookie": "[redacted:named-secret]", "session_token": "[redacted:named-secret]"}
+    assert json.loads(left) in (gone, [gone])
+    assert out.tree(left) is left
+    assert not out.quiet(to_json(block))
+    assert json.loads(Outgoing(registry(CANARY)).tree('\ufeff["canary-", "0123456789"]')) == ["[redacted:own-0]", ""]
+
+
+@pytest.mark.parametrize("sent", ["", " ", "x", " 5", "é", "5]", ' "a"', "[INFO] started", "{", "\ufeff"])
+def test_other_texts_are_taken_as_they_are(sent: str) -> None:
+    out = Outgoing(registry())
+    assert out.tree({"a": sent})["a"] == clean(sent)
+
+
+CANARY = "canary-0123456789"
+BASE64 = "AKIAABCDEFGH23456723"  # which stands in an image as well as in a leak
+
+
+def test_the_base64_of_a_content_block_leaves_as_it_is() -> None:
+    out = Outgoing(registry())
+    for block in (
+        {"type": "image", "data": BASE64, "mimeType": "image/png"},
+        {"type": "audio", "data": BASE64},
+        {"type": "resource", "resource": {"uri": "file:///a", "blob": BASE64}},
+    ):
+        assert out.tree(block) is block
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"data": CANARY},
+        {"blob": CANARY},
+        {"type": "text", "data": CANARY},
+        {"uri": "file:///a", "data": CANARY},
+        {"type": "image", "data": "AAAA", "alt": CANARY},
+        {"uri": "file:///a", "blob": "AAAA", "name": CANARY},
+        {"type": ["image"], "data": CANARY},
+    ],
+)
+def test_what_is_no_base64_of_a_content_block_is_looked_through(block: dict[str, object]) -> None:
+    left = Outgoing(registry(CANARY)).tree(block)
+    assert CANARY not in str(left)
+    assert left == {key: "[redacted:own-0]" if item == CANARY else item for key, item in block.items()}
+
+
+def test_keys_that_are_no_texts_stay() -> None:
+    out = Outgoing(registry(CANARY))
+    assert out.tree({1: "x", None: CANARY, 2.5: [CANARY]}) == {
+        1: "x",
+        None: "[redacted:own-0]",
+        2.5: ["[redacted:own-0]"],
+    }
+
+
+def test_each_redaction_is_told_once_whatever_it_was_found_in() -> None:
+    told: list[str] = []
+    out = Outgoing(registry(CANARY), on_redaction=told.append)
+    for sent in (CANARY, "a long text " * 10 + CANARY, [CANARY[:7], CANARY[7:]], {CANARY: 1}):
+        out.tree(sent)
+        assert told == ["own-0"], sent
+        told.clear()
+    out.tree({"token": "q7Rt2mXw9Zk4"})
+    assert told == ["named-secret"]
+
+
+def test_beside_a_secret_in_two_texts_the_others_stay_the_same_objects() -> None:
+    blocks: list[Any] = [{"type": "text", "text": part} for part in ("before", CANARY[:7], CANARY[7:], "after")]
+    left = Outgoing(registry(CANARY)).tree(blocks)
+    assert [block["text"] for block in left] == ["before", "[redacted:own-0]", "", "after"]
+    assert left[0] is blocks[0]
+    assert left[3] is blocks[3]
+
+
+def test_only_texts_and_blocks_of_text_are_read_together() -> None:
+    out = Outgoing(registry(CANARY))
+    for kind in ("note", None, ["text"]):
+        rows = [{"type": kind, "text": CANARY[:7]}, {"type": kind, "text": CANARY[7:]}]
+        assert out.tree(rows) is rows
+    odd = [{"type": "text", "text": 5}, {"type": "text", "text": None}, "a", "b", {"type": "text"}]
+    assert out.tree(odd) is odd
+    apart = out.tree([CANARY[:7], 5, "", None, CANARY[7:]])
+    assert apart == ["[redacted:own-0]", 5, "", None, ""]
+
+
+def test_what_is_not_quiet_is_not_remembered_as_quiet_nor_is_what_is_long() -> None:
+    out = Outgoing(registry(CANARY))
+    for _ in range(2):
+        assert not out.quiet(to_json([CANARY]))
+        assert out.text(CANARY) == "[redacted:own-0]"
+    assert not out._harmless
+    assert out.text("x" * outgoing.SHORT) == "x" * outgoing.SHORT
+    assert out.quiet(b"1" * outgoing.SHORT_JSON)
+    assert len(out._harmless) == 2
+    out.text("x" * (outgoing.SHORT + 1))
+    out.quiet(b"1" * (outgoing.SHORT_JSON + 1))
+    assert len(out._harmless) == 2

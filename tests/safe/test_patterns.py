@@ -5,11 +5,14 @@ from __future__ import annotations
 import random
 import string
 import sys
+import time
+from typing import Any
 
 import pytest
 
 from holdfast.errors import ConfigurationError
 from holdfast.safe import patterns
+from holdfast.safe.patterns import Rule, found, found_in
 from holdfast.safe.personal import PERSONAL
 from holdfast.safe.rules import RULES
 from holdfast.safe.secrets import SecretRegistry
@@ -26,6 +29,7 @@ PEM = (
     "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,AB\n\n"
     f"{BODY}\n-----END RSA PRIVATE KEY-----"
 )
+KEY = next(rule for rule in RULES if rule.keywords == ("-----BEGIN ",))
 JWT = f"eyJ{some(33)}.eyJ{some(60)}.{some(43)}"
 
 LEAKS = [
@@ -107,7 +111,10 @@ def test_each_form_is_taken_out_and_what_stands_around_it_stays(
         "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
         "-----BEGIN PUBLIC KEY-----",
         "eyJ is how a JSON object begins in base64; eyJhbGci.short",
-        "xAKIAABCDEFGH2345672 is inside another word",
+        "xAKIAABCDEFGH23456723 is inside another word",
+        "my_AKIAABCDEFGH23456723 is a longer name",
+        "AKIAabcdefgh23456723 has small letters",
+        "redis://:[redacted:another-server]@host",
         "The bearer of this letter, Authorization: none",
         "npm_config_cache, hf_hub, ghp_short, AIzaShort",
         "max_tokens=100000 token_type=bearer",
@@ -136,6 +143,67 @@ def test_two_keys_in_a_row_are_two() -> None:
     assert SecretRegistry().redact(f"{PEM}\nand\n{PEM}").text == "[redacted:private-key]\nand\n[redacted:private-key]"
     inside = "-----BEGIN PRIVATE KEY-----\n-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"
     assert SecretRegistry().redact(inside).text == "[redacted:private-key]"
+
+
+def test_what_was_found_is_not_looked_through_again() -> None:
+    rule = Rule("pairs", ("ab",), "(?:ab)+", boundary=False)
+    assert list(found(rule, "ababab ab", [7, 4, 2, 0, 0])) == [(0, 6), (7, 9)]
+    inside = "-----BEGIN PRIVATE KEY-----\n-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"
+    assert list(found(KEY, inside, [0, 28])) == [(0, len(inside))]
+
+
+def test_a_match_begins_no_word_but_right_behind_another_match() -> None:
+    rule = Rule("two", ("ab",), "ab")
+    for text, spans in (("abab", [(0, 2), (2, 4)]), ("xabab", []), ("ab_ab éab", [(0, 2)])):
+        assert list(found_in(rule, text)) == spans
+        assert list(found(rule, text, range(len(text)))) == spans
+
+
+def test_nothing_is_no_match() -> None:
+    rule = Rule("suffix", ("ab",), "ab(x*)", boundary=False)
+    assert list(found(rule, "ab abx", [0, 3])) == [(5, 6)]
+    assert list(found_in(rule, "ab abx")) == [(5, 6)]
+
+
+class Watched(str):
+    """Counts how often something is looked for in it."""
+
+    looks = 0
+
+    def find(self, *args: Any) -> int:
+        self.looks += 1
+        return super().find(*args)
+
+
+def test_an_end_that_never_comes_is_looked_for_once() -> None:
+    text = Watched("-----BEGIN PRIVATE KEY-----\n" * 50)
+    assert len(list(found(KEY, text, range(0, len(text), 28)))) == 50
+    assert text.looks == 1
+
+
+def test_a_flood_of_keywords_costs_one_look_over_the_text() -> None:
+    rule = next(rule for rule in RULES if rule.name == "jwt")
+    text = "eyJ é " * 10_000
+    begun = time.process_time()
+    assert list(found_in(rule, text)) == []
+    once = time.process_time() - begun
+    assert list(found(rule, text, range(0, len(text), 6))) == []
+    assert time.process_time() - begun < 10 * once + 0.05, "measured: fifty times and more with a look at each"
+
+
+@pytest.mark.parametrize(
+    "keyword, text",
+    [
+        ("sk-ant- ", "xsk-ant-" + "a1" * 12 + "-sk-ant-" + "b7" * 20),
+        ("pwd ", 'passwd="the first, a b c d e password=hunter2hunter9"'),
+        ("pwd ", "password=hunter2hunter9"),
+        ("pwd é ", 'passwd="the first, a b c d e password=hunter2hunter9"'),
+    ],
+)
+def test_in_a_flood_a_secret_inside_of_what_is_none_is_found_as_well(keyword: str, text: str) -> None:
+    alone = SecretRegistry().redact(text).text
+    assert "[redacted:" in alone
+    assert SecretRegistry().redact(keyword * 2_000 + text).text == keyword * 2_000 + alone
 
 
 def test_in_a_flood_of_keywords_secrets_are_still_found() -> None:
@@ -188,3 +256,6 @@ def test_every_rule_compiles_and_a_missing_library_is_told(monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "re2", None)
     with pytest.raises(ConfigurationError, match="re2"):
         patterns.require()
+    patterns._compiled.cache_clear()
+    with pytest.raises(ConfigurationError, match="re2"):
+        SecretRegistry().redact("password=hunter2")

@@ -116,7 +116,7 @@ class Deny:
 
 def _forms(pattern: str) -> set[str]:
     """The patterns that one stands for. Raises ``ConfigurationError`` where no name that is taken could match."""
-    plain = pattern.removeprefix("./").strip("/").removesuffix("/**") or pattern
+    plain = pattern.removeprefix("./").strip("/").removesuffix("/**")
     for piece in plain.split("/"):
         if not piece or piece[-1] in ". " or _FORBIDDEN.search(piece):
             raise ConfigurationError(

@@ -62,5 +62,4 @@ def holds_secret(name: str, value: str) -> bool:
     words = value.split()
     if sort == "password":
         return len(words) == 1
-    opaque = words[-1] if len(words) <= 2 else value
-    return len(words) <= 2 and len(opaque) >= 8 and is_opaque(opaque)
+    return len(words) <= 2 and len(words[-1]) >= 8 and is_opaque(words[-1])

@@ -20,7 +20,8 @@ SHORT_JSON = 192
 """Bytes up to which harmless JSON is remembered, and as many of them as of texts: at most about a megabyte."""
 _BINARY = {"data", "blob"}
 """Keys of content blocks that hold base64, which no hidden text can be in and which must not be altered."""
-_OPENING = frozenset("{[ \n\t\r")
+_OTHER = frozenset(map(chr, range(0x21, 0x7F))) - {"{", "["}
+"""What begins no JSON of a list or an object, and is never cleaned away from before one."""
 _BINARY_KINDS = ("image", "audio")  # a tuple: whatever is asked for need not be hashable
 
 
@@ -160,13 +161,15 @@ class Outgoing:
 
 def _parsed(text: str) -> Any:
     """The list or the object that ``text`` is the JSON of; ``None`` for any other text."""
-    if text[:1] not in _OPENING or text.rstrip()[-1:] not in ("}", "]"):
+    if text[:1] in _OTHER or ("}" not in text and "]" not in text):
+        return None
+    plain = clean(text).strip()  # cleaned first: what is shown behind a byte order mark, or in colour, is JSON as well
+    if plain[:1] not in ("{", "["):
         return None
     try:
-        found = json.loads(clean(text))
+        return json.loads(plain)
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, list | dict) else None
 
 
 def _written(value: Any, *, like: str) -> str:

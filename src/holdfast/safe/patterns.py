@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -73,7 +74,16 @@ def found(rule: Rule, text: str, starts: Iterable[int]) -> Iterator[Span]:
     if rule.block is not None:
         return _blocks(rule, text, places, rule.block)
     # A flood of keywords: then one pass over the whole text costs less than a look at each.
-    return found_in(rule, text) if len(places) > 64 + len(text) // 256 else _found_at(rule, text, places)
+    return _flooded(rule, text, places) if len(places) > 64 + len(text) // 256 else _found_at(rule, text, places)
+
+
+def _flooded(rule: Rule, text: str, places: list[int]) -> Iterator[Span]:
+    """One pass over the whole text, and a look at each keyword inside of what it matched but was not accepted."""
+    for first, last, accepted in _judged(rule, text):
+        if accepted:
+            yield first, last
+        else:
+            yield from _found_at(rule, text, places[bisect_left(places, first) : bisect_left(places, last)])
 
 
 def _blocks(rule: Rule, text: str, starts: list[int], block: tuple[str, str, int]) -> Iterator[Span]:
@@ -110,7 +120,12 @@ def _found_at(rule: Rule, text: str, starts: Iterable[int]) -> Iterator[Span]:
 
 
 def found_in(rule: Rule, text: str) -> Iterator[Span]:
-    """The spans that ``rule`` matches anywhere: one linear pass, for personal data and for floods of keywords."""
+    """The spans that ``rule`` matches anywhere: one linear pass, for personal data."""
+    return ((first, last) for first, last, accepted in _judged(rule, text) if accepted)
+
+
+def _judged(rule: Rule, text: str) -> Iterator[tuple[int, int, bool]]:
+    """What ``rule`` matches, one behind the other, and whether it is accepted."""
     raw = text.encode("utf-8", "replace")
     spans = [_group(match) for match in _compiled(rule).finditer(raw)]
     at = {0: 0}
@@ -118,9 +133,9 @@ def found_in(rule: Rule, text: str) -> Iterator[Span]:
         at[here] = at[before] + _characters(raw[before:here])
     done = 0
     for first, last in ((at[one], at[two]) for one, two in spans):
-        if not _is_inside(rule, text, first, done) and _accepted(rule, text, first, last):
-            done = last
-            yield first, last
+        accepted = not _is_inside(rule, text, first, done) and _accepted(rule, text, first, last)
+        done = last if accepted else done
+        yield first, last, accepted
 
 
 def _is_inside(rule: Rule, text: str, first: int, done: int) -> bool:

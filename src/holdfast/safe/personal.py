@@ -39,7 +39,7 @@ def _steuer_id(text: str) -> bool:
     """Germany, AO 139b: one digit occurs two or three times among the first ten; ISO 7064, mod 11,10."""
     digits = _digits(text)
     counts = sorted(digits[:10].count(digit) for digit in set(digits[:10]))
-    if digits[0] == 0 or counts[-1] not in (2, 3) or (len(counts) > 1 and counts[-2] != 1):
+    if counts[-1] not in (2, 3) or counts[-2] != 1:
         return False
     product = 10
     for digit in digits[:10]:

@@ -18,6 +18,7 @@ from holdfast.core.events import Events
 from holdfast.core.layers import Loaded
 from holdfast.core.reach import build_sandbox
 from holdfast.core.secretsettings import register
+from holdfast.guards.egress import cleaner
 from holdfast.guards.parts import Parts
 from holdfast.isolation.threads import ThreadPool
 from holdfast.observe.audit import AuditLog
@@ -112,6 +113,7 @@ class Plant:
             quota=None if limits.quota is None and settings.quotas is None else self._open_quotas(),
             budget=RetryBudget(),
             occupancy=Occupancy(),
+            cleaner=cleaner,
         )
 
     def _open_audit(self) -> AuditLog | None:

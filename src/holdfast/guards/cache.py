@@ -11,7 +11,6 @@ from pydantic_core import to_json
 from holdfast.core.operation import Operation
 from holdfast.core.pipeline import Answer, Call, Proceed
 from holdfast.errors import ConfigurationError
-from holdfast.guards import egress
 from holdfast.guards.parts import Parts
 from holdfast.resources.tracking import Tracker, internal
 from holdfast.safe.handle import current_scope
@@ -72,4 +71,4 @@ def recipe(operation: Operation, parts: Parts) -> Cache | None:
         raise ConfigurationError(f"{operation.kind} {operation.name}: only a read_only operation may be cacheable")
     from holdfast.resilience.cache import CoalescingCache
 
-    return Cache(CoalescingCache(parts.clock), operation.ttl, egress.recipe(operation, parts).clean)
+    return Cache(CoalescingCache(parts.clock), operation.ttl, parts.cleaner(operation, parts))

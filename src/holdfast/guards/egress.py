@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
@@ -160,3 +161,8 @@ def _shortened(blocks: list[Any], room: int) -> list[Any]:
 def recipe(operation: Operation, parts: Parts) -> Egress:
     """Every operation's answers are cleaned."""
     return Egress(operation, parts.outgoing, parts.bounds(operation).output)
+
+
+def cleaner(operation: Operation, parts: Parts) -> Callable[[Answer], Answer]:
+    """The same for an answer that is kept, before it leaves."""
+    return recipe(operation, parts).clean

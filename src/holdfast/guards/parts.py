@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from holdfast.core.config import Settings
     from holdfast.core.events import Events
     from holdfast.core.operation import Operation
+    from holdfast.core.pipeline import Answer
     from holdfast.isolation.processes import ProcessPool
     from holdfast.isolation.threads import ThreadPool
     from holdfast.observe.audit import AuditLog
@@ -50,6 +51,8 @@ class Parts:
     quota: Quotas | None
     budget: RetryBudget
     occupancy: Occupancy
+    cleaner: Callable[[Operation, Parts], Callable[[Answer], Answer]]
+    """What egress does to an operation's answers, for a guard beneath it that keeps them."""
 
     def bounds(self, operation: Operation) -> Bounds:
         """The operation's own limits, and the server's where it has none."""

@@ -79,7 +79,7 @@ def test_what_does_not_fit_is_refused_with_its_place(entry: Any, said: str) -> N
 
 
 def test_everybodys_entry_is_called_so() -> None:
-    with pytest.raises(ConfigurationError, match="^HOLDFAST_QUOTAS, everyone, entry 1: say what may be spent"):
+    with pytest.raises(ConfigurationError, match=r"^HOLDFAST_QUOTAS, everyone, entry 1: say what may be spent"):
         parse_allowances('{"*": {}}')
 
 

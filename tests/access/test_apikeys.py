@@ -18,6 +18,13 @@ def test_a_token_of_just_enough_characters_is_taken() -> None:
         assert entry_for(token) == {"token": hashed(token)}
 
 
+def test_an_entry_says_what_for_and_until_when_if_that_is_a_time() -> None:
+    token = VARIED[:LEAST]
+    assert entry_for(token, [], "2030-01-31") == {"token": hashed(token), "scopes": [], "expires": "2030-01-31"}
+    with pytest.raises(ConfigurationError, match="a time of a token"):
+        entry_for(token, None, "soon")
+
+
 @pytest.mark.parametrize("token", [VARIED[: LEAST - 1], VARIED[: LEAST // 4 - 1] * 9])
 def test_one_that_its_hash_would_give_away_is_refused_unsaid(token: str) -> None:
     with pytest.raises(ConfigurationError, match="32 random characters") as refused:

@@ -66,6 +66,7 @@ def test_one_who_is_limited_by_name_and_by_what_is_called() -> None:
         ({}, "say what may be spent"),
         ({"tools": [], "calls": "1/day"}, "a text or a list of texts"),
         ([], "an object is wanted"),
+        (5, "an object is wanted"),
         (["x"], "an object is wanted"),
         ("5/day", "an object is wanted"),
         ([{"calls": "1/day"}, {"calls": "2/day"}], "limit the same thing over the same period"),
@@ -77,6 +78,11 @@ def test_what_does_not_fit_is_refused_with_its_place(entry: Any, said: str) -> N
     assert str(refused.value).startswith("HOLDFAST_QUOTAS, ada")
 
 
+def test_everybodys_entry_is_called_so() -> None:
+    with pytest.raises(ConfigurationError, match=r"^HOLDFAST_QUOTAS, everyone, entry 1: say what may be spent"):
+        parse_allowances('{"*": {}}')
+
+
 @pytest.mark.parametrize("text", ["", "[]", "5/day", '{"": {}}', '{"a": {"calls": "1/day"}, "a": {"calls": "1/day"}}'])
 def test_what_is_no_table_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="HOLDFAST_QUOTAS"):
@@ -85,5 +91,6 @@ def test_what_is_no_table_is_refused(text: str) -> None:
 
 def test_there_is_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(allowances, "MAX_ENTRIES", 1)
+    assert len(parse_allowances(json.dumps({"ada": {"calls": "1/day"}}))) == 1
     with pytest.raises(ConfigurationError, match="at most 1 limits"):
         parse_allowances(json.dumps({"ada": {"calls": "1/day", "cost": "1/day"}}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,11 +26,18 @@ from support.issuing import (
 
 from holdfast.access import authentication
 from holdfast.access.apikeys import new_key
-from holdfast.access.authentication import BELIEVED, Authentication, Unauthenticated, Unready, asked_for
+from holdfast.access.authentication import (
+    BELIEVED,
+    Authentication,
+    Unauthenticated,
+    Unready,
+    asked_for,
+    keep_plain_keys,
+)
 from holdfast.access.sources import LOOK, RETRY, STALE
 from holdfast.core.config import AuthSettings
 from holdfast.errors import ConfigurationError
-from holdfast.safe.secrets import MAX_VALUES, SecretRegistry
+from holdfast.safe.secrets import MAX_VALUES, MIN_LENGTH, SecretRegistry
 from holdfast.testing import FakeClock
 
 ADA = "token-of-ada-0001"
@@ -88,6 +96,58 @@ async def test_a_file_of_keys_is_obeyed_when_it_changes(tmp_path: Path) -> None:
     await door.close()
 
 
+async def test_a_key_that_was_given_to_another_or_narrowed_is_its_old_holders_no_more(tmp_path: Path) -> None:
+    file, clock = tmp_path / "tokens.json", FakeClock()
+    file.write_text(json.dumps({"ada": ADA}))
+    door = at(clock, tokens_file=file)
+    for entry in ({"ada": {"token": ADA, "scopes": ["read"]}}, {"bob": {"token": ADA}}):
+        before = door.verify(ADA)
+        assert door.holds(before)
+        file.write_text(json.dumps(entry))
+        await clock.advance(LOOK)
+        await door.refresh()
+        assert not door.holds(before), "a stream that was opened with it would go on with what was taken away"
+        found = door.verify(ADA)
+        assert (found.principal.name, door.holds(found)) == (next(iter(entry)), True)
+        assert found.principal != before.principal
+
+
+async def test_a_key_whose_end_was_brought_forward_ends_then(tmp_path: Path) -> None:
+    file, clock = tmp_path / "tokens.json", FakeClock()  # 2023-11-14T22:13:20Z
+    file.write_text(json.dumps({"ada": {"token": ADA, "expires": "2024-01-01"}}))
+    door = at(clock, tokens_file=file)
+    ada = door.verify(ADA)
+    file.write_text(json.dumps({"ada": {"token": ADA, "expires": "2023-11-14T22:13:30Z"}, "bob": "another-of-bob"}))
+    await clock.advance(LOOK)
+    await door.refresh()
+    assert door.holds(ada)
+    assert door.verify(ADA).ends == NOW + 10
+    await clock.advance(10 - LOOK)
+    await door.refresh()
+    assert not door.holds(ada)
+    assert reason(door, ADA) == "expired"
+    file.write_text(json.dumps({"ada": {"token": ADA, "expires": "2024-01-01"}}))
+    await clock.advance(LOOK)
+    await door.refresh()
+    ada = door.verify(ADA)
+    file.write_text(json.dumps({"ada": {"token": ADA, "expires": "2024-01-01", "not_before": "2023-12-01"}}))
+    await clock.advance(LOOK)
+    await door.refresh()
+    assert not door.holds(ada), "nor does one that begins later after all"
+
+
+async def test_a_key_that_looks_like_a_signed_token_is_not_believed_once_it_was_taken_out(tmp_path: Path) -> None:
+    file, clock, dotted = tmp_path / "tokens.json", FakeClock(), "key.of-ada.with-two-dots"
+    file.write_text(json.dumps({"ada": dotted}))
+    door = issued(clock, tokens_file=file)
+    door.verify(signed())
+    assert door.verify(dotted).principal.name == "ada"
+    file.write_text(json.dumps({"bob": "another-of-bob"}))
+    await clock.advance(LOOK)
+    await door.refresh()
+    assert reason(door, dotted) == "malformed"
+
+
 @pytest.mark.parametrize("raw", [b"\xff\xfe", b"[]", b'{"ada": 5}'])
 def test_a_file_of_keys_must_be_one_at_the_beginning(tmp_path: Path, raw: bytes) -> None:
     (tmp_path / "tokens").write_bytes(raw)
@@ -123,9 +183,10 @@ async def test_a_checked_token_is_believed_for_a_while_and_never_beyond_its_end(
     long, short = signed(), signed(claims(exp=NOW + 10))
     for _ in range(5):
         credential = door.verify(long)
-        door.verify(short)
+        brief = door.verify(short)
     assert count == 2
     await clock.advance(10)
+    assert (door.holds(credential), door.holds(brief)) == (True, False)
     assert reason(door, short) == "expired"
     await clock.advance(BELIEVED - 10)
     door.verify(long)
@@ -144,6 +205,22 @@ async def test_only_so_many_checked_tokens_are_remembered(monkeypatch: pytest.Mo
     for token in tokens:
         door.verify(token)
     assert [door.known(token) for token in tokens] == [False] * 6 + [True] * 3
+
+
+@pytest.mark.parametrize("later", [0.0, BELIEVED], ids=["believed", "checked again"])
+async def test_the_tokens_that_are_remembered_are_those_that_were_used_last(
+    later: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(authentication, "REMEMBERED", 3)
+    clock = FakeClock()
+    door = issued(clock)
+    tokens = [signed(claims(sub=f"s{n}"), key=ed_key(), alg="EdDSA", kid="ed") for n in range(4)]
+    for token in tokens[:3]:
+        door.verify(token)
+    await clock.advance(later)
+    assert door.holds(door.verify(tokens[0])), "used again"
+    door.verify(tokens[3])
+    assert [door.known(token) for token in tokens] == [True, False, True, True]
 
 
 @pytest.fixture
@@ -174,6 +251,44 @@ async def test_keys_are_fetched_when_they_are_needed_and_rotated_with_the_issuer
         await door.refresh()
     assert publisher.asked == ["/keys"] * 2
     await door.close()
+
+
+async def test_an_issuers_own_metadata_is_enough_to_find_its_keys(publisher: Publisher) -> None:
+    publisher.pages["/.well-known/oauth-authorization-server"] = json.dumps(
+        {"issuer": publisher.url, "jwks_uri": f"{publisher.url}/keys"}
+    )
+    publisher.pages["/keys"] = usual_keys()
+    door = at(FakeClock(), issuer=publisher.url, resource=RESOURCE)
+    await door.refresh()
+    assert door.verify(signed(claims(iss=publisher.url))).principal.name == "jwt:ada"
+    await door.close()
+
+
+async def test_closing_ends_a_fetch_that_is_under_way(publisher: Publisher) -> None:
+    publisher.gate.clear()
+    door = issued(FakeClock(), jwks=f"{publisher.url}/keys")
+    asking = asyncio.create_task(door.refresh())
+    await asyncio.sleep(0)
+    await door.close()
+    publisher.gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+
+async def test_where_there_is_no_issuer_none_is_asked(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    bobs = new_key()
+    (tmp_path / "tokens").write_text(json.dumps({"bob": bobs.entry}))
+    door = at(FakeClock(), SecretRegistry(), tokens=json.dumps({"ada": ADA}), tokens_file=tmp_path / "tokens")
+    assert [door.verify(key).principal.name for key in (ADA, bobs.key)] == ["ada", "bob"], "keys of both are known"
+    await door.refresh()
+    await door.close()
+    assert caplog.text == "", "nor is there anything to warn of"
+
+
+def test_an_audience_that_is_set_stands_in_place_of_the_resource() -> None:
+    door = issued(FakeClock(), audience=("api://mcp",))
+    assert door.verify(signed(claims(aud="api://mcp"))).principal.name == "jwt:ada"
+    assert reason(door, signed()) == "audience"
 
 
 async def test_without_keys_nobody_comes_in_and_nobody_is_called_wrong(publisher: Publisher) -> None:
@@ -274,6 +389,20 @@ async def test_keys_that_stand_plainly_in_the_file_are_redacted_also_after_it_ch
     await clock.advance(LOOK)
     await door.refresh()
     assert secrets.redact("another-of-ada-9").hits == ("auth.tokens_file",), "a broken file is no reason to say it"
+
+
+def test_plain_keys_are_kept_out_before_anybody_is_asked_for_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file, secrets, clock = tmp_path / "tokens", SecretRegistry(), FakeClock()
+    just = "k" * MIN_LENGTH
+    file.write_text(json.dumps({"ada": ADA, "bob": just}))
+    keep_plain_keys(AuthSettings(tokens_file=file), clock, secrets)
+    assert secrets.redact(f"{ADA} {just}").text == "[redacted:auth.tokens_file] [redacted:auth.tokens_file]"
+    assert "too short" not in caplog.text
+    for useless in (AuthSettings(), AuthSettings(tokens_file=tmp_path / "missing")):
+        keep_plain_keys(useless, clock, secrets)
+    assert secrets.redact(ADA).hits == ("auth.tokens_file",)
 
 
 async def test_a_file_of_more_plain_keys_than_can_be_redacted_lets_nobody_in(tmp_path: Path) -> None:

@@ -132,6 +132,22 @@ def test_resources_are_named_by_their_uri_or_template_and_prompts_by_their_name(
     assert reach({"ada": [{"resources": "read_file"}]}, NOTE).standing(ada) == "hidden", "its function's name"
 
 
+def test_a_tool_is_named_by_its_name_whatever_else_it_has() -> None:
+    class Located(FunctionTool):
+        uri = "note://x"
+
+    located = Located(read_file)
+    assert reach({"ada": [{"tools": "note://*"}]}, located).standing(principal("ada")) == "hidden"
+    assert reach({"ada": [{"tools": "read_*"}]}, located).standing(principal("ada")) == "open"
+
+
+def test_two_to_whom_something_is_granted_by_name_are_told_apart() -> None:
+    access = Capabilities(json.dumps({"ada": ANY, "bob": ANY}), Time())
+    standing = {name: access.moment(principal(name, "x")) for name in ("ada", "bob", "eve", "mallory")}
+    assert standing["ada"] != standing["bob"]
+    assert standing["eve"] == standing["mallory"] != standing["ada"]
+
+
 def test_reading_is_not_subscribing() -> None:
     ada = principal("ada", "x")
     only = reach({"ada": [{"resources": "*", "actions": "read"}]}, NOTE)

@@ -6,6 +6,7 @@ import json
 import time
 from decimal import Decimal
 from enum import Enum, StrEnum
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -26,6 +27,15 @@ class Name(StrEnum):
     """A text too."""
 
     ADA = "ada"
+
+
+class Agreeing:
+    """Equal to everything, as some libraries' values are for a query."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 class Inner(BaseModel):
@@ -52,6 +62,8 @@ def test_numbers_and_truth_are_only_ever_themselves() -> None:
     assert fits(1, 1, 1.0, True, "1", None, Decimal(1)) == [True, True, False, False, False, True]
     assert fits(True, True, 1, "true", False) == [True, False, False, False]
     assert fits(False, False, 0, None, "") == [True, False, False, False]
+    assert fits(1.5, 1.5, Decimal("1.5"), 1, "1.5") == [True, True, False, False]
+    assert fits(1, 1 + 0j, Fraction(1), Agreeing()) == [False] * 3, "equal, but of no type that is known"
 
 
 def test_a_range_takes_numbers_within_it() -> None:
@@ -101,6 +113,11 @@ def test_what_is_absent_or_of_another_type_fits_nothing(path: tuple[str, ...]) -
 def test_what_is_no_constraint_is_the_operators_error(written: Any) -> None:
     with pytest.raises(ConfigurationError):
         constraint(written)
+
+
+def test_a_list_may_be_as_long_as_is_said() -> None:
+    for written in ([*["y"] * (MAX_CHOICES - 1), "x"], {"exact": [*["y"] * (MAX_CHOICES - 1), "x"]}):
+        assert constraint(written).fits("x")
 
 
 def test_a_decimal_that_is_no_number_fits_nothing_and_raises_nothing() -> None:

@@ -51,6 +51,10 @@ def test_a_name_fits_as_a_whole(pattern: str, fit: list[str], others: list[str])
          ["https://evil/.example.com/x", "https://.example.org/x", "https://evil?.example.com/x",
           "https://evil#.example.com/x", "https://a@evil#.example.com/x"]),
         ("https://*/x", ["https://a/x", "https://a:8443/x"], ["https://a@evil/x", "https://evil?/x"]),
+        ("mail/*", ["mail/ada@example.org", "mail/a?b", "mail/a#b"], []),
+        ("in/mail/*", ["in/mail/ada@example.org"], []),
+        ("urn:/mail/*", ["urn:/mail/ada@example.org"], []),
+        ("in//*", ["in//ada@example.org"], ["in/ada@example.org"]),
     ],
 )  # fmt: skip
 def test_a_text_fits_component_by_component(pattern: str, fit: list[str], others: list[str]) -> None:
@@ -78,7 +82,7 @@ def test_a_wildcard_fits_nothing_that_leads_elsewhere(text: str) -> None:
 
 
 ODD = ["docs/100%", "docs/a%20b", "docs/%", "docs/a%zz", "docs/ä", "docs/a..b", "docs/ .."]
-ALSO_ODD = ["docs/a;b", "docs/e\u0301", "docs/\u4e2d.md", "docs/.a", "docs/a."]
+ALSO_ODD = ["docs/a;b", "docs/e\u0301", "docs/\u4e2d.md", "docs/.a", "docs/a.", "docs/.my notes", "docs/.. and more"]
 
 
 @pytest.mark.parametrize("text", [*ODD, *ALSO_ODD])
@@ -91,6 +95,12 @@ def test_an_empty_or_endless_pattern_is_the_operators_error(pattern: str) -> Non
     for read in (name_pattern, text_pattern):
         with pytest.raises(ConfigurationError, match="a pattern has 1 to"):
             read(pattern)
+
+
+def test_a_pattern_may_be_as_long_as_is_said() -> None:
+    longest = "x" * MAX_PATTERN
+    assert name_pattern(longest)(longest)
+    assert text_pattern(longest)(longest)
 
 
 @pytest.mark.parametrize("pattern", ["../x/*", "a/./*", "%2e%2e/*", "a\\*", "a%2f*", "*\n"])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from holdfast.access import grants
-from holdfast.access.grants import parse_grants
+from holdfast.access.grants import MAX_LEVELS, parse_grants
 from holdfast.core.config import AccessSettings
 from holdfast.core.layers import load
 from holdfast.errors import ConfigurationError
@@ -62,9 +62,12 @@ def test_without_actions_all_of_its_kind_are_meant(kind: str, actions: set[str])
         ({"actions": ["call"]}, "say what is granted"),
         ({"tools": []}, "a text or a list of texts"),
         ({"tools": [1]}, "a text or a list of texts"),
+        ({"tools": 1}, "a text or a list of texts"),
+        ({"tools": {"x": 1}}, "a text or a list of texts"),
         ({"tools": ""}, "a pattern has 1 to"),
         ({"tools": "x", "actions": ["list"]}, "what may be called or read is also listed"),
         ({"tools": "x", "actions": ["read"]}, "the actions are call"),
+        ({"tools": "x", "actions": ["call", "read"]}, "the actions are call"),
         ({"tools": "x", "resources": "y", "actions": ["read"]}, "at least one for each kind"),
         ({"tools": "x", "actions": []}, "a text or a list of texts"),
         ({"tools": "x", "where": {}}, "where is an object"),
@@ -92,6 +95,14 @@ def test_what_does_not_fit_is_refused_with_its_place(entry: dict[str, Any], said
 def test_what_is_no_table_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="HOLDFAST_ACCESS__GRANTS"):
         parse_grants(text)
+
+
+def test_all_actions_of_a_kind_may_be_named_and_a_path_may_be_as_deep_as_is_said() -> None:
+    deep = ".".join("a" * MAX_LEVELS)
+    grant = one({"tools": "x", "actions": ["call"], "where": {deep: 1}})
+    assert (grant.actions, len(grant.where[0][0])) == ({"call"}, MAX_LEVELS)
+    with pytest.raises(ConfigurationError, match="dotted path"):
+        one({"tools": "x", "where": {f"{deep}.a": 1}})
 
 
 def test_there_is_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from support.issuing import Publisher, usual_keys
 
-from holdfast.access.issuer import Issuer, Unreachable, checked_url, metadata_addresses
+from holdfast.access.issuer import Issuer, Unreachable, _place, checked_url, metadata_addresses
 from holdfast.access.jwks import MAX_BYTES
 from holdfast.errors import ConfigurationError, HoldfastError, UnsafeUrl
 
@@ -61,6 +62,21 @@ async def test_metadata_of_another_issuer_is_not_used(publisher: Publisher, othe
     assert "/keys" not in publisher.asked
 
 
+@pytest.mark.parametrize("said", [[], "text", None, {"jwks_uri": 5}, {}])
+async def test_metadata_that_says_no_address_is_none(publisher: Publisher, said: Any) -> None:
+    page = json.dumps({"issuer": publisher.url, **said} if isinstance(said, dict) else said)
+    for address in metadata_addresses(publisher.url):
+        publisher.pages[address.removeprefix(publisher.url)] = page
+    with pytest.raises(Unreachable, match="HOLDFAST_AUTH__JWKS"):
+        await Issuer(publisher.url).keys()
+    assert len(publisher.asked) == 2
+
+
+async def test_an_issuer_whose_name_is_no_address_is_nowhere() -> None:
+    with pytest.raises(Unreachable, match="HOLDFAST_AUTH__JWKS"):
+        await Issuer("https://[::1").keys()
+
+
 @pytest.mark.parametrize(
     "jwks",
     [
@@ -88,6 +104,37 @@ def test_without_https_only_this_machine_is_asked() -> None:
         Issuer("https://i.example", None, ("10.1.2.3:80",))._reach("http://10.1.2.3/keys")
 
 
+def test_what_is_private_is_reached_only_where_the_operator_says_so_and_only_at_its_port() -> None:
+    with pytest.raises(Unreachable, match="https only"):
+        Issuer("http://93.184.216.34:8080")._reach("http://93.184.216.34:8080/keys")
+    with pytest.raises(UnsafeUrl) as refused:
+        Issuer("https://10.1.2.3")._reach("https://10.1.2.3/keys")
+    assert refused.value.code == "url.address"
+    _, policy = Issuer("https://i.example:8443", "https://k.example/keys")._reach("https://k.example/keys")
+    assert (policy.allow, policy.ports) == (frozenset(), {443, 8443}), "an issuer's own name allows nothing"
+    _, policy = Issuer("https://i.example:8443")._reach("https://i.example:8443/keys")
+    assert (policy.allow, policy.ports) == (frozenset(), {443, 8443})
+    location, policy = Issuer("http://localhost")._reach("http://localhost/keys")
+    assert (location.pair, policy.allow, policy.ports) == ("localhost:80", {"localhost:80"}, {443, 80})
+
+
+@pytest.mark.parametrize(
+    "host, local",
+    [
+        ("127.0.0.1", True), ("127.255.255.254", True), ("localhost", True), ("[::1]", True),
+        ("127.evil.example.com", False), ("127.0.evil.example", False), ("127", False), ("127.1", False),
+        ("127.0.0.0.1", False), ("127.0.0.\u0661", False), ("127.0.0.\u00b9", False), ("126.0.0.1", False),
+        ("1.127.0.0", False), ("127.0.0.x", False), ("127.0.0.", False), ("[::2]", False), ("localhost.evil", False),
+    ],
+)  # fmt: skip
+def test_this_machine_is_four_numbers_of_which_the_first_is_127(host: str, local: bool) -> None:
+    place = _place(f"http://{host}:9/keys")
+    assert (place is not None and place.local) is local
+    if not local:
+        with pytest.raises(ConfigurationError):
+            checked_url(f"http://{host}:9/keys", "X")
+
+
 async def test_a_redirect_is_not_followed(publisher: Publisher) -> None:
     publisher.pages["/keys"] = (302, "", {"location": f"{publisher.url}/other"})
     publisher.pages["/other"] = usual_keys()
@@ -104,8 +151,9 @@ async def test_a_redirect_is_not_followed(publisher: Publisher) -> None:
         "not json",
         json.dumps({"keys": []}),
         json.dumps({"keys": [], "pad": "x" * (MAX_BYTES + 1)}),
+        usual_keys() + " " * MAX_BYTES,
     ],
-    ids=["500", "404", "text", "none", "large"],
+    ids=["500", "404", "text", "none", "large", "cut off behind its end"],
 )
 async def test_an_answer_that_is_no_key_set_is_none(
     publisher: Publisher, page: str | tuple[int, str, dict[str, str]]

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
-from support.issuing import ec_key, ed_key, jwk, key_set, rsa_key
+from support.issuing import b64, ec_key, ed_key, jwk, key_set, rsa_key
 
-from holdfast.access.jwks import MAX_BYTES, MAX_KEYS, read_keys
+from holdfast.access.jwks import MAX_BYTES, MAX_KEYS, MAX_RSA, MIN_RSA, read_keys
 from holdfast.errors import ConfigurationError
 
 RSA = jwk(rsa_key(), kid="rsa")
@@ -39,6 +39,9 @@ def test_each_type_checks_what_fits_it() -> None:
         {**RSA, "kty": "EC"},
         {**RSA, "kty": ["RSA"]},
         {**RSA, "n": 5},
+        {**RSA, "n": [RSA["n"]]},
+        {**RSA, "e": {"e": "AQAB"}},
+        {**RSA, "e": True},
         {**RSA, "n": ""},
         {**RSA, "n": "!!"},
         {**RSA, "e": "AQ"},
@@ -58,6 +61,23 @@ def test_a_key_that_cannot_check_signatures_is_left_out(key: Any) -> None:
     with pytest.raises(ConfigurationError, match="no key of the key set"):
         read_keys(json.dumps({"keys": [key]}).encode())
     assert len(read_keys(json.dumps({"keys": [key, jwk(ec_key(1), kid="good")]}).encode())) == 1
+
+
+def test_a_key_without_a_name_answers_to_none() -> None:
+    keys = read_keys(key_set(jwk(ec_key())).encode())
+    assert keys.find(None, "ES256") is not None
+    assert keys.find("ec", "ES256") is None
+
+
+def test_a_key_set_may_be_as_large_as_is_said() -> None:
+    assert len(read_keys(key_set(*[RSA] * MAX_KEYS).encode())) == MAX_KEYS
+
+
+@pytest.mark.parametrize("bits, taken", [(MAX_RSA, True), (MAX_RSA + 1, False), (MIN_RSA, True), (MIN_RSA - 1, False)])
+def test_an_rsa_key_has_so_many_bits(bits: int, taken: bool) -> None:
+    number = (1 << (bits - 1) | 1).to_bytes((bits + 7) // 8, "big")
+    keys = read_keys(key_set(jwk(ec_key()), {"kty": "RSA", "e": "AQAB", "n": b64(number)}).encode())
+    assert (keys.find(None, "RS256") is not None) is taken
 
 
 def test_of_a_private_key_only_the_public_part_is_kept() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
+import math
 from typing import Any
 
 import pytest
@@ -28,7 +30,17 @@ from support.issuing import (
 )
 
 from holdfast.access.jwks import read_keys
-from holdfast.access.jwt import MAX_TOKEN, Expected, Rejected, UnknownKey, verify
+from holdfast.access.jwt import (
+    MAX_AUDIENCES,
+    MAX_SCOPES,
+    MAX_TEXT,
+    MAX_TOKEN,
+    Expected,
+    Rejected,
+    UnknownKey,
+    _time,
+    verify,
+)
 
 ALGORITHMS = frozenset({"RS256", "PS256", "ES256", "EdDSA"})
 WANTED = Expected(ISSUER, frozenset({RESOURCE, "api://mcp"}), ALGORITHMS)
@@ -158,11 +170,18 @@ def test_a_token_has_one_spelling() -> None:
     twin = next(c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if c != last)
     assert reason(f"{head}.{body}.{signature[:-1]}{twin}") in ("malformed", "signature")
     assert reason(f"{head}.{body}.{signature[:-1]}") in ("malformed", "signature")
+    same = base64.urlsafe_b64decode(f"{signature}==")
+    others = (f"{signature[:-1]}{c}" for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+    twins = [other for other in others if other != signature and base64.urlsafe_b64decode(f"{other}==") == same]
+    assert twins, "the last character holds bits that say nothing"
+    assert {reason(f"{head}.{body}.{twin}") for twin in twins} == {"malformed"}
 
 
 def test_a_huge_token_is_refused_unread_and_so_is_deep_json() -> None:
     assert reason(signed(claims(pad="x" * MAX_TOKEN))) == "too_large"
     assert reason("a" * 10_000_000) == "too_large"
+    assert reason("a" * (MAX_TOKEN + 1)) == "too_large"
+    assert reason("a" * MAX_TOKEN) == "malformed", "it was read"
     deep = '{"alg":"RS256","x":' + "[" * 100 + "]" * 100 + "}"
     assert reason(handmade(deep, claims(), b"x")) == "malformed"
     assert reason(handmade('{"alg":"RS256","x":' + "9" * 1_000 + "}", claims(), b"x")) == "malformed"
@@ -205,6 +224,14 @@ def test_a_key_name_is_only_ever_compared(kid: str) -> None:
     assert reason(handmade({"alg": "RS256", "kid": kid}, claims(), b"x")) == "key"
 
 
+@pytest.mark.parametrize(
+    "kid, taken", [("k", True), ("k" * MAX_TEXT, True), ("", False), ("k" * (MAX_TEXT + 1), False)]
+)
+def test_a_key_name_has_a_length(kid: str, taken: bool) -> None:
+    token, keys = signed(key=ec_key(), alg="ES256", kid=kid), key_set(jwk(ec_key(), kid=kid))
+    assert judge(token, keys=keys) if taken else reason(token, keys=keys) == "key"
+
+
 @pytest.mark.parametrize("kid", [0, None, ["rsa"], {"rsa": 1}, True])
 def test_a_key_name_is_a_string(kid: Any) -> None:
     assert reason(handmade({"alg": "RS256", "kid": kid}, claims(), b"x")) in ("key", "signature")
@@ -223,6 +250,7 @@ def test_a_name_that_stands_twice_in_a_header_is_refused(header: str) -> None:
     [
         ("JWT", True), ("jwt", True), ("at+jwt", True), ("AT+JWT", True), ("application/at+jwt", True),
         ("dpop+jwt", False), ("logout+jwt", False), ("secevent+jwt", False), ("", False), (5, False),
+        (None, False),
     ],
 )  # fmt: skip
 def test_a_token_of_another_kind_is_not_an_access_token(kind: Any, taken: bool) -> None:
@@ -264,15 +292,17 @@ def test_only_access_tokens_are_taken_where_the_operator_says_so() -> None:
         ({"aud": RESOURCE[:-1]}, "audience"),
         ({"aud": "https://other.example/mcp"}, "audience"),
         ({"aud": ["https://other.example/mcp", 5]}, "audience"),
+        ({"aud": [RESOURCE, 5]}, "audience"),
+        ({"aud": [RESOURCE, {}]}, "audience"),
         ({"aud": {RESOURCE: 1}}, "audience"),
-        ({"aud": [RESOURCE] * 51}, "audience"),
+        ({"aud": [RESOURCE] * (MAX_AUDIENCES + 1)}, "audience"),
         ({"sub": None}, "claims"),
         ({"sub": ""}, "claims"),
         ({"sub": 7}, "claims"),
-        ({"sub": "x" * 256}, "claims"),
+        ({"sub": "x" * (MAX_TEXT + 1)}, "claims"),
         ({"scope": 7}, "claims"),
         ({"scope": ["a", 7]}, "claims"),
-        ({"scope": " ".join(map(str, range(300)))}, "claims"),
+        ({"scope": " ".join(map(str, range(MAX_SCOPES + 1)))}, "claims"),
         ({"cnf": {"jkt": "x"}}, "claims"),
     ],
     ids=str,
@@ -282,10 +312,28 @@ def test_a_claim_that_does_not_hold_is_refused_although_the_signature_does(chang
 
 
 @pytest.mark.parametrize(
-    "changed", [{"nbf": NOW + 29}, {"iat": NOW + 30}, {"nbf": 0}, {"exp": NOW + 0.5}, {"aud": ["x", RESOURCE]}]
-)
+    "changed",
+    [
+        {"nbf": NOW + 29}, {"iat": NOW + 30}, {"nbf": 0}, {"exp": NOW + 0.5}, {"aud": ["x", RESOURCE]},
+        {"aud": [RESOURCE] * MAX_AUDIENCES}, {"sub": "x" * MAX_TEXT}, {"scope": ["x"] * MAX_SCOPES},
+    ],
+)  # fmt: skip
 def test_clocks_may_differ_a_little_and_a_token_may_be_for_several(changed: dict[str, Any]) -> None:
     assert judge(signed(claims(**changed), key=ed_key(), alg="EdDSA", kid="ed"))
+
+
+@pytest.mark.parametrize("ends", ["1e999", "-1e999", "Infinity", "NaN", "1" + "0" * 400])
+def test_a_token_ends_at_a_moment_that_there_is(ends: str) -> None:
+    body = json.dumps(claims()).replace(str(NOW + 300), ends)
+    assert ends in body
+    assert reason(sign_raw(body)) == "malformed"
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_a_time_is_a_moment_also_where_a_number_that_is_none_was_read(value: float) -> None:
+    with pytest.raises(Rejected) as rejected:
+        _time({"exp": value}, "exp")
+    assert rejected.value.reason == "claims"
 
 
 def test_claims_that_stand_twice_are_refused() -> None:

@@ -160,6 +160,38 @@ def test_a_quota_that_is_not_a_rate_is_an_error_of_the_operator(text: str) -> No
         cost_of(text)
 
 
+async def test_a_call_that_costs_more_than_there_ever_is_is_refused(tmp_path: Path) -> None:
+    async with counted(tmp_path) as store:
+        quota = Quota("3/hour", store)
+        assert not await spent(quota, "ada", 4)
+        assert await spent(quota, "ada", 3)
+
+
+async def test_what_costs_nothing_is_not_counted(tmp_path: Path) -> None:
+    async with counted(tmp_path) as store:
+        quota = Quota("1/hour", store)
+        assert await quota.reserve("ada", 1) is not None
+        assert await quota.reserve("ada", 0) is None
+
+
+@pytest.mark.parametrize(
+    "limits, now, refused",
+    [
+        ({}, 1_000.0, False),
+        ({"*": {"calls": "1/minute"}}, 1_059.9, True),
+        ({"*": {"calls": "1/minute"}}, 1_060.0, False),
+        ({"*": {"calls": "1/minute"}, "ada": [{"bytes": "1 B/hour"}, {"calls": "1/second"}]}, 4_599.9, True),
+        ({"*": {"calls": "1/minute"}, "ada": [{"bytes": "1 B/hour"}, {"calls": "1/second"}]}, 4_600.0, False),
+    ],
+)
+async def test_what_was_lost_is_in_doubt_for_as_long_as_the_longest_period(
+    limits: dict[str, Any], now: float, refused: bool
+) -> None:
+    quotas = Quotas(Slow(), parse_allowances(json.dumps(limits)))
+    assert quotas.in_doubt(1_000.0, now) is refused
+    assert not quotas.in_doubt(None, now), "nothing was lost"
+
+
 # -- several things at once --------------------------------------------------------------------------------------------
 
 
@@ -405,15 +437,130 @@ class Slow:
     def __init__(self) -> None:
         self.asked: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.settled: list[Any] = []
+        self.settlements = 0
 
     def reserve(self, wants: Any) -> asyncio.Future[Any]:
         return self.asked
 
     def settle(self, changes: Any) -> asyncio.Future[None]:
         self.settled += changes
+        self.settlements += 1
         done = asyncio.get_running_loop().create_future()
         done.set_result(None)
         return done
+
+
+class Failing(Slow):
+    """Counters that are given a word on what is wrong, or that refuse at once."""
+
+    wrong: Exception | None = None
+
+    def reserve(self, wants: Any) -> asyncio.Future[Any]:
+        if self.wrong is not None:
+            raise self.wrong
+        return self.asked
+
+    def settle(self, changes: Any) -> asyncio.Future[None]:
+        if self.wrong is not None:
+            raise self.wrong
+        return super().settle(changes)
+
+
+def listening() -> list[dict[str, Any]]:
+    """What goes wrong in callbacks of the running loop, where no test sees it otherwise."""
+    found: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, facts: found.append(facts))
+    return found
+
+
+def planned(counters: Any) -> tuple[Quotas, Plan]:
+    quotas = Quotas(counters, always=(cost_of("5/day"),))
+    plan = quotas.plan("tool", "any")
+    assert plan is not None
+    return quotas, plan
+
+
+async def test_what_was_reserved_exactly_is_not_settled_at_all() -> None:
+    slow = Slow()
+    _, plan = planned(slow)
+    slow.asked.set_result((-1, 0.0, (99.0,)))
+    hold = await plan.reserve("ada", {"cost": 2.0})
+    assert hold is not None
+    plan.settle(hold, {"cost": 2.0})
+    assert slow.settlements == 0
+    plan.settle(hold, {"cost": 3.0})
+    assert slow.settled == [("quota", "ada", 99.0, 1.0)]
+
+
+async def test_what_the_counters_refuse_to_settle_is_settled_with_the_next() -> None:
+    counters = Failing()
+    quotas, plan = planned(counters)
+    counters.asked.set_result((-1, 0.0, (99.0,)))
+    hold = await plan.reserve("ada", {"cost": 2.0})
+    assert hold is not None
+    counters.wrong = Busy("closed")
+    plan.settle(hold, {"cost": 1.0})
+    assert quotas.uncounted == 1
+    counters.wrong = None
+    plan.settle(hold, None)
+    assert counters.settled == [("quota", "ada", 99.0, -1.0), ("quota", "ada", 99.0, -2.0)]
+
+
+async def test_where_it_is_known_how_long_nothing_can_be_counted_that_is_said() -> None:
+    counters = Failing()
+    _, plan = planned(counters)
+    for wrong, wait, said in (
+        (Busy("its disk is full", retry_after=77.0), 77.0, "its disk is full"),
+        (Busy("canary"), 5.0, "quotas cannot be counted right now; try again later"),
+        (ValueError("canary"), 5.0, "quotas cannot be counted right now; try again later"),
+    ):
+        counters.wrong = wrong
+        with pytest.raises(QuotaExceeded) as refused:
+            await plan.reserve("ada", {"cost": 1.0})
+        assert (refused.value.message, refused.value.retry_after) == (said, wait)
+
+
+async def left_while_reserving(counters: Slow) -> None:
+    _, plan = planned(counters)
+    task = asyncio.ensure_future(plan.reserve("ada", {"cost": 1.0}))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_where_nothing_was_taken_for_a_caller_that_has_left_nothing_is_given_back() -> None:
+    complaints = listening()
+    for outcome in ("short", "failed", "cancelled"):
+        slow = Slow()
+        await left_while_reserving(slow)
+        if outcome == "short":
+            slow.asked.set_result((0, 1.0, ()))
+        elif outcome == "failed":
+            slow.asked.set_exception(Busy("closed"))
+        else:
+            slow.asked.cancel()
+        await asyncio.sleep(0)
+        assert (slow.settlements, complaints) == (0, []), outcome
+
+
+async def test_a_settlement_that_was_given_up_when_the_server_ends_is_no_fault() -> None:
+    complaints = listening()
+    never = asyncio.get_running_loop().create_future()
+
+    class Ending(Slow):
+        def settle(self, changes: Any) -> asyncio.Future[None]:
+            return never
+
+    ending = Ending()
+    ending.asked.set_result((-1, 0.0, (99.0,)))
+    quotas, plan = planned(ending)
+    hold = await plan.reserve("ada", {"cost": 2.0})
+    assert hold is not None
+    plan.settle(hold, None)
+    never.cancel()
+    await asyncio.sleep(0)
+    assert (quotas.uncounted, complaints) == (0, [])
 
 
 @pytest.mark.parametrize("short, given_back", [(-1, [("quota", "ada", 99.0, -1.0)]), (0, [])])

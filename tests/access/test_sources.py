@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,9 @@ async def test_a_file_that_was_written_over_with_its_old_time_is_read_again(tmp_
 
 
 @pytest.mark.parametrize("what", ["gone", "empty", "folder", "fifo", "large"])
-async def test_a_file_that_is_no_use_says_nothing_until_it_is_mended(tmp_path: Path, what: str) -> None:
+async def test_a_file_that_is_no_use_says_nothing_until_it_is_mended(
+    tmp_path: Path, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
     file, clock = tmp_path / "keys", FakeClock()
     file.write_text("one")
     watched = Watched(file, upper, clock)
@@ -80,11 +83,49 @@ async def test_a_file_that_is_no_use_says_nothing_until_it_is_mended(tmp_path: P
         await clock.advance(LOOK)
         await asyncio.wait_for(watched.refresh(), 5)
         assert watched.current() is None
+    assert caplog.text.count("a file of keys is of no use any more") == 1, "said once"
     file.rmdir() if what == "folder" else file.unlink(missing_ok=True)
     file.write_text("one")
     await clock.advance(LOOK)
     await watched.refresh()
     assert watched.current() == "ONE"
+
+
+def test_keys_are_taken_out_of_a_file_and_of_nothing_else_that_can_be_read(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    writer = os.open(fifo, os.O_RDWR)
+    try:
+        os.write(writer, b"keys")
+        for path in (fifo, Path("/dev/zero"), tmp_path):
+            with pytest.raises(ConfigurationError, match="a regular file of at most"):
+                Watched(path, len, FakeClock())
+    finally:
+        os.close(writer)
+
+
+def test_a_file_may_be_as_large_as_is_said_and_leaves_nothing_open(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+
+    def next_descriptor() -> int:
+        found = os.open(os.devnull, os.O_RDONLY)
+        os.close(found)
+        return found
+
+    file.touch()
+    before = next_descriptor()
+    os.truncate(file, MAX_FILE)
+    assert Watched(file, len, FakeClock()).current() == MAX_FILE
+    os.truncate(file, MAX_FILE + 1)
+    with pytest.raises(ConfigurationError, match="a regular file of at most"):
+        Watched(file, len, FakeClock())
+    assert next_descriptor() == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a regular file that cannot be read")
+def test_a_file_that_fails_when_it_is_read_is_of_no_use() -> None:
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        Watched(Path("/proc/self/mem"), len, FakeClock())
 
 
 async def test_at_the_beginning_a_file_must_be_there(tmp_path: Path) -> None:
@@ -99,7 +140,7 @@ class Far:
 
     def __init__(self) -> None:
         self.count = 0
-        self.fails = False
+        self.fails: bool | Exception = False
         self.gate = asyncio.Event()
         self.gate.set()
 
@@ -107,7 +148,7 @@ class Far:
         self.count += 1
         await self.gate.wait()
         if self.fails:
-            raise RuntimeError("canary")
+            raise self.fails if isinstance(self.fails, Exception) else RuntimeError("canary")
         return f"keys {self.count}"
 
 
@@ -164,6 +205,41 @@ async def test_old_keys_are_renewed_behind_the_calls_and_serve_for_a_while_when_
     await clock.advance(RETRY)
     await source.refresh()
     assert source.current() is not None
+
+
+async def test_fresh_keys_are_not_fetched_anew_and_no_fetch_runs_beside_another() -> None:
+    far, clock = Far(), FakeClock()
+    source = Fetched(far, clock)
+    await source.refresh()
+    await clock.advance(FRESH - 1)
+    assert source.current() == "keys 1"
+    await clock.settle()
+    assert far.count == 1
+    far.gate.clear()
+    await clock.advance(1)
+    for _ in range(3):
+        assert source.current() == "keys 1"
+        await clock.advance(RETRY)
+        await clock.settle()
+    assert far.count == 2
+    await source.close()
+
+
+async def test_at_the_very_moment_at_which_keys_are_too_old_they_must_be_fetched() -> None:
+    far, clock = Far(), FakeClock()
+    source = Fetched(far, clock)
+    await source.refresh()
+    await clock.advance(STALE)
+    assert source.due()
+    assert source.current() is None
+    await source.close()
+
+
+async def test_what_was_wrong_is_said_where_it_is_in_our_own_words(caplog: pytest.LogCaptureFixture) -> None:
+    far = Far()
+    far.fails = ConfigurationError("no key of the key set can check signatures")
+    await Fetched(far, FakeClock()).refresh()
+    assert "cannot be fetched: no key of the key set can check signatures" in caplog.text
 
 
 async def test_closing_ends_what_is_under_way() -> None:

@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.access.apikeys import entry_for, new_key, setting
-from holdfast.access.tokens import MAX_NAME, MAX_TOKENS, Fingerprint, TokenTable, hashed, token_values
+from holdfast.access.tokens import (
+    MAX_NAME,
+    MAX_TOKENS,
+    STRONG_LENGTH,
+    Fingerprint,
+    TokenTable,
+    hashed,
+    token_values,
+    weaknesses,
+)
 from holdfast.core.principal import ALL, Principal
 from holdfast.errors import ConfigurationError
 
@@ -62,6 +71,8 @@ def test_no_text_but_the_token_is_a_token(sent: str) -> None:
         '{"ada": {}}',
         '{"ada": {"token": 5}}',
         '{"ada": {"token": "canary-token", "scope": ["x"]}}',
+        '{"ada": {"token": "canary-token", "scope": "read"}}',
+        '{"ada": {"scopes": ["canary"]}}',
         '{"ada": {"token": "canary-token", "scopes": "read"}}',
         '{"ada": {"token": "canary-token", "scopes": [1]}}',
         '["canary-token"',
@@ -101,7 +112,14 @@ def test_a_name_that_is_not_fit_for_a_log_is_refused(name: str) -> None:
         TokenTable(json.dumps({name: ADA}))
 
 
+def test_a_name_and_an_entry_may_be_as_large_as_is_said() -> None:
+    entry = {"token": ADA, "scopes": [], "id": "i", "not_before": "2027-01-31", "expires": "2027-02-28"}
+    found = TokenTable(json.dumps({"x" * MAX_NAME: entry})).principal(ADA)
+    assert found == Principal("x" * MAX_NAME, frozenset())
+
+
 def test_the_number_of_tokens_is_bounded() -> None:
+    assert len(TokenTable(json.dumps([f"token-number-{n}" for n in range(MAX_TOKENS)]))) == MAX_TOKENS
     with pytest.raises(ConfigurationError):
         TokenTable(json.dumps([f"token-number-{n}" for n in range(MAX_TOKENS + 1)]))
 
@@ -169,6 +187,15 @@ def test_a_key_plain_and_hashed_is_the_same_key_and_no_name_is_an_issuers() -> N
         TokenTable(json.dumps({"ada": ADA, "bob": hashed(ADA)}))
     with pytest.raises(ConfigurationError, match="issuer's subjects"):
         TokenTable(json.dumps({"jwt:ada": ADA}))
+
+
+def test_the_operator_is_told_what_is_weak_and_not_which() -> None:
+    just, less = "s" * STRONG_LENGTH, "t" * (STRONG_LENGTH - 1)
+    plain = "auth.tokens: {} kept plain; holdfast token hash hides them"
+    short = "auth.tokens: 1 shorter than 16 characters can be guessed"
+    assert weaknesses(json.dumps([just])) == [plain.format(1)]
+    assert weaknesses(json.dumps([just, less])) == [short, plain.format(2)]
+    assert weaknesses(json.dumps({"ada": new_key().entry})) == []
 
 
 def test_new_keys_differ_and_weak_ones_are_not_hashed() -> None:

@@ -74,6 +74,19 @@ def test_whoever_holds_the_same_gets_the_same_list() -> None:
     assert one is not seen.listed("tools", principal("eve", "t"))
 
 
+def test_grants_hide_all_else_where_nothing_asks_for_scopes() -> None:
+    seen = made({"ada": [{"tools": "a"}]}, TOOLS[:1])
+    assert (names(seen, "ada", "x"), names(seen, "bob", "*")) == (["a"], [])
+    assert not seen.open
+
+
+def test_nobody_is_shown_the_list_that_was_made_for_somebody_with_other_grants() -> None:
+    seen = made({"ada": [{"tools": "a"}], "bob": [{"tools": "b"}]})
+    assert (names(seen, "ada", "s"), names(seen, "bob", "s"), names(seen, "eve", "s")) == (["a"], ["b"], [])
+    seen = made({"scope:g": [{"tools": "a"}]}, TOOLS[:1])
+    assert (names(seen, "ada", "g"), names(seen, "bob", "h")) == (["a"], []), "a scope that no tool asks for"
+
+
 def test_what_has_ended_is_listed_no_more() -> None:
     wall = Time()
     seen = made({"ada": [{"tools": "a", "until": "1970-01-01T00:01:00Z"}]}, wall=wall)
@@ -92,6 +105,30 @@ def test_lists_are_bounded_and_made_again(monkeypatch: pytest.MonkeyPatch) -> No
         assert names(seen, name, "x") == ["a"]
         assert len(seen._views) <= 2
     assert seen.listed("tools", principal("p0", "x")) == first
+
+
+def test_the_lists_that_are_kept_are_those_asked_for_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(visibility, "MAX_VIEWS", 2)
+    seen = made({name: [{"tools": "a"}] for name in ("ada", "bob", "eve")})
+    ada, bob = (seen.listed("tools", principal(name, "x")) for name in ("ada", "bob"))
+    assert seen.listed("tools", principal("ada", "x")) is ada, "as many as are allowed are kept"
+    seen.listed("tools", principal("eve", "x"))
+    assert seen.listed("tools", principal("ada", "x")) is ada
+    assert seen.listed("tools", principal("bob", "x")) is not bob
+
+
+def test_who_may_follow_everything_still_follows_only_what_it_may_read() -> None:
+    note = Resource("note://{part}", work)
+    table = {
+        "ada": [
+            {"resources": "note://*", "actions": "read", "where": {"part": "docs"}},
+            {"resources": "note://*", "actions": "subscribe"},
+        ]
+    }
+    seen = Visibility(Capabilities(json.dumps(table), Time()), {"templates": [(note, {})]})
+    sandbox: Any = None
+    assert seen.may_follow(principal("ada", "x"), note, {"part": "docs"}, sandbox)
+    assert not seen.may_follow(principal("ada", "x"), note, {"part": "other"}, sandbox)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from holdfast.errors import ConfigurationError
 if TYPE_CHECKING:
     from holdfast.access.jwks import KeySet
     from holdfast.access.jwt import Expected
+    from holdfast.access.tokens import Holder
     from holdfast.core.clock import Clock
     from holdfast.core.config import AuthSettings
     from holdfast.core.principal import Principal
@@ -73,7 +74,6 @@ class Authentication:
             self._tables.append(Watched(auth.tokens_file, partial(_table, self._fingerprint, secrets), clock))
         self._expected = None if auth.issuer is None else expected(auth)
         self._keys: Source[KeySet] | None = None if auth.issuer is None else _keys(auth, clock)
-        self._watched: list[Source[Any]] = [table for table in self._tables if isinstance(table, Watched)]
         self._seen_keys: KeySet | None = None
         self._wanting = False
         self._checked: OrderedDict[bytes, Credential] = OrderedDict()  # bounded by ``REMEMBERED``
@@ -84,40 +84,38 @@ class Authentication:
 
     def verify(self, token: str) -> Credential:
         """Raises ``Unauthenticated`` or ``Unready``."""
-        for source in self._watched:
+        for source in self._tables:
             if source.due():
                 raise Unready
         fingerprint = self._fingerprint(token)
-        for source in self._tables:
-            table = source.current()
-            holder = None if table is None else table.holder(fingerprint)
-            if holder is not None:
-                now = self._wall()
-                if not holder.begins <= now < holder.ends:
-                    raise Unauthenticated("expired" if now >= holder.ends else "not_yet", holder.key)
-                known = self._checked.get(fingerprint)
-                if known is not None and known.principal is holder.principal:
-                    return known
-                return self._remember(Credential(holder.principal, holder.ends, fingerprint))
+        holder = self._holder(fingerprint)
+        if holder is not None:
+            now = self._wall()
+            if not holder.begins <= now < holder.ends:
+                raise Unauthenticated("expired" if now >= holder.ends else "not_yet", holder.key)
+            known = self._checked.get(fingerprint)
+            if known is not None and known.principal is holder.principal:
+                return known
+            return self._remember(Credential(holder.principal, holder.ends, fingerprint))
         if self._expected is None or token.count(".") != 2:
             raise Unauthenticated("unknown")
         return self._signed(token, fingerprint, self._expected)
 
     def holds(self, credential: Credential) -> bool:
         """Whether an accepted token is still in force, as far as is known without waiting."""
-        if self._wall() >= credential.ends:
+        now = self._wall()
+        if now >= credential.ends:
             return False
         if credential.checked != math.inf:
             return True
-        tables = [table for source in self._tables if (table := source.current()) is not None]
-        return any(table.holder(credential.fingerprint) is not None for table in tables)
+        holder = self._holder(credential.fingerprint)  # a file may have given the key to another since, or a nearer end
+        return holder is not None and holder.principal == credential.principal and holder.begins <= now < holder.ends
 
     async def refresh(self) -> None:
         """Bring up to date what ``verify`` was not content with. Never raises."""
         wanting, self._wanting = self._wanting, False
-        for source in self._watched:
-            if source.due():
-                await source.refresh()
+        for source in self._tables:
+            await source.refresh()
         if self._keys is not None and self._keys.due(wanting=wanting):
             await self._keys.refresh()
 
@@ -125,6 +123,14 @@ class Authentication:
         """End what is under way."""
         if self._keys is not None:
             await self._keys.close()
+
+    def _holder(self, fingerprint: bytes) -> Holder | None:
+        for source in self._tables:
+            table = source.current()
+            holder = None if table is None else table.holder(fingerprint)
+            if holder is not None:
+                return holder
+        return None
 
     def _signed(self, token: str, fingerprint: bytes, expected: Expected) -> Credential:
         from holdfast.access.jwt import Rejected, UnknownKey, verify
@@ -138,7 +144,8 @@ class Authentication:
             self._seen_keys = keys
             self._checked.clear()
         wall, known = self._wall(), self._checked.get(fingerprint)
-        if known is not None and self._now() - known.checked < BELIEVED and wall < known.ends:
+        # from 0 on: an API key with two dots in it, which its table knows no more, was "checked" at infinity
+        if known is not None and 0.0 <= self._now() - known.checked < BELIEVED and wall < known.ends:
             self._checked.move_to_end(fingerprint)
             return known
         try:

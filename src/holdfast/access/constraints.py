@@ -141,7 +141,7 @@ def _member(node: Any, name: str) -> Any:
     """One argument by the name that callers use; nothing is looked up but fields and the keys of objects."""
     if isinstance(node, BaseModel):
         for field, info in type(node).model_fields.items():
-            alias = info.validation_alias or info.alias or field
+            alias = info.validation_alias or field
             if alias == name:
                 return getattr(node, field, _ABSENT)
         return _ABSENT

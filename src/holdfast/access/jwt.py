@@ -120,7 +120,7 @@ def _header(header: dict[str, Any], expected: Expected) -> tuple[str, str | None
         raise Rejected("key")
     # RFC 7515, section 4.1.9: "application/" may be left out, and case says nothing
     named = kind.lower().removeprefix("application/") if isinstance(kind, str) else None
-    if named not in _TYPES and not (kind is None and "typ" not in header):
+    if "typ" in header and named not in _TYPES:
         raise Rejected("type")
     if expected.access_only and named != "at+jwt":
         raise Rejected("type")

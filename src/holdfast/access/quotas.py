@@ -187,7 +187,7 @@ class Plan:
 
     def lines(self, principal: str) -> tuple[Allowance, ...]:
         """What a principal's calls are counted against."""
-        return self._others if principal == EVERYONE else self._lines.get(principal, self._others)
+        return self._lines.get(principal, self._others)
 
     async def reserve(self, principal: str, amounts: Amounts) -> Hold | None:
         """See ``Quotas.reserve``. What costs nothing is not counted; ``None`` where nothing is counted at all."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import pickle
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from holdfast.errors import ConfigurationError, UnsafePath
 from holdfast.safe import folder
+from holdfast.safe.identity import identity
 from holdfast.safe.paths import Root
 from holdfast.safe.resolve import Choice, OpenAt2
 
@@ -40,16 +41,14 @@ def root(request: pytest.FixtureRequest, place: Path) -> Iterator[Root]:
     root.close()
 
 
-def opened() -> int:
-    """How many descriptors this process has open; the one that counts them is among them each time."""
-    return len(os.listdir("/dev/fd"))
-
-
-@pytest.fixture
-def before(place: Path) -> int:
-    """How many there were, without what an earlier test left to the garbage collector."""
-    gc.collect()
-    return opened()
+def opened(place: Path) -> int:
+    """How many descriptors this process has open on the workspace and on what lies in it."""
+    beneath = {identity(each.stat()) for each in (place, *place.rglob("*"))}
+    found = 0
+    for fd in map(int, os.listdir("/dev/fd")):
+        with suppress(OSError):  # the one that listed them
+            found += identity(os.fstat(fd)) in beneath
+    return found
 
 
 def code_of(work: Callable[[], object]) -> str:
@@ -85,34 +84,34 @@ def test_an_operator_is_told_of_a_root_that_is_wider_than_it_looks(
     assert len(caplog.messages) == 2
 
 
-def test_a_second_name_of_what_is_denied_is_as_hidden_as_the_first(root: Root, place: Path, before: int) -> None:
+def test_a_second_name_of_what_is_denied_is_as_hidden_as_the_first(root: Root, place: Path) -> None:
     """Not ``path.hard_link``: the identity is judged before the facts, so it is no hint either."""
     for work in (root.read("env").read_text_sync, root.read("env").stat_sync, root.read("env").open_sync):
         assert code_of(work) == "path.hidden"
-    assert opened() == before
+    assert opened(place) == 1
     root.require_visible((place / "notes" / "one.md").stat())
     assert code_of(lambda: root.require_visible((place / "env").stat())) == "path.hidden"
 
 
-def test_what_is_opened_is_closed_at_once_and_not_when_garbage_is_collected(root: Root, before: int) -> None:
+def test_what_is_opened_is_closed_at_once_and_not_when_garbage_is_collected(root: Root, place: Path) -> None:
     assert root.read_bytes(("notes", "one.md")) == b"one"
     assert root.facts(("notes", "one.md")).st_size == 3
     with root.directory(("notes",)) as fd:
         assert os.listdir(fd) == ["one.md"]
-        assert opened() == before + 1
+        assert opened(place) == 2
     assert code_of(lambda: root.open_file(("notes",))) == "path.not_regular"
-    assert opened() == before
+    assert opened(place) == 1
 
 
-def test_a_closed_root_holds_no_descriptor_and_opens_nothing(place: Path, before: int) -> None:
+def test_a_closed_root_holds_no_descriptor_and_opens_nothing(place: Path) -> None:
     root = Root(place)
-    assert opened() == before + 1
+    assert opened(place) == 1
     root.close()
-    assert opened() == before
+    assert opened(place) == 0
     assert code_of(lambda: root.facts(("notes",))) == "path.closed"
 
 
-def test_a_root_that_was_replaced_is_let_go_when_it_is_refused(place: Path, before: int) -> None:
+def test_a_root_that_was_replaced_is_let_go_when_it_is_refused(place: Path) -> None:
     root = Root(place)
     sent = pickle.dumps(root)
     place.rename(place.parent / "was")
@@ -120,7 +119,7 @@ def test_a_root_that_was_replaced_is_let_go_when_it_is_refused(place: Path, befo
     root.close()
     with pytest.raises(ConfigurationError, match="replaced") as caught:
         pickle.loads(sent)  # noqa: S301 - made right here
-    assert opened() == before, caught  # whose traceback still holds the refused one
+    assert opened(place) == 0, caught  # whose traceback still holds the refused one
 
 
 @pytest.mark.parametrize("resolver", ["auto", "openat2", "walker"])

@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpcore2
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -25,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from holdfast.errors import ConfigurationError, OutputInvalid, ToolError, UnsafeUrl
+from holdfast.safe import fetching
 from holdfast.safe.fetching import Fetched, Request, checked_headers, fetch
 from holdfast.safe.json import Bounds
 from holdfast.safe.locations import UrlPolicy, parse
@@ -707,3 +709,61 @@ def test_the_bounds_of_json_can_be_an_authors_own() -> None:
         fetched.json(Bounds(elements=2))
     with pytest.raises(ToolError, match="not proper"):
         Fetched(200, "http://x/", {}, b"", False).json()
+
+
+# -- what is no redirect, what of an answer is not read, and what is not asked for -----------------------------------
+
+
+async def test_only_a_redirect_is_followed_whatever_else_names_a_location() -> None:
+    for status in ("200 OK", "201 Created", "300 Multiple Choices", "304 Not Modified", "404 Not Found"):
+        async with serving(redirect("/other", status), answer(b"other")) as served:
+            assert (await get(served.url(), served.pair)).status == int(status[:3])
+        assert len(served.requests) == 1
+
+
+async def test_a_redirect_from_https_to_https_is_followed(tmp_path: Path) -> None:
+    server, path = certificate(tmp_path)
+    network = Network(tls=lambda: ssl.create_default_context(cafile=str(path)))
+    async with serving(redirect("/b"), answer(b"end"), tls=server) as served:
+        assert (await get(served.url(scheme="https"), served.pair, network)).text() == "end"
+
+
+async def test_certificates_are_not_loaded_for_http() -> None:
+    loaded: list[int] = []
+
+    def tls() -> ssl.SSLContext:
+        loaded.append(1)
+        return ssl.create_default_context()
+
+    async with serving(answer(b"plain")) as served:
+        assert (await get(served.url(), served.pair, Network(tls=tls))).text() == "plain"
+    assert loaded == []
+
+
+@pytest.mark.parametrize("head", ["Content-Encoding: br", "Content-Encoding: gzip", "Content-Type: image/png"])
+async def test_the_content_of_a_redirect_is_not_read_and_a_head_request_has_none(head: str) -> None:
+    async with serving(answer(b"junk", head, "Location: /b", status="302 Found"), answer(b"end", head)) as served:
+        policy = UrlPolicy(allow=frozenset({served.pair}))
+        request = Request(parse(served.url(), policy), "HEAD", {}, 10, 5.0)
+        fetched = await fetch(request, policy)
+        assert (fetched.status, fetched.body, fetched.truncated) == (200, b"", False)
+    async with serving(answer(b"junk", head, "Location: /b", status="302 Found"), answer(b"end")) as served:
+        assert (await get(served.url(), served.pair)).text() == "end"
+        assert len(served.requests) == 2
+
+
+async def test_a_request_without_a_body_says_that_it_has_none() -> None:
+    async with serving(answer(b"done")) as served:
+        policy = UrlPolicy(allow=frozenset({served.pair}))
+        await fetch(Request(parse(served.url(), policy), "POST", {}, 10, 5.0), policy)
+    assert "content-length: 0\r\n" in served.requests[0]
+
+
+@pytest.mark.parametrize("link", ["__cause__", "__context__"])
+def test_a_certificate_that_does_not_fit_is_found_beneath_the_librarys_errors(link: str) -> None:
+    middle, outer = OSError(), httpcore2.ConnectError()
+    setattr(middle, link, ssl.SSLCertVerificationError())
+    setattr(outer, link, middle)
+    assert isinstance(fetching._failure(outer), UnsafeUrl)
+    setattr(middle, link, None)
+    assert not isinstance(fetching._failure(outer), UnsafeUrl)

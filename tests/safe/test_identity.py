@@ -178,6 +178,23 @@ def test_our_own_temporary_files_are_no_identities_since_they_become_what_was_wr
     os.close(root)
 
 
+def test_what_is_denied_is_refused_by_what_it_is_and_so_is_what_lies_beneath_it(tmp_path: Path) -> None:
+    """A hard link is a second name of a file; for a directory, its own stands in for one (real ones: above)."""
+    (tmp_path / ".git" / "hooks").mkdir(parents=True)
+    for name in (".env", ".git/config", ".git/hooks/x", "shown"):
+        (tmp_path / name).write_text("x")
+    os.link(tmp_path / ".env", tmp_path / "env")
+    root = os.open(tmp_path, os.O_RDONLY)
+    for text in ("env", ".git", ".git/config", ".git/hooks/x", "shown"):
+        opened = os.open(tmp_path / text, os.O_RDONLY)
+        if text == "shown":
+            Denied(Deny()).check(root, (text,), opened)
+        else:
+            assert code_of(lambda: Denied(Deny()).check(root, text.split("/"), opened)) == "path.hidden"  # noqa: B023 - called at once
+        os.close(opened)
+    os.close(root)
+
+
 def test_a_directory_that_vanished_after_the_open_is_no_error(tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
     (tmp_path / "a").mkdir()

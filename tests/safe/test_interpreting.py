@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from holdfast.errors import ConfigurationError
+from holdfast.safe.descendants import ENVIRONMENT
 from holdfast.safe.interpreting import check_program, check_variables
 
 
@@ -58,7 +59,7 @@ def test_a_language_needs_its_code_named_by_the_author(name: str) -> None:
         "XDG_CONFIG_HOME",
         "JAVA_TOOL_OPTIONS",
         "OPENSSL_CONF",
-        "HOLDFAST_RUN",
+        ENVIRONMENT,  # how the processes of a run are found
     ],
 )
 def test_a_variable_that_runs_code_is_refused_in_any_case(name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as stdlib_json
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -213,6 +214,42 @@ def test_well_formed_oddities_are_kept() -> None:
     assert loads(b"[-123456789012]", SMALL) == [-123456789012]
 
 
+@pytest.mark.parametrize("open_", [b"[", b'{"a":'])
+@pytest.mark.parametrize("padding", [0, 5_000])
+def test_depth_is_bounded_however_large_the_document_around_it(open_: bytes, padding: int) -> None:
+    """Brackets are counted with a short cut in large documents: only while there are eight of each at most."""
+    close = {b"[": b"]"}.get(open_, b"}")
+    for depth in (8, 9, 64):
+        loads(b" " * padding + open_ * depth + b"1" + close * depth)
+    with pytest.raises(JsonTooLarge, match="nested deeper"):
+        loads(b" " * padding + open_ * 65 + b"1" + close * 65)
+    with pytest.raises(JsonTooLarge, match="nested deeper"):
+        loads(b" " * padding + open_ * 5 + b"1" + close * 5, Bounds(depth=4))
+
+
+def test_a_flood_of_short_texts_is_refused_before_it_is_taken_apart() -> None:
+    raw = b"[" + b'"ab",' * 200_000 + b"1]"
+    tracemalloc.start()
+    with pytest.raises(JsonTooLarge, match="more than 1000 values"):
+        loads(raw, Bounds(elements=1_000))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * len(raw)
+    most = b"{" + b",".join(b'"%d":"x"' % number for number in range(1_000)) + b"}"
+    assert len(loads(most, Bounds(elements=1_000))) == 1_000
+
+
+@pytest.mark.parametrize("raw", [b'["1234567890123",%s]', b'{"a":%s,"b":"1234567890123"}', b"[%s , 1234567890]"])
+def test_text_is_bounded_by_the_strict_parser_too(raw: bytes) -> None:
+    """Digits in a text look like a number that is too long, so the strict parser is asked."""
+    short, long, lone = b'"' + b"x" * 20 + b'"', b'"' + b"x" * 21 + b'"', b'"\\ud800"'
+    assert "x" * 20 in str(loads(raw % short, SMALL))
+    with pytest.raises(JsonTooLarge, match="longer than 20 bytes"):
+        loads(raw % long, SMALL)
+    with pytest.raises(JsonMalformed, match="surrogate"):
+        loads(raw % lone)
+
+
 @pytest.mark.parametrize(
     "wrong", [{"depth": 0}, {"depth": 201}, {"bytes": 0}, {"elements": 0}, {"string": 0}, {"integer_digits": 9}]
 )
@@ -265,7 +302,7 @@ def test_writing_is_compact_and_survives_what_json_has_not() -> None:
 def test_what_cannot_be_written_or_is_too_large_is_a_refusal() -> None:
     cycle: list[Any] = []
     cycle.append(cycle)
-    for value in (cycle, nested(300), object(), ["\ud800", object()], [nested(300), "\ud800"]):
+    for value in (cycle, nested(300), object(), ["\ud800", object()], [nested(300), "\ud800"], [nested(210), "\ud800"]):
         with pytest.raises(OutputInvalid):
             dumps(value)
     assert dumps("x" * 8, max_bytes=10) == b'"xxxxxxxx"'

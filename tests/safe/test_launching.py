@@ -7,6 +7,8 @@ import os
 import resource
 import sys
 import threading
+import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from holdfast.errors import ConfigurationError, UnsafeCommand
 from holdfast.safe import launching
 from holdfast.safe.commands import Program, Subcommand
 from holdfast.safe.confine import Confinement, means
+from holdfast.safe.descendants import Mark
 from holdfast.safe.launching import Bounds, Launch
 from holdfast.safe.processes import run
 
@@ -142,6 +145,100 @@ def test_a_program_that_is_missing_or_that_anyone_can_change_is_an_error_at_buil
     tool.chmod(0o777)
     with pytest.raises(ConfigurationError, match="any user"):
         launching.find_program(str(tool))
+
+
+@pytest.mark.parametrize(
+    "folder, file, told",
+    [(0o755, 0o755, ""), (0o1777, 0o755, ""), (0o777, 0o755, "any user"), (0o755, 0o757, "any user"),
+     (0o755, 0o1757, "any user"), (0o755, 0o644, "not installed")],
+)  # fmt: skip
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_program_is_one_that_nobody_else_can_put_in_its_place(
+    tmp_path: Path, folder: int, file: int, told: str, linked: bool
+) -> None:
+    """The sticky bit protects what is in a folder; on the file itself it protects nothing."""
+    (tmp_path / "tools").mkdir()
+    tool = tmp_path / "tools" / "tool"
+    tool.touch()
+    tool.chmod(file)
+    (tmp_path / "tools").chmod(folder)
+    (tmp_path / "linked").symlink_to(tool)
+    path = str(tmp_path / "linked" if linked else tool)
+    if told:
+        with pytest.raises(ConfigurationError, match=told):
+            launching.find_program(path)
+    else:
+        assert launching.find_program(path) == path
+
+
+def test_what_a_system_lacks_is_told_and_what_it_has_is_not(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for tools in ((), ("prlimit",), ("setpriv",), ("prlimit", "setpriv")):
+        monkeypatch.setattr(launching, "find_tool", lambda name, tools=tools: f"/bin/{name}" if name in tools else None)
+        lacking = [tool for tool in ("prlimit", "setpriv") if tool not in tools]
+        caplog.clear()
+        launching.warn_of_missing_tools()
+        assert [message.partition(" ")[0] for message in caplog.messages] == lacking
+        assert [name for name in launching.missing() if name in ("prlimit", "setpriv")] == lacking
+
+
+def test_our_own_python_can_be_read_and_run_only_where_it_sets_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launching, "find_tool", lambda name: f"/bin/{name}")
+    assert launching.launchers() == (("/bin/prlimit", "/bin/setpriv"), ())
+    monkeypatch.setattr(launching, "find_tool", lambda name: None)
+    assert launching.launchers() == ((sys.executable,), (sys.prefix, sys.base_prefix))
+
+
+async def test_what_is_sent_to_a_program_arrives_and_no_descriptor_of_its_folder_is_left(tmp_path: Path) -> None:
+    folder = os.open(tmp_path, os.O_RDONLY)
+    echo = Launch(("/bin/sh", "-c", "pwd -P; cat"), (), SMALL, folder)
+    assert (await run(replace(echo, stdin=b"words"))).text() == f"{tmp_path.resolve()}\nwords"
+    assert (await run(echo)).text() == f"{tmp_path.resolve()}\n"
+    kept = 0
+    for number in map(int, os.listdir("/dev/fd")):
+        with suppress(OSError):  # the one that listed them
+            kept += os.path.samestat(os.fstat(number), os.fstat(folder))
+    assert kept == 1
+    os.close(folder)
+
+
+class Slow(threading.Event):
+    """Leaves the thread behind by a moment, so that whoever does not wait for its end is seen not to."""
+
+    def set(self) -> None:
+        super().set()
+        if isinstance(threading.current_thread(), launching.Starter):
+            time.sleep(0.05)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        done = super().wait(timeout)
+        if isinstance(threading.current_thread(), launching.Starter):
+            time.sleep(0.05)
+        return done
+
+
+def test_the_thread_that_starts_a_program_stays_as_long_as_the_run_and_no_longer() -> None:
+    """It is by this thread that the living are known, and its end is the program's (PR_SET_PDEATHSIG)."""
+    starter = launching.Starter(Launch(("/bin/sleep", "60"), (), SMALL), Mark.new())
+    starter._over = Slow()
+    process = starter.begin()
+    starter.join(0.1)
+    assert starter.is_alive()
+    process.kill()
+    process.communicate()
+    starter.end()
+    assert not starter.is_alive()
+
+
+def test_the_thread_that_could_not_start_a_program_is_gone_when_that_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it might find the error already taken, and wait for the end of a run that never began."""
+    monkeypatch.setattr(launching, "launcher", lambda bounds, mark: ["/nonexistent"])
+    starter = launching.Starter(python(""), Mark.new())
+    starter._ready = Slow()
+    with pytest.raises(UnsafeCommand, match="could not be started"):
+        starter.begin()
+    assert not starter.is_alive()
 
 
 def test_programs_are_not_looked_up_on_the_servers_own_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

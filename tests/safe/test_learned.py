@@ -72,6 +72,33 @@ def test_groups_stay_few_and_forget() -> None:
     assert (len(learned), learned.expiry) == (0, None)
 
 
+def test_each_value_is_kept_once_and_the_oldest_give_way_a_group_at_a_time() -> None:
+    learned = Learned()
+    for number in range(MAX_LEARNED):
+        learned.add(f"value-{number:05}", "x", 1.0)
+        assert len(learned) == number + 1
+    for number in range(MAX_LEARNED, 2 * MAX_LEARNED):
+        learned.add(f"value-{number:05}", "x", 1.0)
+        assert MAX_LEARNED - MERGED * SMALL <= len(learned) <= MAX_LEARNED
+    newest = range(2 * MAX_LEARNED - len(learned), 2 * MAX_LEARNED)
+    assert not any(learned.add(f"value-{number:05}", "x", 1.0) for number in newest)
+
+
+def test_a_group_is_prepared_once_and_again_when_it_has_changed() -> None:
+    learned = Learned()
+    learned.add("value-one", "x", 1.0)
+    (first,) = learned.searches
+    assert learned.searches[0] is first
+    learned.add("value-two", "x", 1.0)
+    (second,) = learned.searches
+    assert second is not first
+    learned.remove("value-one")
+    (third,) = learned.searches
+    assert third is not second
+    learned.remove("value-two")
+    assert (learned.searches, learned.expiry, len(learned)) == ((), None, 0)
+
+
 @pytest.mark.parametrize("value", ["", "short", "x" * 70_000])
 def test_what_cannot_be_searched_for_is_told(value: str) -> None:
     with pytest.raises(ConfigurationError):

@@ -12,6 +12,7 @@ import pytest
 
 from holdfast.errors import ConfigurationError, UnsafePath
 from holdfast.safe import listing
+from holdfast.safe.identity import identity
 from holdfast.safe.listing import matcher
 from holdfast.safe.paths import Root
 
@@ -160,3 +161,24 @@ def test_an_entry_removed_while_it_is_looked_at_is_not_listed(root: Root, monkey
             raise FileNotFoundError
 
     assert listing._entry(Gone()) is None  # type: ignore[arg-type]
+
+
+def test_what_is_denied_under_another_name_is_not_listed(root: Root, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bind mount is the second name of a directory (test_identity makes real ones, where that is allowed)."""
+    denied = {identity((root.path / name).stat()) for name in ("a/b", "top.md")}
+    monkeypatch.setattr(root, "denied", lambda: frozenset(denied))
+    assert [entry.name for entry in root.dir().list_sync()] == ["a", "top.py"]
+    assert walked(root) == ["a/one.py", "top.py"]
+
+
+@pytest.mark.skipif(not os.path.ismount("/proc"), reason="nothing is mounted here for certain")
+def test_a_root_of_one_mount_lists_nothing_that_is_mounted_in_it() -> None:
+    for one_mount in (False, True):
+        system = Root("/", one_mount=one_mount)
+        shown = [entry.name for entry in system.dir().list_sync()]
+        assert ("proc" in shown, "usr" in shown) == (not one_mount, True)
+        system.close()
+
+
+def test_every_visible_directory_is_named_once_and_no_file_is(root: Root) -> None:
+    assert sorted(listing.directories(root)) == [(), ("a",), ("a", "b"), ("a", "b", "c")]

@@ -62,7 +62,7 @@ class Handle:
         return cls(text, sandbox)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Handle) and type(other) is type(self) and other.text == self.text
+        return type(other) is type(self) and other.text == self.text
 
     def __hash__(self) -> int:
         return hash((type(self).__name__, self.text))

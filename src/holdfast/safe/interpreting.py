@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 
 from holdfast.errors import ConfigurationError
-from holdfast.safe.descendants import ENVIRONMENT
 
 _RUN_WORDS = frozenset(
     {"sh", "ash", "bash", "rbash", "dash", "ksh", "mksh", "zsh", "csh", "tcsh", "fish", "elvish", "nu", "busybox"}
@@ -51,6 +50,6 @@ def check_variables(program: str, env: Mapping[str, str]) -> dict[str, str]:
     for name, value in env.items():
         if _CODE_VARIABLES.match(name):
             raise ConfigurationError(f"{program!r}: the variable {name} can make a program run code")
-        if not _NAME.fullmatch(name) or name == ENVIRONMENT or "\0" in value:
+        if not _NAME.fullmatch(name) or "\0" in value:
             raise ConfigurationError(f"{program!r}: {name!r} is not the name and text of a variable")
     return dict(env)

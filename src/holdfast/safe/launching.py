@@ -112,7 +112,7 @@ def find_program(name: str) -> str:
 def _anyone_may_write(path: str, *, sticky: bool) -> bool:
     """In a folder with the sticky bit only a file's owner can replace it."""
     mode = os.stat(path).st_mode
-    return os.name == "posix" and bool(mode & stat.S_IWOTH) and not (sticky and mode & stat.S_ISVTX)
+    return bool(mode & stat.S_IWOTH) and not (sticky and mode & stat.S_ISVTX)
 
 
 def _limits(bounds: Bounds, mark: Mark) -> Iterator[tuple[str, int, int]]:

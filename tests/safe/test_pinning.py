@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from httpcore2 import AsyncNetworkStream
 
 from holdfast.errors import ToolError, UnsafeUrl
 from holdfast.safe.locations import Location, UrlPolicy
@@ -57,6 +58,11 @@ async def test_no_answer_or_too_many_are_refused() -> None:
             await checked_addresses(PUBLIC, UrlPolicy(), answering(*answers))
 
 
+async def test_as_many_answers_as_are_admitted_are_judged() -> None:
+    answers = [f"8.8.8.{number}" for number in range(64)]
+    assert await checked_addresses(PUBLIC, UrlPolicy(), answering(*answers)) == answers
+
+
 async def test_a_name_that_does_not_resolve_may_do_so_later() -> None:
     with pytest.raises(ToolError) as caught:
         await checked_addresses(Location("http", "x.invalid", 80, "/"), UrlPolicy(), system_resolve)
@@ -101,6 +107,61 @@ async def test_a_connection_that_ends_elsewhere_is_refused() -> None:
     async with server:
         with pytest.raises(UnsafeUrl, match="elsewhere"):
             await pinned.connect_tcp("intranet.example", port)
+
+
+@pytest.mark.parametrize("meter, code", [(11, None), (10, "url.response"), (0, "url.response")])
+async def test_a_connection_gives_no_more_bytes_than_its_meter_has(meter: int, code: str | None) -> None:
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"eleven byte")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    policy = UrlPolicy(allow=frozenset({f"intranet.example:{port}"}))
+    location = Location("http", "intranet.example", port, "/")
+    async with server:
+        stream = await Pinned(location, policy, Network(answering("127.0.0.1")), Meter(meter)).connect_tcp("", 0)
+        try:
+            got, refusal = await drained(stream)
+            assert refusal == code
+            assert len(got) <= meter
+        finally:
+            await stream.aclose()
+
+
+async def drained(stream: AsyncNetworkStream) -> tuple[bytes, str | None]:
+    """Everything that can be read, and the refusal that came instead of more."""
+    got = b""
+    try:
+        while data := await stream.read(4):
+            got += data
+    except UnsafeUrl as refusal:
+        return got, refusal.code
+    return got, None
+
+
+class Elsewhere(AsyncNetworkStream):
+    """A stream that says what a test wants about its other end."""
+
+    def __init__(self, peer: tuple[str, int] | None) -> None:
+        self.peer = peer
+        self.closed = False
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+    def get_extra_info(self, info: str) -> Any:
+        assert info == "server_addr"
+        return self.peer
+
+
+@pytest.mark.parametrize("peer", [None, ("127.0.0.9", 80)])
+async def test_a_stream_whose_other_end_is_unknown_or_another_is_closed_and_refused(peer: tuple[str, int]) -> None:
+    stream = Elsewhere(peer)
+    with pytest.raises(UnsafeUrl, match="elsewhere"):
+        await verify_peer(stream, "127.0.0.1")
+    assert stream.closed
 
 
 def test_certificates_are_verified_and_loaded_once() -> None:

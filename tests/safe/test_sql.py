@@ -15,6 +15,8 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from holdfast.errors import ConfigurationError, UnsafeQuery
+from holdfast.safe import sqlite as sqlite_module
+from holdfast.safe import sqltree
 from holdfast.safe.sandbox import Sandbox
 from holdfast.safe.sql import Database, Declared, ReadQuery, Rows, TableFacts, require
 from holdfast.safe.sqlite import Stop
@@ -106,6 +108,7 @@ def test_parameters_that_do_not_fit_are_refused_without_being_repeated(file: Pat
         "PRAGMA writable_schema = ON",
         "PRAGMA database_list",
         "PRAGMA temp_store_directory = '/'",
+        "SELECT count(*) FROM pragma_database_list",
         "SELECT * FROM pragma_database_list",  # CVE-2026-85620: FROM functions
         "SELECT * FROM pragma_table_info('notes')",
         "SELECT * FROM json_each('[1]')",
@@ -223,10 +226,11 @@ def test_rows_and_bytes_are_capped_and_the_cut_is_flagged(file: Path) -> None:
 
 
 def test_a_value_larger_than_the_cap_is_never_built(file: Path) -> None:
-    growing = "replace(" * 8 + "'a'" + ", 'a', 'aaaaaaaaaaaaaaaa')" * 8
-    with pytest.raises(UnsafeQuery) as caught:
-        read(f"SELECT {growing}", Database(file))
-    assert caught.value.message.startswith("a value is too large")
+    for times in (6, 8):  # 16 MiB, and more than SQLite ever takes
+        growing = "replace(" * times + "'a'" + ", 'a', 'aaaaaaaaaaaaaaaa')" * times
+        with pytest.raises(UnsafeQuery) as caught:
+            read(f"SELECT {growing}", Database(file))
+        assert caught.value.message.startswith("a value is too large")
 
 
 def test_an_endless_query_ends_at_its_timeout(file: Path) -> None:
@@ -342,6 +346,16 @@ async def test_a_write_that_fails_leaves_everything_as_it_was(file: Path, sql: s
     assert "notes" not in caught.value.message
 
 
+async def test_a_write_is_held_to_the_foreign_keys_that_the_author_declared(tmp_path: Path) -> None:
+    target = tmp_path / "written.db"
+    with closing(sqlite3.connect(target)) as connection:
+        connection.executescript("CREATE TABLE a (id PRIMARY KEY); CREATE TABLE b (a REFERENCES a)")
+    database = Database(target)
+    with pytest.raises(UnsafeQuery, match="does not exist"):
+        await database.execute_write(Declared("INSERT INTO b VALUES (1)"))
+    assert read("SELECT count(*) FROM b", database).rows == [[0]]
+
+
 async def test_a_locked_database_says_so(file: Path) -> None:
     with closing(sqlite3.connect(file, isolation_level=None)) as holder:
         holder.execute("BEGIN EXCLUSIVE")
@@ -382,6 +396,27 @@ def test_a_target_that_is_not_an_sqlite_file_is_a_configuration_error_that_does_
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "target, says",
+    [
+        ("mysql:///other.db", "takes SQLite"),
+        ("file:///other.db", "takes SQLite"),
+        ("sqlite:///a b%41?#ü.db", "no options"),
+        ("sqlite://other.db", "no options"),
+        ("", "must name"),
+        (":memory:", "must name"),
+        ("sqlite:///:memory:", "must name"),
+        ("other.db\x00", "must name"),
+    ],
+)
+def test_a_url_of_something_else_is_refused_although_its_end_names_a_database(
+    file: Path, monkeypatch: pytest.MonkeyPatch, target: str, says: str
+) -> None:
+    monkeypatch.chdir(file.parent)
+    with pytest.raises(ConfigurationError, match=says):
+        Database(target)
+
+
 def test_a_folder_a_foreign_file_and_senseless_caps_are_configuration_errors(tmp_path: Path, file: Path) -> None:
     with pytest.raises(ConfigurationError):
         Database(tmp_path)
@@ -392,7 +427,9 @@ def test_a_folder_a_foreign_file_and_senseless_caps_are_configuration_errors(tmp
             Database(file, **wrong)  # type: ignore[arg-type]
 
 
-async def test_a_file_that_can_be_read_works_and_one_that_is_damaged_does_not(tmp_path: Path, file: Path) -> None:
+async def test_a_file_that_can_be_read_works_and_one_that_is_damaged_does_not(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     database = Database(file)
     await database.start()
     assert await database.working()
@@ -402,7 +439,12 @@ async def test_a_file_that_can_be_read_works_and_one_that_is_damaged_does_not(tm
     assert not await Database(damaged).working()
     with pytest.raises(UnsafeQuery):
         read("SELECT 1 FROM notes", Database(damaged))
+    monkeypatch.setattr(sqlite_module, "_PRAGMAS", ())  # some of which read the file as well
+    assert not await Database(damaged).working()
 
 
-def test_the_requirement_can_be_checked_when_the_server_is_built() -> None:
+def test_the_requirement_can_be_checked_when_the_server_is_built(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     require()
+    monkeypatch.setattr(sqltree._Dialect, "counts", lambda self: False)
+    with pytest.raises(ConfigurationError, match="sqlglot"):
+        Database(file)

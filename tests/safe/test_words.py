@@ -10,7 +10,7 @@ from holdfast.errors import ConfigurationError, UnsafeCommand
 from holdfast.safe.commands import Operand, Program, Subcommand
 from holdfast.safe.descendants import Mark
 from holdfast.safe.launching import Bounds, Launch, Starter
-from holdfast.safe.words import MAX_WORD, MAX_WORDS, check_total, matcher
+from holdfast.safe.words import MAX_WORD, MAX_WORDS, check_total, clean, matcher
 
 WIDE = Operand("word", many=True, max_length=1 << 20)
 PRINT = Program("printf", prefix=("%.1s",), subcommands=[Subcommand("", operands=(WIDE,), separator=None)])
@@ -37,6 +37,19 @@ def test_no_words_at_all_are_fine_and_every_word_costs_its_pointer() -> None:
     check_total([""] * (MAX_WORDS // 9))
     with pytest.raises(UnsafeCommand):
         check_total([""] * (MAX_WORDS // 9 + 1))
+
+
+def test_words_of_exactly_the_most_bytes_are_taken() -> None:
+    rest = MAX_WORDS - 7 * (MAX_WORD + 9) - 9
+    check_total(["x" * MAX_WORD] * 7 + ["x" * rest])
+    with pytest.raises(UnsafeCommand):
+        check_total(["x" * MAX_WORD] * 7 + ["x" * (rest + 1)])
+
+
+def test_a_word_of_exactly_its_length_is_taken() -> None:
+    assert clean("x" * 7, 7, "it", "command.option") == "x" * 7
+    with pytest.raises(UnsafeCommand, match="at most 7"):
+        clean("x" * 8, 7, "it", "command.option")
 
 
 @pytest.mark.parametrize(

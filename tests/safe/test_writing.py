@@ -151,6 +151,88 @@ def test_parents_are_never_made_through_a_link_or_a_file(root: Root) -> None:
     assert os.listdir(root.path.parent) == ["workspace"]
 
 
+@pytest.mark.parametrize("backups", [0, 1])
+def test_the_content_is_on_the_disk_before_its_name_is_and_the_name_before_the_answer(
+    root: Root, monkeypatch: pytest.MonkeyPatch, backups: int
+) -> None:
+    """What a crash of the machine would leave cannot be tried here; the order of the three steps can."""
+    (root.path / "f").write_text("old")
+    done: list[tuple[str, int]] = []
+    fsync, rename = os.fsync, os.rename
+
+    def syncing(fd: int) -> None:
+        done.append(("sync", os.fstat(fd).st_ino))
+        fsync(fd)
+
+    def renaming(old: str, new: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+        done.append(("rename", os.stat(old, dir_fd=src_dir_fd, follow_symlinks=False).st_ino))
+        rename(old, new, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+
+    monkeypatch.setattr(writing.os, "fsync", syncing)
+    monkeypatch.setattr(writing.os, "rename", renaming)
+    root.write("f").write_text_sync("new", backups=backups)
+    made, top = (root.path / "f").stat().st_ino, root.path.stat().st_ino
+    assert [step for step in done if step[1] in (made, top)] == [("sync", made), ("rename", made), ("sync", top)]
+    if backups:
+        kept = (root.path / ".f.~1~").stat().st_ino
+        assert [step for step in done if step[1] == kept] == [("sync", kept), ("rename", kept)]
+
+
+def test_a_new_directory_is_on_the_disk_before_something_is_written_beneath_it(
+    root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(writing.os, "fsync", lambda fd: synced.append(os.fstat(fd).st_ino))
+    root.write("a/b/f").write_text_sync("x", make_parents=True)
+    places = [root.path, root.path / "a", root.path / "a/b/f", root.path / "a/b"]
+    assert synced == [place.stat().st_ino for place in places]
+
+
+def test_nobody_else_reads_the_new_content_of_a_private_file_before_it_has_its_mode(
+    root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root.path / "f").write_text("old")
+    (root.path / "f").chmod(0o640)
+    modes: list[int] = []
+
+    def seen(fd: int, data: bytes) -> None:
+        modes.append(stat.S_IMODE(os.fstat(fd).st_mode))
+        write_all(fd, data)
+
+    write_all = writing.write_all
+    monkeypatch.setattr(writing, "write_all", seen)
+    old = os.umask(0)
+    try:
+        root.write("f").write_text_sync("new", backups=1)
+    finally:
+        os.umask(old)
+    assert modes == [0o600, 0o600]
+
+
+def test_what_the_rules_hide_is_not_replaced_under_a_second_name(root: Root, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a file system takes two spellings for one name; test_identity has it with real mounts."""
+    (root.path / ".env").write_text("secret")
+    facts = (root.path / ".env").stat()
+    monkeypatch.setattr(writing, "existing", lambda parent, name: facts)
+    for backups in (0, 1):
+        assert code_of(lambda backups=backups: root.write("env").write_text_sync("x", backups=backups)) == "path.hidden"
+    assert names(root) == [".env"]
+
+
+def test_a_link_that_is_swapped_in_after_the_look_is_not_copied_to_a_backup(
+    root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside = root.path.parent / "outside"
+    outside.write_text("secret")
+    (root.path / "f").write_text("old")
+    facts = (root.path / "f").stat()
+    (root.path / "f").unlink()
+    os.link(outside, root.path / "f")
+    monkeypatch.setattr(writing, "existing", lambda parent, name: facts)
+    assert code_of(lambda: root.write("f").write_text_sync("x", backups=1)) == "path.hard_link"
+    assert names(root) == ["f"]
+
+
 # -- backups ----------------------------------------------------------------------------------------------------------
 
 
@@ -179,10 +261,26 @@ def test_a_backup_that_cannot_be_kept_leaves_everything_as_it_was(root: Root) ->
     assert code_of(lambda: root.write("f").write_text_sync("new", backups=1)) == "path.not_regular"
     long = "n" * 251
     root.write(long).write_text_sync("old", backups=1)
-    assert code_of(lambda: root.write(long).write_text_sync("new", backups=1)) == "path.name"
+    with pytest.raises(UnsafePath, match="too long to keep backups") as caught:
+        root.write(long).write_text_sync("new", backups=1)
+    assert caught.value.code == "path.name"
     assert (root.path / "f").read_text() == "old"
     assert (root.path / long).read_text() == "old"
     assert names(root) == sorted(["big", "f", ".f.~1~", long])
+
+
+def test_a_name_that_would_be_too_long_for_the_last_backup_is_refused_at_the_first(root: Root) -> None:
+    long = "n" * 250
+    root.write(long).write_text_sync("old")
+    root.write(long).write_text_sync("older", backups=9)
+    assert code_of(lambda: root.write(long).write_text_sync("new", backups=10)) == "path.name"
+    assert names(root) == [f".{long}.~1~", long]
+
+
+def test_the_most_backups_are_taken(root: Root) -> None:
+    root.write("f").write_text_sync("old")
+    root.write("f").write_text_sync("new", backups=writing.MAX_BACKUPS)
+    assert names(root) == [".f.~1~", "f"]
 
 
 @pytest.mark.parametrize("backups", [-1, 100])

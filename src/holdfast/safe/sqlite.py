@@ -114,7 +114,7 @@ class Schema:
     def of(cls, connection: sqlite3.Connection) -> Schema:
         """Read the names; virtual tables (their modules run code) count as user tables only when named by hand."""
         found = connection.execute("SELECT name, type, sql FROM sqlite_schema WHERE type IN ('table', 'view')")
-        listed = [(str(name).lower(), kind, str(sql or "")) for name, kind, sql in found.fetchmany(MAX_TABLES)]
+        listed = [(str(name).lower(), kind, str(sql)) for name, kind, sql in found.fetchmany(MAX_TABLES)]
         plain = {n for n, _, sql in listed if not n.startswith("sqlite_") and not sql.upper().startswith("CREATE VIR")}
         return cls(
             names=frozenset(name for name, _, _ in listed),

@@ -54,11 +54,14 @@ def main() -> int:
     seen = _covering(options.refresh)
     files = [Path(f).resolve() for f in options.files] or [p for r in ROOMS for p in sorted((TOP / r).glob("*.py"))]
     work = [(file, mutant) for file in files for mutant in mutants(file.read_text()) if _wanted(mutant, options.kinds)]
+    reasons = {} if options.explained else {file: explained(file) for file in files}
+    known = {(file, mutant) for file, mutant in work if mutant.key in reasons.get(file, ())}
+    work = [item for item in work if item not in known]
     judge = _Judge(work, seen, options.workers)
     collected = pytest.main([*_tests(), "-q", "-o", "cache_dir=.cache/mutants/pytest", "--no-header"], plugins=[judge])
     if collected != 0:
         raise SystemExit("the tests cannot be collected")
-    return _report(judge.outcome)
+    return _report(judge.outcome, len(known))
 
 
 def _alone() -> None:
@@ -82,6 +85,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("files", nargs="*", help="modules to break (default: all of safe, access and guards)")
     parser.add_argument("--kinds", choices=("checks", "all"), default="all", help="checks: leave boundaries out")
     parser.add_argument("--workers", type=int, default=2, help="mutants judged at once")
+    parser.add_argument("--explained", action="store_true", help="try those again whose survival has a reason")
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--refresh", action="store_true", help="look anew at which tests run which line")
     return parser.parse_args()
@@ -115,10 +119,21 @@ def _chosen(file: Path, line: int, seen: dict[str, Any]) -> list[str]:
     quick = [test for test in tests if seconds.get(test, LONGEST) < LONGEST]  # one without a time failed by itself
     ours, others = ([test for test in quick if test.startswith(own) is mine] for mine in (True, False))
     kept: list[str] = []
-    for test in (*sorted(ours, key=seconds.get), *sorted(others, key=seconds.get)[:MOST]):
+    for test in (*_varied(ours, seconds), *_varied(others, seconds)[:MOST]):
         if not kept or sum(seconds[each] for each in kept) + seconds[test] <= WHOLE:
             kept.append(test)
     return kept
+
+
+def _varied(tests: list[str], seconds: dict[str, float]) -> list[str]:
+    """The quickest case of each test first, so that one with many cases does not crowd the others out."""
+    seen: Counter[str] = Counter()
+    ranked = []
+    for test in sorted(tests, key=lambda test: seconds[test]):
+        name = test.partition("[")[0]
+        ranked.append((seen[name], test))
+        seen[name] += 1
+    return [test for _, test in sorted(ranked, key=lambda item: item[0])]
 
 
 class _Judge:
@@ -197,7 +212,7 @@ def explained(file: Path) -> dict[str, str]:
     return tomllib.loads(reasons.read_text()) if reasons.exists() else {}
 
 
-def _report(outcome: list[tuple[Path, Mutant, str]]) -> int:
+def _report(outcome: list[tuple[Path, Mutant, str]], known: int) -> int:
     counts = Counter(verdict for _, _, verdict in outcome)
     survivors = list(_survivors(outcome))
     for file, mutant, reason in survivors:
@@ -206,7 +221,8 @@ def _report(outcome: list[tuple[Path, Mutant, str]]) -> int:
     unexplained = sum(reason is None for *_, reason in survivors)
     say(
         f"{len(outcome)} mutants: {counts[KILLED]} killed, {counts[SLOW]} ran out of time, "
-        f"{counts[SURVIVED] + counts[UNTRIED]} survived, of which {unexplained} without a reason in survivors/"
+        f"{counts[SURVIVED] + counts[UNTRIED]} survived, of which {unexplained} without a reason in survivors/; "
+        f"{known} with a reason were not tried again"
     )
     return 1 if unexplained else 0
 

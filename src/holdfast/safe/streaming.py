@@ -91,14 +91,15 @@ def _ends_sequence(raw: str) -> bool:
 def _last_steady(raw: str) -> int:
     """The last place where nothing on either side is judged by the other; sequences go, so what they part is joined."""
     near = max(0, len(raw) - 256)
-    sequences = [found.span() for found in SEQUENCES.finditer(raw) if found.end() > near]
-    begins = {last: first for first, last in sequences}
+    begins = {found.end(): found.start() for found in SEQUENCES.finditer(raw)}
+    sequences = [(first, last) for last, first in begins.items() if last > near]
     for found in reversed(list(STEADY.finditer(raw, near))):
         at = found.start()
-        before = _before(raw, at, begins)
-        inside = any(first < at < last for first, last in sequences)
-        if not inside and raw[max(0, before - 1) : before] not in SPACERS:
-            return at
+        # what goes wherever it stands parts nothing: marks on both sides of it would be a run, and carry bits
+        if clean(found[0]) and not any(first < at < last for first, last in sequences):
+            before = _before(raw, at, begins)  # stops at the place before this one at the latest, so all are linear
+            if raw[max(0, before - 1) : before] not in SPACERS:
+                return at
     return 0
 
 
@@ -141,7 +142,7 @@ def _begun(search: Search, text: str, least: int) -> int:
 def _place(text: str, count: int) -> int:
     """Where the last ``count`` bytes of ``text`` begin, invisible characters apart."""
     at = len(text)
-    while count > 0 and at > 0:
+    while count > 0:  # never past the beginning: those bytes are of this text
         at -= 1
         if INVISIBLE.match(text[at]) is None:
             count -= len(text[at].encode("utf-8", "replace"))

@@ -141,6 +141,7 @@ SEQUENCE = "\x1b[31m"
         ("a\x1b[5~", "b\n"),
         ("\x1b[3", "1mred\n"),
         ("\x1b[", "31mred\n"),
+        ("x\x1b]0;" + "title " * 100 + "of", " a window\x07y\n"),
     ],
     ids=ascii,
 )
@@ -219,7 +220,12 @@ def test_a_value_that_is_wrapped_or_split_waits_from_where_it_begins(out: Outgoi
 
 
 def test_a_value_on_the_line_after_its_name_is_waited_for() -> None:
-    assert streamed(outgoing(), ["password:\n", "hunter2!\n"]) == "password:\n[redacted:password]\n"
+    for chunks in (
+        ["password:\n", "hunter2!\n"],
+        ["password:\nab!", "c$9xyz7Q\n"],
+        ["password:\n", "abcd!", "efgh9!\n"],
+    ):
+        assert streamed(outgoing(), chunks) == "password:\n[redacted:password]\n"
 
 
 def test_a_keyword_holds_nothing_back_once_its_line_or_its_reach_is_over() -> None:

@@ -229,7 +229,9 @@ def test_the_marker_takes_its_room_as_soon_as_it_fits(room: int, kept: int) -> N
     assert truncate("a" * 1_000, room) == ("a" * kept + (marker if room > 51 else ""), True)
 
 
-@pytest.mark.parametrize("flag", ["\U0001f1fa\U0001f1e6", "\U0001f1e6\U0001f1fa", "\U0001f1f3\U0001f1ff", "\U0001f1ff\U0001f1f2"])
+@pytest.mark.parametrize(
+    "flag", ["\U0001f1fa\U0001f1e6", "\U0001f1e6\U0001f1fa", "\U0001f1f3\U0001f1ff", "\U0001f1ff\U0001f1f2"]
+)
 def test_flags_of_the_first_and_the_last_letter_stay_whole(flag: str) -> None:
     for before in ("", "y" * 40):
         for room in range(len(before), 50):

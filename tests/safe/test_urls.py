@@ -143,7 +143,10 @@ def test_dots_that_two_values_would_make_are_seen_in_the_filled_path() -> None:
 
 def test_dots_at_the_end_of_the_filled_path_are_seen_too() -> None:
     """Neither ``%`` nor ``2e`` is dots, and a server that decodes twice reads both of them as one."""
-    for template, values in (("https://x.example/{a}{b}", {"a": "%", "b": "2e"}), ("https://x.example/{a}/..", {"a": "b"})):
+    for template, values in (
+        ("https://x.example/{a}{b}", {"a": "%", "b": "2e"}),
+        ("https://x.example/{a}/..", {"a": "b"}),
+    ):
         with pytest.raises(UnsafeUrl, match="its path") as caught:
             fill(template, values)
         assert caught.value.code == "url.parameter"

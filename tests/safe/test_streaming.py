@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterable
 
 import pytest
@@ -138,6 +139,7 @@ SEQUENCE = "\x1b[31m"
         ("ᠷ" + SEQUENCE, "\u180eᠠ\n"),
         ("ᠷ\u180e" + SEQUENCE + "ᠠ", "x\n"),
         ("ᠷ\u180e\x01ᠠ", "x\n"),
+        ("ᠷ\u180e" + "\x01" * 300 + "ᠠ", "x\n"),
         ("a\x1b[5~", "b\n"),
         ("\x1b[3", "1mred\n"),
         ("\x1b[", "31mred\n"),
@@ -232,3 +234,13 @@ def test_a_keyword_holds_nothing_back_once_its_line_or_its_reach_is_over() -> No
     stream = Streaming(outgoing())
     assert stream.feed("password = hunter2!\nand so on\n") == "password = [redacted:password]\nand so on\n"
     assert stream.feed("password " + "word " * 200) == "password " + "word " * 200
+
+
+@pytest.mark.parametrize("gone", ["\x01", "\U000e0001"], ids=ascii)
+def test_a_flood_of_what_is_removed_is_not_looked_through_for_each_chunk(gone: str) -> None:
+    stream = Streaming(KNOWN)
+    stream.feed("ไ\u200b" + gone * 15_000 + "é")
+    began = time.process_time()
+    for _ in range(20):
+        assert stream.feed(gone) == ""
+    assert time.process_time() - began < 1

@@ -15,6 +15,7 @@ from holdfast.safe.text import INVISIBLE, OPEN_SEQUENCE, SEQUENCES, SPACERS, STE
 
 HELD: Final = 16_384
 """Characters held back at most, of text and of an escape sequence each; beyond, what is held leaves as it is found."""
+_FAR: Final = 256  # characters and sequences looked back across; 23 us each, and each chunk may ask for it again
 _CONTEXT: Final = 100  # characters before a match that a rule may look at
 _WORD: Final = re.compile(r"[\w~.+/=%&:@-]{1,80}\Z")
 _UNASSIGNED: Final = re.compile(r"(?:[:=>\"'\\]|bearer|basic|token)\s*\Z", re.IGNORECASE)
@@ -97,17 +98,19 @@ def _last_steady(raw: str) -> int:
         at = found.start()
         # what goes wherever it stands parts nothing: marks on both sides of it would be a run, and carry bits
         if clean(found[0]) and not any(first < at < last for first, last in sequences):
-            before = _before(raw, at, begins)  # stops at the place before this one at the latest, so all are linear
-            if raw[max(0, before - 1) : before] not in SPACERS:
+            before = _before(raw, at, begins)
+            if before is not None and raw[max(0, before - 1) : before] not in SPACERS:
                 return at
     return 0
 
 
-def _before(raw: str, at: int, begins: dict[int, int]) -> int:
-    """Behind what ``at`` will stand, once all between them is gone that goes wherever it stands."""
-    while at in begins or (at and raw[at - 1] not in SPACERS and not clean(raw[at - 1])):
+def _before(raw: str, at: int, begins: dict[int, int]) -> int | None:
+    """Behind what ``at`` will stand, once all between them is gone that goes wherever it stands; ``None``: too far."""
+    for _ in range(_FAR):
+        if not (at in begins or (at and raw[at - 1] not in SPACERS and not clean(raw[at - 1]))):
+            return at
         at = begins.get(at, at - 1)
-    return at
+    return None
 
 
 def _held_from(redaction: Redaction, text: str, *, whole_words: bool = True) -> int:

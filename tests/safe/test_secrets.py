@@ -19,8 +19,11 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from holdfast.errors import ConfigurationError, InvalidArguments
+from holdfast.safe import secrets
 from holdfast.safe.outgoing import Outgoing
-from holdfast.safe.secrets import MAX_VALUES, SecretRegistry, SecretValue, require
+from holdfast.safe.sandbox import Sandbox
+from holdfast.safe.search import Search
+from holdfast.safe.secrets import MAX_LENGTH, MAX_VALUES, MIN_LENGTH, SecretRegistry, SecretValue, require
 from holdfast.safe.text import clean
 
 CANARY = 'kX9/+q"W<e &7\\rT2'
@@ -307,3 +310,130 @@ def test_invisible_characters_beside_a_secret_go_with_it() -> None:
         left = out.text(text)
         assert "[redacted:own-0]" in left
         assert clean(left) == left == out.text(left)
+
+
+def test_personal_data_goes_only_where_it_is_asked_for() -> None:
+    text = "of jane.doe@example.com, please"
+    assert registry(personal=True).redact(text).text == "of [redacted:email], please"
+    assert registry().redact(text).text is text
+
+
+class Timed(SecretRegistry):
+    """With a clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+        super().__init__(now=lambda: self.time)
+
+
+def test_the_bound_is_exact_and_what_has_expired_makes_room() -> None:
+    made = Timed()
+    for number in range(MAX_VALUES - 1):
+        made.add(f"secret-{number:06}", "many", expires_in=10)
+    made.add("the-last-one", "last")
+    made.add("the-last-one", "known")
+    with pytest.raises(ConfigurationError):
+        made.add("one-too-many", "many")
+    made.time = 10
+    made.add("room-for-it", "many")
+    assert len(made) == 2
+
+
+def test_an_expired_value_is_not_redacted_from_its_second_on() -> None:
+    made = Timed()
+    made.add("lasting-value", "lasting")
+    made.add(CANARY, "short", expires_in=10)
+    assert made.redact(CANARY).hits == ("short",)
+    version = made.version
+    made.time = 10
+    assert made.redact(CANARY).hits == ()
+    assert made.version > version, "what was found clean or not before is looked at anew"
+
+
+def test_a_value_stays_for_the_longest_time_it_was_given() -> None:
+    made = Timed()
+    for one, two in ((None, 5), (5, None), (5, 20), (20, 5)):
+        made.add(f"value-{one}-{two}", "kept", expires_in=one)
+        made.add(f"value-{one}-{two}", "kept", expires_in=two)
+    made.add("learned-and-short", "kept", expires_in=5)
+    made.learn("learned-and-short")
+    made.time = 19
+    assert made.redact("value-None-5 value-5-None value-5-20 value-20-5").text == " ".join(["[redacted:kept]"] * 4)
+    made.time = 20
+    assert made.redact("value-None-5 value-5-None").text == "[redacted:kept] [redacted:kept]"
+    assert made.redact("value-5-20 value-20-5").hits == ()
+    assert made.redact("learned-and-short").hits == ("argument",)
+
+
+def test_what_a_call_has_learned_goes_with_time_or_by_hand() -> None:
+    made = Timed()
+    made.learn("learned-first")
+    assert made.redact("learned-first").hits == ("argument",)
+    made.learn("learned-second")
+    made.remove("learned-second")
+    assert made.redact("learned-first learned-second").text == "[redacted:argument] learned-second"
+    made.time = 600
+    assert made.redact("learned-first").hits == ()
+    made.learn("learned-third")
+    made.time = 1_200
+    made.learn("learned-fourth")
+    assert len(made) == 1
+
+
+def test_what_is_prepared_is_kept_as_long_as_it_holds() -> None:
+    """Half a second for 1,000 values: not for each text, and not because another value was learned or has ended."""
+    made = Timed()
+    made.add("lasting-value", "lasting")
+    made.learn("learned-value")
+    found = made.current()
+    assert made.current() is found
+    made.learn("learned-later", lasts=1_000)
+    assert made.current().searches[0] is found.searches[0]
+    for made.time in (1_000, 1_001):
+        assert made.current().searches == found.searches[:1]
+        assert made.current().searches[0] is found.searches[0]
+    made.learn("learned-last", lasts=10)
+    made.time = 1_011
+    assert made.current() is made.current()
+
+
+def test_too_many_are_refused_before_and_after_they_are_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Timed()
+    really = secrets.build
+    monkeypatch.setattr(secrets, "build", lambda *_: pytest.fail("prepared for nothing"))
+    with pytest.raises(ConfigurationError):
+        made.keep("keys", [f"value-{number:05}" for number in range(MAX_VALUES + 1)])
+
+    def build(*arguments: object) -> Search:
+        for number in range(MAX_VALUES):  # as another thread may, which waits for nobody
+            made.add(f"meanwhile-{number:05}", "own")
+        return really(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(secrets, "build", build)
+    with pytest.raises(ConfigurationError):
+        made.keep("keys", ["one-of-the-file"])
+    assert len(made) == MAX_VALUES
+
+
+def test_a_group_is_prepared_before_the_first_text_needs_it() -> None:
+    made = SecretRegistry()
+    made.keep("keys", ["one-of-the-file"])
+    assert {"_main", "_sieve", "_sentinel"} <= set(vars(made.current().searches[1]))
+
+
+@pytest.mark.parametrize("size", [MIN_LENGTH, MAX_LENGTH])
+def test_the_shortest_and_the_longest_value_are_taken(size: int) -> None:
+    learned: list[str] = []
+    for length in (size, size - 1 if size == MIN_LENGTH else size + 1):
+        SecretValue.from_text("x" * length, Sandbox(learn=learned.append))
+    assert learned == ["x" * size]
+    made = SecretRegistry()
+    made.add("x" * size, "own")
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize("library", ["re2", "ahocorasick_rs"])
+def test_each_missing_library_is_told(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ConfigurationError, match="needs"):
+        require()

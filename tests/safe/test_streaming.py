@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterable
 
 import pytest
@@ -13,6 +14,7 @@ from holdfast.safe.encodings import caseless, forms
 from holdfast.safe.outgoing import Outgoing
 from holdfast.safe.secrets import SecretRegistry
 from holdfast.safe.streaming import HELD, Streaming
+from holdfast.safe.text import clean
 
 SECRETS = ("canary-0123456789", 'kX9/+q"W<e &7\\rT2', "pässwörd-ключ", "line one\nline two of it")
 FORMS = sorted({form for secret in SECRETS for form in forms(secret) | caseless(secret)})
@@ -125,3 +127,120 @@ def test_what_is_held_is_bounded(unit: str) -> None:
     for _ in range(40):
         stream.feed(unit * (1_024 // len(unit)))
         assert len(stream._raw) + len(stream._text) <= 3 * HELD
+
+
+SEQUENCE = "\x1b[31m"
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        *("ᠷ\u180eᠠ", "می\u200cخواهم", "1\ufe0f\u20e3 #\ufe0f\u20e3", "\U0001f468\u200d\U0001f469", "a\u180eb"),
+        ("ᠷ" + SEQUENCE, "\u180eᠠ\n"),
+        ("ᠷ\u180e" + SEQUENCE + "ᠠ", "x\n"),
+        ("ᠷ\u180e\x01ᠠ", "x\n"),
+        ("ᠷ\u180e" + "\x01" * 300 + "ᠠ", "x\n"),
+        ("a\x1b[5~", "b\n"),
+        ("\x1b[3", "1mred\n"),
+        ("\x1b[", "31mred\n"),
+        ("x\x1b]0;" + "title " * 100 + "of", " a window\x07y\n"),
+    ],
+    ids=ascii,
+)
+def test_cleaning_judges_both_sides_of_every_border(chunks: Iterable[str]) -> None:
+    text = "".join(chunks)
+    assert streamed(KNOWN, chunks) == clean(text) == KNOWN.text(text)
+
+
+@pytest.mark.parametrize("gone", ["\U000e0001", "\U0001d173", "\U0001bca0", "\U0001fffe", "\U0010ffff"], ids=ascii)
+def test_what_is_removed_parts_no_marks_that_would_carry_bits(gone: str) -> None:
+    chunks = ["a", *(mark + gone for mark in "\u200e\u200f\u200e\u200e\u200f"), "b\n"]
+    assert streamed(KNOWN, chunks) == KNOWN.text("".join(chunks)) == "a\u200eb\n"
+
+
+@pytest.mark.parametrize("between", [SEQUENCE, SEQUENCE * 3 + "\x01" * 3, "\x01" + SEQUENCE + "\x02"], ids=ascii)
+@pytest.mark.parametrize("marks", [250, 252, 253, 254, 255, 256, 257])
+def test_sequences_are_seen_however_far_from_the_end_they_stand(between: str, marks: int) -> None:
+    text = "ᠷ\u180e" + between + "ᠠ" + "\u0301" * marks
+    assert streamed(KNOWN, [text, "x\n"]) == KNOWN.text(text + "x\n")
+
+
+def test_a_spacer_far_in_front_holds_nothing_back() -> None:
+    assert Streaming(KNOWN).feed("ไ\u200bไ abc ü") == "ไ\u200bไ abc "
+
+
+def test_what_cannot_be_judged_yet_waits_up_to_the_bound_and_no_further() -> None:
+    stream = Streaming(KNOWN)
+    assert stream.feed("\u2764\u200d" * (HELD // 2)) == ""
+    assert len(stream.feed("\u2764")) == HELD + 1
+
+
+def test_a_value_that_grows_by_another_waits_up_to_the_bound_and_no_further() -> None:
+    stream = Streaming(outgoing("aaaaaaaa"))
+    assert stream.feed("a" * HELD) == ""
+    assert stream.feed("a") == "[redacted:own-0]"
+
+
+def test_a_value_in_the_midst_of_which_another_begins_waits_for_that_one() -> None:
+    assert streamed(outgoing("abcdefgh", "efghijkl"), ["x abcdefgh", "ijkl y\n"]) == "x [redacted:own-0] y\n"
+
+
+@pytest.mark.parametrize("rest", ["", " next\n"])
+def test_a_secret_at_the_very_end_is_redacted_and_told(rest: str) -> None:
+    told: list[str] = []
+    registry = SecretRegistry()
+    registry.add(SECRETS[0], "own")
+    stream = Streaming(Outgoing(registry, on_redaction=told.append))
+    assert stream.feed(f"x {SECRETS[0]}") + stream.flush() + stream.feed(rest) == f"x [redacted:own]{rest}"
+    assert told == ["own"]
+
+
+@pytest.mark.parametrize(
+    "left, following",
+    [
+        ("xghp_" + "a1" * 18 + " " + "w" * 58 + "\n", "more\n"),
+        ("x" + ("eyJ" + "a1B" * 10 + "." + "eyJc2D" * 5 + "." + "e3F" * 12)[:100], " more\n"),
+    ],
+)
+def test_what_left_already_is_not_marked_later(left: str, following: str) -> None:
+    """The last hundred characters stay before the text: there a word begins where the one that left did not."""
+    stream = Streaming(KNOWN)
+    assert stream.feed(left) + stream.flush() == left == KNOWN.text(left)
+    assert stream.feed(following) == following
+
+
+@pytest.mark.parametrize(
+    "out, chunks",
+    [
+        (KNOWN, ("x canary-01\n234", "56789 y\n")),
+        (KNOWN, ("x canary-\\n01234", "56789 y\n")),
+        (outgoing("میخواهم-گذرواژه"), ("x م\u200cی\u200cخ\u200cواهم-", "گذرواژه y\n")),
+    ],
+)
+def test_a_value_that_is_wrapped_or_split_waits_from_where_it_begins(out: Outgoing, chunks: tuple[str, str]) -> None:
+    assert streamed(out, chunks) == "x [redacted:own-0] y\n"
+
+
+def test_a_value_on_the_line_after_its_name_is_waited_for() -> None:
+    for chunks in (
+        ["password:\n", "hunter2!\n"],
+        ["password:\nab!", "c$9xyz7Q\n"],
+        ["password:\n", "abcd!", "efgh9!\n"],
+    ):
+        assert streamed(outgoing(), chunks) == "password:\n[redacted:password]\n"
+
+
+def test_a_keyword_holds_nothing_back_once_its_line_or_its_reach_is_over() -> None:
+    stream = Streaming(outgoing())
+    assert stream.feed("password = hunter2!\nand so on\n") == "password = [redacted:password]\nand so on\n"
+    assert stream.feed("password " + "word " * 200) == "password " + "word " * 200
+
+
+@pytest.mark.parametrize("gone", ["\x01", "\U000e0001"], ids=ascii)
+def test_a_flood_of_what_is_removed_is_not_looked_through_for_each_chunk(gone: str) -> None:
+    stream = Streaming(KNOWN)
+    stream.feed("ไ\u200b" + gone * 15_000 + "é")
+    began = time.process_time()
+    for _ in range(20):
+        assert stream.feed(gone) == ""
+    assert time.process_time() - began < 1

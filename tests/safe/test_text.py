@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from holdfast.safe.text import clean, truncate
+from holdfast.safe.text import clean, suspect_high, suspects, truncate
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466"
 SCOTLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"
@@ -92,6 +92,8 @@ GONE = {
     "deprecated": ("a\u206ab\u206fc\u2061\u2064d", "abcd"),
     "line separators": ("a\u2028b\u2029c", "a\nb\nc"),
     "lone surrogate": ("a\ud800b\udc00", "a\ufffdb\ufffd"),
+    "first surrogate": ("a\ud800", "a\ufffd"),
+    "last surrogate": ("a\udfff", "a\ufffd"),
     "surrogate pair": ("\ud83d\ude00", "\U0001f600"),
     "tag as surrogates": ("a\udb40\udc41b", "ab"),
     "hidden in sequence": ("\x1b\u200b[31mx", "[31mx"),
@@ -212,3 +214,52 @@ def test_the_marker_says_the_limit_and_counts_towards_it() -> None:
     assert was_cut
     assert cut.endswith("\n[truncated: the whole text is longer than 100 bytes]")
     assert len(cut) == 100
+
+
+def test_text_that_just_fits_is_whole_and_bytes_count_not_characters() -> None:
+    assert truncate("a" * 100, 100) == ("a" * 100, False)
+    cut, was_cut = truncate("ü" * 60, 100)
+    assert was_cut
+    assert len(cut.encode()) <= 100
+
+
+@pytest.mark.parametrize("room, kept", [(20, 20), (51, 51), (52, 0), (53, 1), (95, 43)])
+def test_the_marker_takes_its_room_as_soon_as_it_fits(room: int, kept: int) -> None:
+    marker = f"\n[truncated: the whole text is longer than {room} bytes]"
+    assert truncate("a" * 1_000, room) == ("a" * kept + (marker if room > 51 else ""), True)
+
+
+@pytest.mark.parametrize(
+    "flag", ["\U0001f1fa\U0001f1e6", "\U0001f1e6\U0001f1fa", "\U0001f1f3\U0001f1ff", "\U0001f1ff\U0001f1f2"]
+)
+def test_flags_of_the_first_and_the_last_letter_stay_whole(flag: str) -> None:
+    for before in ("", "y" * 40):
+        for room in range(len(before), 50):
+            kept = truncate(before + flag * 20, room)[0]
+            assert len(kept) == len(before) + 2 * ((room - len(before)) // 8)
+
+
+def test_half_a_flag_that_came_so_is_kept() -> None:
+    assert truncate("\U0001f1e9" + "x" * 100, 4) == ("\U0001f1e9", True)
+
+
+def test_a_character_in_a_long_text_is_not_cut_in_two() -> None:
+    assert truncate("y" * 34 + FAMILY + "z", 45) == ("y" * 34, True)
+
+
+def test_no_more_than_thirty_two_characters_are_given_up() -> None:
+    """A letter with endless accents: as many as may be given up are, and of more than that none."""
+    text = "a" + "\u0301" * 200
+    marker = "\n[truncated: the whole text is longer than {} bytes]"
+    room = 63 + len(marker.format(115))
+    assert truncate(text, room) == (marker.format(room), True)
+    assert truncate(text, room + 2) == (text[:33] + marker.format(room + 2), True)
+
+
+def test_what_json_is_looked_through_for_is_all_that_cleaning_may_take_out() -> None:
+    hidden = {char for char in map(chr, (*range(0x80, 0xD800), *range(0xE000, 0x10000))) if clean(char) != char}
+    judged = set("\u061c\u200e\u200f")  # a single one stays
+    assert suspects() == hidden | judged
+    assert suspect_high("a\U000e0041".encode())
+    assert suspect_high("\U0001f600\U0001d173".encode())
+    assert not suspect_high("ü\U0001f600".encode())

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from holdfast.errors import ConfigurationError, UnsafeUrl
+from holdfast.errors import ConfigurationError, ToolError, UnsafeUrl
 from holdfast.safe.sandbox import Sandbox
 from holdfast.safe.urls import PublicUrl, UrlPolicy, fill
 
@@ -70,6 +70,21 @@ def test_the_synchronous_twin_and_its_bounds(served: str) -> None:
     assert url.fetch_sync(max_bytes=500).body == b"hello hello "
 
 
+def test_a_shorter_time_than_the_policys_holds(served: str) -> None:
+    url = PublicUrl.from_text(f"http://{served}/x", Sandbox(urls=UrlPolicy(allow=frozenset({served}))))
+    with pytest.raises(ToolError) as caught:
+        url.fetch_sync(timeout=0)
+    assert caught.value.retryable
+
+
+@pytest.mark.parametrize("sandbox", [None, Sandbox()])
+async def test_a_url_that_was_made_without_a_policy_is_not_fetched(sandbox: Sandbox | None) -> None:
+    for going in (PublicUrl("http://127.0.0.1/", sandbox).fetch(), PublicUrl("http://127.0.0.1/", sandbox).send(b"")):
+        with pytest.raises(UnsafeUrl) as caught:
+            await going
+        assert caught.value.code == "url.disabled"
+
+
 def test_the_synchronous_way_to_send(served: str) -> None:
     url = PublicUrl.from_text(f"http://{served}/x", Sandbox(urls=UrlPolicy(allow=frozenset({served}))))
     assert url.send_sync(None, method="DELETE").status == 501  # as that server answers
@@ -124,6 +139,17 @@ def test_dots_that_two_values_would_make_are_seen_in_the_filled_path() -> None:
     assert caught.value.code == "url.parameter"
     with pytest.raises(UnsafeUrl, match="its path"):
         fill("https://x.example/a/./{rest}", {"rest": "b"})
+
+
+def test_dots_at_the_end_of_the_filled_path_are_seen_too() -> None:
+    """Neither ``%`` nor ``2e`` is dots, and a server that decodes twice reads both of them as one."""
+    for template, values in (
+        ("https://x.example/{a}{b}", {"a": "%", "b": "2e"}),
+        ("https://x.example/{a}/..", {"a": "b"}),
+    ):
+        with pytest.raises(UnsafeUrl, match="its path") as caught:
+            fill(template, values)
+        assert caught.value.code == "url.parameter"
 
 
 def test_a_segment_may_hold_dots_and_slashes_that_do_not_climb() -> None:

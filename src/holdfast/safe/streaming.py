@@ -15,6 +15,7 @@ from holdfast.safe.text import INVISIBLE, OPEN_SEQUENCE, SEQUENCES, SPACERS, STE
 
 HELD: Final = 16_384
 """Characters held back at most, of text and of an escape sequence each; beyond, what is held leaves as it is found."""
+_FAR: Final = 256  # characters and sequences looked back across; 23 us each, and each chunk may ask for it again
 _CONTEXT: Final = 100  # characters before a match that a rule may look at
 _WORD: Final = re.compile(r"[\w~.+/=%&:@-]{1,80}\Z")
 _UNASSIGNED: Final = re.compile(r"(?:[:=>\"'\\]|bearer|basic|token)\s*\Z", re.IGNORECASE)
@@ -91,22 +92,25 @@ def _ends_sequence(raw: str) -> bool:
 def _last_steady(raw: str) -> int:
     """The last place where nothing on either side is judged by the other; sequences go, so what they part is joined."""
     near = max(0, len(raw) - 256)
-    sequences = [found.span() for found in SEQUENCES.finditer(raw) if found.end() > near]
-    begins = {last: first for first, last in sequences}
+    begins = {found.end(): found.start() for found in SEQUENCES.finditer(raw)}
+    sequences = [(first, last) for last, first in begins.items() if last > near]
     for found in reversed(list(STEADY.finditer(raw, near))):
         at = found.start()
-        before = _before(raw, at, begins)
-        inside = any(first < at < last for first, last in sequences)
-        if not inside and raw[max(0, before - 1) : before] not in SPACERS:
-            return at
+        # what goes wherever it stands parts nothing: marks on both sides of it would be a run, and carry bits
+        if clean(found[0]) and not any(first < at < last for first, last in sequences):
+            before = _before(raw, at, begins)
+            if before is not None and raw[max(0, before - 1) : before] not in SPACERS:
+                return at
     return 0
 
 
-def _before(raw: str, at: int, begins: dict[int, int]) -> int:
-    """Behind what ``at`` will stand, once all between them is gone that goes wherever it stands."""
-    while at in begins or (at and raw[at - 1] not in SPACERS and not clean(raw[at - 1])):
+def _before(raw: str, at: int, begins: dict[int, int]) -> int | None:
+    """Behind what ``at`` will stand, once all between them is gone that goes wherever it stands; ``None``: too far."""
+    for _ in range(_FAR):
+        if not (at in begins or (at and raw[at - 1] not in SPACERS and not clean(raw[at - 1]))):
+            return at
         at = begins.get(at, at - 1)
-    return at
+    return None
 
 
 def _held_from(redaction: Redaction, text: str, *, whole_words: bool = True) -> int:
@@ -141,7 +145,7 @@ def _begun(search: Search, text: str, least: int) -> int:
 def _place(text: str, count: int) -> int:
     """Where the last ``count`` bytes of ``text`` begin, invisible characters apart."""
     at = len(text)
-    while count > 0 and at > 0:
+    while count > 0:  # never past the beginning: those bytes are of this text
         at -= 1
         if INVISIBLE.match(text[at]) is None:
             count -= len(text[at].encode("utf-8", "replace"))

@@ -170,7 +170,7 @@ class PublicUrl(Handle):
     def _policy(self) -> UrlPolicy:
         """What ``from_text`` insisted on."""
         policy = None if self._sandbox is None else self._sandbox.urls
-        if policy is None:  # pragma: no cover - a handle cannot be made without one
+        if policy is None:  # a second layer: ``from_text`` makes none without
             raise refused("this server fetches no URLs", "url.disabled")
         return policy
 

@@ -38,7 +38,7 @@ def test_one_digit_more_does_not_fit(raw: bytes) -> None:
 
 @pytest.mark.parametrize("frame", [b"[%s]", b"[" + BESIDE + b",%s]", b"[" + AMONG + b",%s]", b'{"a":{"b":[%s]}}'])
 @pytest.mark.parametrize(
-    ("number", "fits"),
+    "number, fits",
     [(b"0", True), (b"-1.5e-400", True), (b"1e308", True), (b"1e+100", True), (b"12345678901", True), (LONGEST, True),
      (b"-" + LONGEST, True), (TOO_LONG, False), (b"-" + TOO_LONG, False), (b"1e999", False), (b"-1E+999", False),
      (b"null", True), (b'"text"', True)],

@@ -121,7 +121,7 @@ def passwords_in(target: str) -> list[str]:
     """The password of a URL as it is written and as it is meant, so that both can be redacted."""
     from urllib.parse import unquote
 
-    _, mark, rest = target.partition("://")
-    account, at, _ = rest.rpartition("@")
-    _, colon, password = account.partition(":")
-    return list(dict.fromkeys([password, unquote(password)])) if mark and at and colon and password else []
+    _, _, rest = target.partition("://")
+    account, _, _ = rest.rpartition("@")
+    _, _, password = account.partition(":")  # empty where any of the three signs is missing
+    return list(dict.fromkeys([password, unquote(password)])) if password else []

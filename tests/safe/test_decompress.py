@@ -1,4 +1,4 @@
-"""The stream by itself: all that is in a file comes out, no more is read than asked for, and what comes out is counted."""
+"""The stream by itself: all of a file comes out, no more is read than asked for, and what comes out is counted."""
 
 from __future__ import annotations
 

@@ -84,5 +84,6 @@ def test_the_weak_modes_are_taken_and_known_as_such(tmp_path: Path) -> None:
 def test_a_password_is_found_as_it_is_written_and_as_it_is_meant() -> None:
     assert passwords_in("postgresql://u:p%2Fw@h/d") == ["p%2Fw", "p/w"]
     assert passwords_in("postgresql://u:plain@h/d") == ["plain"]
-    for target in ("postgresql://u@h/d", "postgresql://h/d", "file.db", "sqlite:///x.db", "postgresql://u:@h/d"):
+    plain = ("postgresql://u@h/d", "postgresql://h/d", "postgresql://h:5432/d", "postgresql://u:@h/d")
+    for target in (*plain, "file.db", "a:b@c.db", "sqlite:///x.db"):
         assert passwords_in(target) == []

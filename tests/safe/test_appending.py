@@ -175,6 +175,15 @@ def test_the_bytes_and_the_name_are_on_the_disk_when_it_returns(root: Root, monk
     assert root.path.stat().st_ino in [inode for inode, _ in synced]
 
 
+def test_no_descriptor_is_left_open(root: Root) -> None:
+    where = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
+    append(root, ("log",), b"x")
+    before = set(os.listdir(where))
+    append(root, ("log",), b"y")
+    assert code_of(lambda: append(root, ("log",), MARK)) == "path.redacted"
+    assert set(os.listdir(where)) <= before
+
+
 def test_the_end_is_read_from_the_file_that_is_locked_and_from_no_other(
     root: Root, monkeypatch: pytest.MonkeyPatch
 ) -> None:

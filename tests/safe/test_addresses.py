@@ -6,7 +6,7 @@ import ipaddress
 
 import pytest
 
-from holdfast.safe.addresses import is_public
+from holdfast.safe.addresses import embedded, is_public
 
 PUBLIC = ["1.1.1.1", "8.8.8.8", "93.184.216.34", "172.15.0.1", "172.32.0.1", "100.63.0.1", "100.128.0.1", "11.0.0.1"]
 PUBLIC += ["169.253.1.1", "192.0.1.1", "198.17.0.1", "198.20.0.1", "223.255.255.255", "168.63.129.15", "126.0.0.1"]
@@ -91,3 +91,26 @@ def test_packed_and_parsed_addresses_are_taken_too() -> None:
 @pytest.mark.parametrize("text", ["", "localhost", "2130706433", "0x7f.1", "127.1", "0177.0.0.1", "8.8.8.8 ", "[::1]"])
 def test_what_is_no_address_is_not_public(text: str) -> None:
     assert not is_public(text)
+
+
+EMBEDDED = {
+    "::7f00:1": ["127.0.0.1"],
+    "::ffff:7f00:1": ["127.0.0.1"],
+    "::ffff:0:7f00:1": ["127.0.0.1"],
+    "64:ff9b::a9fe:a9fe": ["169.254.169.254"],
+    "64:ff9b:1::7f00:1": ["127.0.0.1"],
+    "2002:7f00:1::5": ["127.0.0.1"],
+    "2001:0:4136:e378:8000:63bf:3fff:fdd2": ["65.54.227.120", "192.0.2.45"],
+    "2606:4700::5efe:7f00:1": ["127.0.0.1"],
+    "2606:4700::200:5efe:7f00:1": ["127.0.0.1"],
+    "2002:808:808::5efe:7f00:1": ["127.0.0.1", "8.8.8.8"],
+    "2606:4700::7f00:1": [],
+    "2001:1::7f00:1": [],
+    "2003:7f00:1::1": [],
+    "8.8.8.8": [],
+}
+
+
+@pytest.mark.parametrize("address", EMBEDDED)
+def test_each_form_holds_the_addresses_that_its_rfc_puts_there_and_no_other_form_holds_any(address: str) -> None:
+    assert [str(inner) for inner in embedded(ipaddress.ip_address(address))] == EMBEDDED[address]

@@ -14,6 +14,8 @@ import pytest
 from holdfast.errors import UnsafePath
 from holdfast.safe import appending
 from holdfast.safe.appending import LOCK_TRIES, append
+from holdfast.safe.folder import Folder
+from holdfast.safe.identity import identity
 from holdfast.safe.paths import Root
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no directory descriptors on Windows")
@@ -122,3 +124,77 @@ def test_a_file_removed_between_open_and_lock_is_made_anew(root: Root, monkeypat
     monkeypatch.setattr(fcntl, "flock", racing)
     append(root, ("log",), b"new", sleep=lambda _: None)
     assert (root.path / "log").read_text() == "new"
+
+
+MARK = b"[redacted:jwt]"
+
+
+def test_a_mark_may_be_appended_to_a_missing_file_only_where_the_author_says_so(root: Root) -> None:
+    assert code_of(lambda: append(root, ("log",), MARK)) == "path.redacted"
+    assert not (root.path / "log").exists()
+    assert append(root, ("log",), MARK, redacted=True) == len(MARK)
+    assert code_of(lambda: append(root, ("log",), MARK)) == "path.redacted"
+    assert (root.path / "log").read_bytes() == MARK
+
+
+@pytest.mark.parametrize("redacted", [True, False])
+def test_what_is_opened_is_judged_itself_whatever_was_looked_at_before(root: Root, redacted: bool) -> None:
+    (root.path / "real").write_text("x")
+    os.link(root.path / "real", root.path / "hard")
+    os.mkfifo(root.path / "fifo")
+    reader = os.open(root.path / "fifo", os.O_RDONLY | os.O_NONBLOCK)  # so that it can be opened for writing
+    try:
+        assert code_of(lambda: append(root, ("fifo",), b"y", redacted=redacted)) == "path.not_regular"
+        assert os.read(reader, 1) == b""
+    finally:
+        os.close(reader)
+    assert code_of(lambda: append(root, ("hard",), b"y", redacted=redacted)) == "path.hard_link"
+    assert (root.path / "real").read_text() == "x"
+
+
+def test_what_is_denied_under_another_name_is_not_appended_to(root: Root, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with a bind mount, of which ``test_identity`` makes real ones."""
+    (root.path / "log").write_text("secret")
+    hidden = frozenset({identity((root.path / "log").stat())})
+    monkeypatch.setattr(Folder, "denied", lambda _: hidden)
+    assert code_of(lambda: append(root, ("log",), b"y")) == "path.hidden"
+    assert (root.path / "log").read_text() == "secret"
+
+
+def test_the_bytes_and_the_name_are_on_the_disk_when_it_returns(root: Root, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[tuple[int, int]] = []
+    really = os.fsync
+
+    def sync(fd: int) -> None:
+        synced.append((os.fstat(fd).st_ino, os.fstat(fd).st_size))
+        really(fd)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    append(root, ("log",), b"four")
+    assert ((root.path / "log").stat().st_ino, 4) in synced
+    assert root.path.stat().st_ino in [inode for inode, _ in synced]
+
+
+def test_no_descriptor_is_left_open(root: Root) -> None:
+    where = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
+    append(root, ("log",), b"x")
+    before = set(os.listdir(where))
+    append(root, ("log",), b"y")
+    assert code_of(lambda: append(root, ("log",), MARK)) == "path.redacted"
+    assert set(os.listdir(where)) <= before
+
+
+def test_the_end_is_read_from_the_file_that_is_locked_and_from_no_other(
+    root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another may have its name by then: what that one ends with says nothing of where the bytes will stand."""
+    (root.path / "log").write_bytes(b"y")
+    (root.path / "other").write_bytes(MARK[:7])
+    really = Folder.require_visible
+
+    def swapping(folder: Folder, facts: os.stat_result) -> None:
+        really(folder, facts)
+        os.rename(root.path / "other", root.path / "log")
+
+    monkeypatch.setattr(Folder, "require_visible", swapping)
+    assert append(root, ("log",), MARK[7:]) == len(MARK) - 7

@@ -252,6 +252,104 @@ def test_a_name_taken_in_the_last_moment_moves_all_back(root: Root, monkeypatch:
     assert tree(root.path / "in") == {"top.txt": "theirs"}
 
 
+# -- one small archive for each rule ----------------------------------------------------------------------------------
+
+FOLDER = tarfile.DIRTYPE
+
+
+def test_a_member_more_than_is_taken_refuses_the_archive(root: Root) -> None:
+    same = (info("a", type=FOLDER), b"")
+    assert unpack(root, tarred(same, same), members=2).files == ()
+    os.rmdir(root.path / "in" / "a")
+    assert refused(root, tarred(same, same, same), members=2) == "path.archive_size"
+
+
+def test_directories_on_the_way_count_as_members(root: Root) -> None:
+    assert refused(root, tarred((info("a/b/c"), b"")), members=2) == "path.archive_size"
+    assert unpack(root, tarred((info("a/b/c"), b"")), members=3).files == ("in/a/b/c",)
+
+
+def test_a_name_with_dots_in_it_is_refused_even_where_it_stays_inside(root: Root) -> None:
+    assert refused(root, tarred((info("a/../b"), b"x"))) == "path.outside"
+
+
+def test_a_directory_and_what_is_in_it_fit_together(root: Root) -> None:
+    data = tarred((info(".", type=FOLDER), b""), (info("./d", type=FOLDER), b""), (info("./d/f"), b"x"))
+    assert unpack(root, data).files == ("in/d/f",)
+
+
+def test_an_empty_directory_is_made_too(root: Root) -> None:
+    unpack(root, tarred((info("d/e", type=FOLDER), b"")))
+    unpack(root, zipped(("z/y/", b"")))
+    assert (root.path / "in" / "d" / "e").is_dir()
+    assert (root.path / "in" / "z" / "y").is_dir()
+
+
+@pytest.mark.parametrize("name", [".", "./."])
+def test_a_file_without_a_name_refuses_the_archive(root: Root, name: str) -> None:
+    assert refused(root, tarred((info(name), b"x"))) == "path.archive_member"
+    assert refused(root, zipped((name, b"x"))) == "path.archive_member"
+
+
+def test_a_file_is_held_to_what_the_root_writes_and_all_of_them_to_the_limit(root: Root) -> None:
+    tight = Root(root.path, max_write=5)
+    try:
+        assert refused(tight, tarred((info("a"), b"123456"))) == "path.too_large"
+        assert refused(tight, tarred((info("a"), b"12345"), (info("b"), b"1")), bytes=5) == "path.archive_size"
+        assert unpack(tight, tarred((info("a"), b"12345"), (info("b"), b"1")), bytes=6).bytes == 6
+    finally:
+        tight.close()
+
+
+def test_what_was_written_is_closed(root: Root) -> None:
+    where = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
+    data = tarred((info("a"), b"x"))
+    before = set(os.listdir(where))
+    unpack(root, data)
+    assert set(os.listdir(where)) <= before
+
+
+def test_a_taken_name_is_noticed_before_anything_is_unpacked(root: Root, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root.path / "in" / "b").mkdir()
+    begun: list[bytes] = []
+    monkeypatch.setattr(archives, "write_all", lambda _, data: begun.append(data))
+    with pytest.raises(UnsafePath) as caught:
+        unpack(root, tarred((info("b"), b"x"), (info("c"), b"x")))
+    assert (caught.value.code, begun) == ("path.exists", [])
+    unpack(root, tarred((info("c/b"), b"x")))
+    assert begun == [b"x"], "only the names at the top can be taken"
+
+
+def stopped_at(root: Root, data: bytes, begun: Callable[[list[Path]], bool]) -> list[Path]:
+    """What there was when the call, which had ended meanwhile, noticed; afterwards there is nothing."""
+    (root.path / "archive").write_bytes(data)
+    seen: list[Path] = []
+
+    def stop() -> None:
+        seen[:] = (root.path / "in").glob("*/**/*")
+        if begun(seen):
+            raise UnsafePath("gone", code="path.closed")
+
+    with root.read("archive").open_sync() as opened, pytest.raises(UnsafePath, match="gone"):
+        archives.extract(opened, root.dir("in").place(), ArchiveLimits(), stop)
+    assert os.listdir(root.path / "in") == []
+    return [Path(path.name) for path in seen]
+
+
+def test_the_end_of_the_call_is_noticed_at_each_member_each_piece_and_before_the_moving(root: Root) -> None:
+    folders = tarred(*((info(name, type=FOLDER), b"") for name in "abc"))
+    assert len(stopped_at(root, folders, lambda seen: len(seen) == 1)) == 1
+    assert len(stopped_at(root, folders, lambda seen: len(seen) == 3)) == 3
+    sizes: list[int] = []
+
+    def piece(seen: list[Path]) -> bool:
+        sizes[:] = [path.stat().st_size for path in seen]
+        return sum(sizes) > 0
+
+    stopped_at(root, tarred((info("a"), b"x" * 200_000)), piece)
+    assert 0 < sizes[0] < 200_000
+
+
 # -- kinds ------------------------------------------------------------------------------------------------------------
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import pickle
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from holdfast.errors import ConfigurationError, UnsafeCommand
+from holdfast.safe import commands, launching
 from holdfast.safe.commands import Command, Flag, Operand, Program, Subcommand
+from holdfast.safe.confine import Means
 
 WORDS = Subcommand("", operands=(Operand("word", many=True, optional=True, max_length=10_000),))
 ECHO = Program("printf", prefix=("%s\n",), subcommands=[WORDS])
@@ -113,6 +117,48 @@ def test_a_shell_under_another_name_is_recognised(tmp_path: Path) -> None:
         Program("tool", executable=str(tmp_path / "tool"), subcommands=[WORDS])
 
 
+def test_a_system_that_cannot_hold_programs_in_a_group_runs_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "os", SimpleNamespace(name="nt", path=os.path))
+    with pytest.raises(ConfigurationError, match="Linux or macOS"):
+        Program("true", subcommands=[WORDS])
+
+
+def test_what_this_system_lacks_is_said_when_a_program_is_declared(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(launching, "find_tool", lambda name: None)
+    with caplog.at_level(logging.WARNING, logger=launching.__name__):
+        Program("printf", executable=ECHO.executable, subcommands=[WORDS])
+    assert "prlimit is not installed" in caplog.text
+    assert "setpriv is not installed" in caplog.text
+
+
+@pytest.mark.parametrize("found", [Means(0, None), replace(Means(0, None), landlock=1)])
+def test_required_needs_all_that_a_kernel_can_have_and_auto_takes_what_there_is(
+    found: Means, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "means", lambda: found)
+    with pytest.raises(ConfigurationError, match="seccomp"):
+        Program("true", subcommands=[WORDS], confine="required")
+    assert Program("true", subcommands=[WORDS]).confinement is not None
+    assert Program("true", subcommands=[WORDS], confine="off").confinement is None
+
+
+def test_what_an_author_does_with_his_lists_afterwards_changes_nothing() -> None:
+    lists: dict[str, Any] = {"subcommands": [WORDS], "prefix": ["one"], "hide": ["--not=%s"], "reads": ["/usr"]}
+    env = {"OWN": "1"}
+    program = Program("true", env=env, **lists)
+    before = repr(program)
+    lists["subcommands"].append(Subcommand("push"))
+    for name in ("prefix", "hide", "reads"):
+        lists[name].append("/etc")
+    env["OWN"] = "2"
+    assert repr(program) == before
+    with pytest.raises(UnsafeCommand):
+        program.argv("push")
+    assert {type(getattr(program, name)) for name in lists} == {tuple}
+
+
 @pytest.mark.parametrize("bounds", [{"timeout": 0}, {"max_output": 0}, {"memory": -1}, {"files": 0}])
 def test_a_bound_of_nothing_is_an_error_at_build(bounds: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
@@ -129,6 +175,13 @@ def test_an_unknown_subcommand_is_refused_and_the_known_ones_are_named() -> None
     with pytest.raises(UnsafeCommand, match="status") as caught:
         program.argv("push")
     assert caught.value.code == "command.subcommand"
+
+
+@pytest.mark.parametrize("names, told", [(["status", "", "log"], "status, log"), ([""], "none")])
+def test_only_subcommands_that_have_a_name_are_named(names: list[str], told: str) -> None:
+    with pytest.raises(UnsafeCommand) as caught:
+        Program("true", subcommands=[Subcommand(name) for name in names]).argv("push")
+    assert caught.value.message == f"takes only the subcommands: {told}"
 
 
 def test_a_command_is_sealed() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import platform
+import struct
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -132,6 +134,7 @@ def test_a_program_has_no_network_unless_declared(tmp_path: Path) -> None:
         "unix": "socket.socket(socket.AF_UNIX)",
         "netlink": "socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)",
         "pair": "socket.socketpair()",
+        "names": "open('/etc/hosts')",
     }
     found = attempts(tmp_path, lines)
     assert {name for name, how in found.items() if how == "done"} == {"pair"}
@@ -390,3 +393,177 @@ def test_files_are_declared_by_absolute_path() -> None:
         Program("true", subcommands=[Subcommand("")], reads=("etc",))
     with pytest.raises(ConfigurationError, match="not installed"):
         Program("true", subcommands=[Subcommand("")], runs=("no-such-program",))
+
+
+# -- each step by itself -------------------------------------------------------------------------------------------
+
+
+def on_a_thread(work: Callable[[], object]) -> Any:
+    """What ``work`` returns or raises; what it confines ends with its thread."""
+    found: list[object] = []
+
+    def inside() -> None:
+        try:
+            found.append(work())
+        except BaseException as error:  # told to the thread that waits
+            found.append(error)
+
+    thread = threading.Thread(target=inside)
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def own(name: str) -> str:
+    return Path(f"/proc/self/task/{threading.get_native_id()}/{name}").read_text()
+
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="what Linux has")
+
+
+@on_linux
+def test_a_program_gains_no_rights_and_is_marked_even_where_nothing_else_can_be_done() -> None:
+    def entered() -> tuple[str, str]:
+        enter(Confinement(), None, NOTHING)
+        return own("status"), own("personality")
+
+    status, personality = on_a_thread(entered)
+    assert "NoNewPrivs:\t1" in status
+    assert int(personality, 16) & confine.TAG == confine.TAG
+    assert int(on_a_thread(lambda: (confine.tag(), own("personality"))[1]), 16) & confine.TAG == confine.TAG
+    assert int(own("personality"), 16) & confine.TAG == 0
+
+
+class Refusing:
+    """A C library whose kernel says no to everything."""
+
+    def prctl(self, *_: object) -> int:
+        return -1
+
+    def personality(self, *_: object) -> int:
+        return -1
+
+    def syscall(self, *_: object) -> int:
+        return -1
+
+
+def test_a_kernel_that_lets_rights_be_gained_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confine, "_library", Refusing)
+    with pytest.raises(UnsafeCommand, match="no_new_privs") as caught:
+        enter(Confinement(), None, NOTHING)
+    assert caught.value.code == "command.start"
+
+
+def test_elsewhere_than_on_linux_nothing_is_looked_for_and_nothing_marked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> None:
+        raise AssertionError("asked of a system that has none")
+
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(confine, "_library", nobody)
+    assert means.__wrapped__() == NOTHING
+    confine.tag()
+
+
+@on_linux
+def test_what_the_kernel_offers_is_looked_at_and_not_assumed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert means.__wrapped__() == means()
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    answers = {confine._CREATE_RULESET: 6, MACHINES["x86_64"].numbers["seccomp"]: 0}
+    monkeypatch.setattr(confine, "_call", lambda number, *_: answers[number])
+    assert means.__wrapped__() == Means(6, MACHINES["x86_64"])
+    answers = dict.fromkeys(answers, -1)
+    assert means.__wrapped__() == NOTHING
+
+
+@needs_filter
+@pytest.mark.parametrize("refused", ["capget", "capset"])
+def test_rights_that_cannot_be_given_up_stop_the_start(refused: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = means().machine
+    assert machine is not None
+    monkeypatch.setattr(confine, "_call", lambda number, *_: -1 if number == machine.numbers[refused] else 0)
+    with pytest.raises(UnsafeCommand, match="capabilities"):
+        confine._drop_rights(machine)
+
+
+AMBIENT = "CapAmb:\t0000000000000400"  # CAP_NET_BIND_SERVICE
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has rights to hand on")
+@needs_filter
+def test_rights_that_a_server_hands_on_to_its_programs_are_not_handed_to_these() -> None:
+    machine = means().machine
+    assert machine is not None
+
+    def entered() -> tuple[str, str]:
+        words = struct.pack(
+            "=6I", *(0xFFFFFFFF & int(own("status").partition("CapEff:\t")[2][8:16], 16),) * 2, 1024, 0, 0, 0
+        )
+        header = struct.pack("=Ii", confine._CAPABILITY_VERSION, 0)
+        assert confine._call(machine.numbers["capset"], header, words) == 0
+        assert confine._library().prctl(47, 2, 10, 0, 0) == 0
+        before = own("status")
+        confine._drop_rights(machine)
+        return before, own("status")
+
+    before, after = on_a_thread(entered)
+    assert AMBIENT in before
+    assert "CapAmb:\t0000000000000000" in after
+    assert "CapInh:\t0000000000000000" in after
+
+
+@pytest.mark.parametrize(
+    "abi, network, asked",
+    [
+        (1, False, [(1 << 13) - 1]),
+        (2, False, [(1 << 14) - 1]),
+        (3, True, [(1 << 15) - 1]),
+        (4, False, [(1 << 15) - 1, 3]),
+        (4, True, [(1 << 15) - 1, 0]),
+        (5, False, [(1 << 16) - 1, 3]),
+        (6, False, [(1 << 16) - 1, 3, 3]),
+        (7, True, [(1 << 16) - 1, 0, 3]),
+    ],
+)
+def test_each_version_of_landlock_is_asked_for_all_that_it_knows_and_no_more(
+    abi: int, network: bool, asked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernel refuses what it does not know (landlock_create_ruleset(2)), and the refusal stops the start."""
+    seen: list[tuple[int, ...]] = []
+
+    def call(number: int, *words: Any) -> int:
+        seen.append((number, *struct.unpack(f"={len(words[0]) // 8}Q", words[0])))
+        return -1
+
+    monkeypatch.setattr(confine, "_call", call)
+    with pytest.raises(UnsafeCommand, match="landlock"):
+        confine._landlock(Confinement(network=network), None, abi)
+    assert seen == [(confine._CREATE_RULESET, *asked)]
+
+
+@needs_landlock
+def test_a_rule_that_the_kernel_does_not_take_stops_the_start(tmp_path: Path) -> None:
+    descriptor = os.open(tmp_path, os.O_PATH)
+    try:
+        with pytest.raises(UnsafeCommand, match="landlock"):
+            confine._allow(-1, descriptor, 1)
+    finally:
+        os.close(descriptor)
+
+
+@needs_landlock
+def test_confining_leaves_no_descriptor_open(tmp_path: Path) -> None:
+    before = set(os.listdir("/proc/self/fd"))
+    for confinement in (Confinement(), Confinement(runs=("/no/such",), reads=(str(tmp_path),), writes=True)):
+        assert on_a_thread(lambda held=confinement: enter(held, None, replace(means(), machine=None))) is None
+    assert set(os.listdir("/proc/self/fd")) <= before
+
+
+def test_the_servers_own_group_is_spared_where_it_has_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    group = os.getpgrp()
+    if group > 1:
+        assert -group in confine._spared()
+    monkeypatch.setattr(os, "getpgrp", lambda: 77)
+    assert list(confine._spared())[2:] == [-1, -77]
+    for outside in (0, 1):
+        monkeypatch.setattr(os, "getpgrp", lambda number=outside: number)
+        assert list(confine._spared())[2:] == [-1], "0 would be the program's own group"

@@ -9,7 +9,7 @@ import pytest
 
 from holdfast.errors import UnsafePath
 from holdfast.safe import descriptors
-from holdfast.safe.descriptors import Descriptor, OpenedDirectory, decode, read_bounded
+from holdfast.safe.descriptors import Descriptor, OpenedDirectory, OpenedFile, decode, facts_of, read_bounded
 
 
 @pytest.fixture
@@ -69,3 +69,20 @@ def test_decoding_is_strict() -> None:
     with pytest.raises(UnsafePath) as caught:
         decode(b"\xed\xa0\x80", "utf-8")  # a surrogate
     assert caught.value.code == "path.not_text"
+
+
+def test_the_facts_say_which_of_the_two_it_is(fd: int, tmp_path: Path) -> None:
+    assert (facts_of(os.fstat(fd)).kind, facts_of(os.fstat(fd)).size) == ("file", 10)
+    assert facts_of(os.stat(tmp_path)).kind == "dir"
+    os.close(fd)
+
+
+def test_an_opened_file_is_read_within_its_own_limit_and_a_tighter_one(fd: int) -> None:
+    with OpenedFile(fd, facts_of(os.fstat(fd)), 10) as opened:
+        assert opened.read_bytes_sync() == b"0123456789"
+        os.lseek(fd, 0, os.SEEK_SET)
+        assert opened.read_bytes_sync(99) == b"0123456789"
+        os.lseek(fd, 0, os.SEEK_SET)
+        with pytest.raises(UnsafePath, match="larger than 4 bytes"):
+            opened.read_bytes_sync(4)
+    assert not is_open(fd)

@@ -20,6 +20,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
+from holdfast.safe.encodings import caseless, forms
 from holdfast.safe.outgoing import Outgoing
 from holdfast.safe.secrets import SecretRegistry
 from holdfast.safe.text import clean
@@ -135,3 +136,23 @@ def test_what_is_left_of_an_encoded_secret_says_nothing_of_it(encoding: str) -> 
         out = outgoing.text("<" + ENCODINGS[encoding](value) + ">")
         longest = max(map(len, out.replace("[redacted:own]", " ").split()), default=0)
         assert longest <= (100 if "lines" in encoding or "PEM" in encoding else 14), out
+
+
+def test_a_form_too_short_to_mean_anything_is_left_out() -> None:
+    for value in ("", "a", "ab", "abcde", "p w"):
+        assert all(len(form) >= 6 for form in forms(value) | caseless(value))
+    assert {"abcdef", "fedcba"} <= forms("abcdef")
+
+
+@pytest.mark.parametrize("length, searched", [(4_096, True), (4_097, False)])
+def test_two_encodings_at_once_are_searched_for_up_to_a_length(length: int, searched: bool) -> None:
+    value = "k" * length
+    found = forms(value)
+    assert b64(value)[: length * 8 // 6] in found
+    assert (b64(value.encode().hex())[: 2 * length * 8 // 6] in found) is searched
+
+
+def test_each_long_line_of_a_secret_is_a_form_and_a_short_one_is_not() -> None:
+    found = forms("BEGIN KEY\n  MIIEpAIBAAKCAQEA\nMIIEpAIBAAKCAQE\n")
+    assert "MIIEpAIBAAKCAQEA" in found
+    assert not {"BEGIN KEY", "MIIEpAIBAAKCAQE"} & found

@@ -88,5 +88,6 @@ def test_a_password_is_found_as_it_is_written_and_as_it_is_meant() -> None:
     assert passwords_in("postgresql://u:plain@h/d") == ["plain"]
     assert "hunter2" in passwords_in("postgresql://u:hunter2@h/d?sslrootcert=/certificates/me@here.pem")
     assert "hun/ter2" in passwords_in("postgresql://u:hun/ter2@h/d")
-    for target in ("postgresql://u@h/d", "postgresql://h/d", "file.db", "sqlite:///x.db", "postgresql://u:@h/d"):
+    plain = ("postgresql://u@h/d", "postgresql://h/d", "postgresql://h:5432/d", "postgresql://u:@h/d")
+    for target in (*plain, "file.db", "a:b@c.db", "sqlite:///x.db"):
         assert passwords_in(target) == []

@@ -60,7 +60,7 @@ def is_public(address: str | bytes | IPv4Address | IPv6Address) -> bool:
     Anything unclear is not: text that is no address, an address with a zone, one that holds an IPv4 address inside.
     """
     try:
-        parsed = address if isinstance(address, (IPv4Address, IPv6Address)) else ip_address(address)
+        parsed = ip_address(address)
     except ValueError:
         return False
     if isinstance(parsed, IPv4Address):

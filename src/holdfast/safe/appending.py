@@ -13,7 +13,7 @@ from holdfast.safe.folder import Folder
 from holdfast.safe.markers import MAX_MARK, require_unredacted
 from holdfast.safe.refusals import require_regular, too_large
 from holdfast.safe.resolve import COMMON, READ
-from holdfast.safe.writing import exists, parent_of, require_writable, write_all
+from holdfast.safe.writing import parent_of, require_writable, write_all
 
 LOCK_TRIES: Final = 100
 LOCK_PAUSE: Final = 0.01
@@ -37,7 +37,7 @@ def append(  # noqa: PLR0913 - the author's choices, all of them optional
     redaction, also one that is put together from the file's end and ``data``, unless ``redacted``).
     """
     require_writable(folder, parts, len(data))
-    if not (redacted or exists(folder, parts)):
+    if not redacted:
         require_unredacted(data, bytes)  # before an empty file is made for it
     with parent_of(folder, parts, make_parents) as parent, _locked(parent, parts[-1], sleep) as fd:
         facts = os.fstat(fd)

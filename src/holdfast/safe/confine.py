@@ -34,7 +34,7 @@ _RIGHTS_BY_ABI = ((1, 13), (2, 14), (3, 15), (5, 16))
 _KEPT_CAPABILITIES = 1 << 1 | 1 << 2 | 1 << 3
 """CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER: for a server run by root, whose workspace is somebody else's."""
 _CAPABILITY_VERSION = 0x20080522
-_PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _CLEAR_ALL = 38, 47, 4
+_PR_SET_NO_NEW_PRIVS = 38
 
 SYSTEM: Final = (
     *("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/nix/store"),
@@ -146,7 +146,7 @@ def _drop_rights(machine: Machine) -> None:
     if _call(machine.numbers["capget"], header, held) != 0:
         raise _failed("capabilities")
     permitted = struct.unpack("=6I", held.raw)[1] & _KEPT_CAPABILITIES
-    _library().prctl(_PR_CAP_AMBIENT, _CLEAR_ALL, 0, 0, 0)
+    # Nothing is inheritable either, and with that the kernel clears the ambient rights (capabilities(7)).
     if _call(machine.numbers["capset"], header, struct.pack("=6I", permitted, permitted, 0, 0, 0, 0)) != 0:
         raise _failed("capabilities")  # pragma: no cover - giving up rights is never refused; it is not assumed either
 
@@ -154,8 +154,8 @@ def _drop_rights(machine: Machine) -> None:
 def _landlock(confinement: Confinement, cwd: int | None, abi: int) -> None:
     bits = max(count for least, count in _RIGHTS_BY_ABI if abi >= least)
     governed = (1 << bits) - 1
-    sockets = 3 if abi >= 4 and not confinement.network else 0
-    words = struct.pack("=QQQ", governed, sockets, 3 if abi >= 6 else 0)[: 24 if abi >= 6 else 16 if abi >= 4 else 8]
+    sockets, scopes = 0 if confinement.network else 3, 3
+    words = struct.pack("=QQQ", governed, sockets, scopes)[: 24 if abi >= 6 else 16 if abi >= 4 else 8]
     ruleset = _call(_CREATE_RULESET, words, ctypes.c_size_t(len(words)), ctypes.c_uint32(0))
     if ruleset < 0:
         raise _failed("landlock")

@@ -95,7 +95,7 @@ class _Unzip:
         while chunk and len(out) < room:
             out += self._member.decompress(chunk, room - len(out))
             self.complete = self._member.eof
-            chunk = self._member.unconsumed_tail or self._member.unused_data
+            chunk = self._member.unused_data  # what was not consumed is left only where there is no more room
             if self._member.eof:  # another member may follow (RFC 1952, 2.2)
                 self._next()
         return bytes(out)

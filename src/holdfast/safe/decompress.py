@@ -99,7 +99,7 @@ class Stream:
 
     def _more(self) -> bytes:
         """The next piece; empty at the end."""
-        piece = self._plain() if self._engine is None else self._unpacked(self._engine)
+        piece = self._input() if self._engine is None else self._unpacked(self._engine)
         self._out += len(piece)
         if self._out > self._limit:
             raise too_big(f"unpacks to more than {self._limit} bytes")
@@ -108,13 +108,11 @@ class Stream:
         return piece
 
     def _input(self) -> bytes:
-        data, self._fed = self._fed or self._file.read(CHUNK), b""
-        return data
-
-    def _plain(self) -> bytes:
-        fed = bool(self._fed)
-        data = self._input()
-        self._in += 0 if fed else len(data)
+        """What is to be unpacked next; empty at the end of the file."""
+        data, self._fed = self._fed, b""
+        if not data:  # what was read before is counted already
+            data = self._file.read(CHUNK)
+            self._in += len(data)
         return data
 
     def _unpacked(self, engine: _Engine) -> bytes:
@@ -124,13 +122,12 @@ class Stream:
                 if following is None:
                     return b""
                 engine = self._engine = following
-            fed = bool(self._fed)
-            data = self._input() if engine.needs_input else b""
-            self._in += 0 if fed else len(data)
+            hungry = engine.needs_input
+            data = self._input() if hungry else b""
             piece = engine.decompress(data, CHUNK)
             if piece:
                 return piece
-            if not data and engine.needs_input and not engine.eof:
+            if hungry and not data:  # asked before it unpacked: xz may be full once, and then have nothing left to give
                 raise EOFError("the archive ends too early")
 
     def _following(self, ended: _Engine) -> _Engine | None:

@@ -450,9 +450,17 @@ def test_what_stands_beside_a_large_structure_that_is_sent_twice_is_looked_at_to
     assert left[1] == {f"{META}altered": True}
 
 
-@pytest.mark.parametrize("content", [[], [{"type": "resource_link", "uri": "a://b", "name": "b"}]])
-def test_a_structure_may_stand_beside_no_text_at_all(content: list[Any]) -> None:
-    body = {"content": content, "structuredContent": {"a": 1}}
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"content": [], "structuredContent": {"a": 1}},
+        {"content": [{"type": "resource_link", "uri": "a://b", "name": "b"}], "structuredContent": {"a": 1}},
+        {"structuredContent": {"a": 1}},
+        {"content": ["of an author's own making"]},
+    ],
+    ids=["no block", "no text", "no content", "no mapping"],
+)
+def test_what_an_author_presents_need_not_look_as_the_usual_answer_does(body: dict[str, Any]) -> None:
     assert sent(body, 1 << 20, at_once=True)[0] == repr(body)
 
 

@@ -94,8 +94,8 @@ async def test_a_log_of_errors_tells_of_failures_only(tmp_path: Path) -> None:
     server = server_in(tmp_path, log__level="error")
     add_every_kind(server)
     async with living(server) as live:
-        for tool in ("fine", "refuses", "programmer"):
-            await ask(live, tool)
+        answers = [await ask(live, tool) for tool in ("fine", "refuses", "programmer")]
+    assert [code(answer) for answer in answers] == ["", "refused", "tool.failed"]
     assert [(line["outcome"], line["code"]) for line in logged(tmp_path)] == [("failed", "tool.failed")]
 
 

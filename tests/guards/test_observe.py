@@ -105,7 +105,8 @@ async def test_a_call_that_the_loop_cannot_record_itself_is_recorded_by_the_thre
     server = server_in(tmp_path)
     add_every_kind(server)
     async with living(server) as live:
-        monkeypatch.setattr(live.plant.parts.audit, "append_now", lambda record: False)
+        for short_way in ("append_now", "call_now"):
+            monkeypatch.setattr(live.plant.parts.audit, short_way, lambda *_: False)
         await ask(live, "fine")
         assert [record["tool"] for record in audited(tmp_path)] == ["fine"]
         assert 'holdfast_audit_records_total{outcome="written"} 1.0' in live.plant.metrics.render()[0].decode()

@@ -143,3 +143,22 @@ async def test_a_completion_belongs_to_its_prompt_whatever_that_is_called(tmp_pa
             await ask(live, *asked, kind="completion", who=Principal("ada"))
         answer = await ask(live, *asked, kind="completion", who=Principal("bob"))
         assert answer.body["completion"]["values"] == ["a word"]
+
+
+async def test_whoever_may_use_a_prompt_may_not_complete_it_for_that(tmp_path: Path) -> None:
+    grants = {"ada": [{"prompts": "poem", "actions": ["call"]}], "bob": [{"prompts": "poem"}]}
+    server = server_in(tmp_path, access__grants=grants)
+
+    @server.prompt
+    async def poem(name: str) -> str:
+        return name
+
+    @server.completion("poem", "name")
+    async def names(value: str) -> list[str]:
+        return ["a name"]
+
+    async with living(server) as live:
+        assert await ask(live, "poem", {"name": "x"}, kind="prompt", who=Principal("ada"))
+        with pytest.raises(ProtocolError, match="leave to complete it"):
+            await ask(live, "poem name", {"value": "x"}, kind="completion", who=Principal("ada"))
+        assert await ask(live, "poem name", {"value": "x"}, kind="completion", who=Principal("bob"))

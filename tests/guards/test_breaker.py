@@ -6,14 +6,18 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from support.calls import Client, ask, code, living, logged, server_in, text
 
 from holdfast import Context, Limits, Server, ToolError
-from holdfast.errors import DeadlineExceeded, ProtocolError, Refusal
+from holdfast.core.pipeline import Answer
+from holdfast.errors import BreakerOpen, DeadlineExceeded, ProtocolError, Refusal
+from holdfast.guards.breaker import BreakerGuard
 from holdfast.live import Live
+from holdfast.resilience.breaker import Breaker
 from holdfast.testing import FakeClock
 
 
@@ -53,6 +57,7 @@ def raises(error: BaseException) -> Callable[[FakeClock], Awaitable[str]]:
         (RuntimeError(), "breaker.open"),
         (OSError(), "breaker.open"),
         (SystemExit(1), "breaker.open"),
+        (asyncio.CancelledError(), "breaker.open"),  # that nobody asked for
         (DeadlineExceeded("the tool's own"), "breaker.open"),
         (ToolError("the caller is told"), "tool.error"),
         (Refusal("no"), "refused"),
@@ -149,5 +154,44 @@ async def test_after_its_pause_it_lets_probes_through_and_closes_when_they_succe
         await clock.advance(5.1)
         assert [text(await ask(live, "tool")) for _ in range(5)] == ["up"] * 5
         await clock.settle()
+        assert live.plant.metrics.events.items() == {(f"breaker.{state}",): 1 for state in heard}
     assert heard == ["open", "half_open", "closed"]
     assert [line["state"] for line in logged(tmp_path) if line["event"] == "breaker"] == heard
+
+
+async def through(guard: BreakerGuard, outcome: BaseException | None, deadline: float | None = None) -> None:
+    """One attempt that ends so."""
+
+    async def proceed(_: Any) -> Answer:
+        if outcome is not None:
+            raise outcome
+        return Answer({})
+
+    call: Any = SimpleNamespace(deadline=deadline)
+    with suppress(type(outcome) if outcome is not None else ()):
+        await guard.around(proceed, call)
+
+
+async def test_callers_who_leave_count_neither_way_so_that_they_hide_no_failures() -> None:
+    clock = FakeClock()
+    guard = BreakerGuard(Breaker(clock), clock)
+    for outcome in (asyncio.CancelledError(),) * 30 + (OSError(),) * 20:
+        await through(guard, outcome)
+    with pytest.raises(BreakerOpen):
+        await through(guard, None)
+
+
+async def test_an_answer_at_the_deadline_itself_is_late_as_it_is_for_the_deadline_guard() -> None:
+    clock = FakeClock()
+    guard = BreakerGuard(Breaker(clock), clock)
+    for _ in range(20):
+        await through(guard, None, clock.now())
+    with pytest.raises(BreakerOpen):
+        await through(guard, None)
+
+
+async def test_without_a_deadline_nothing_is_late() -> None:
+    clock = FakeClock()
+    guard = BreakerGuard(Breaker(clock), clock)
+    for outcome in (None, ToolError("the caller is told")) * 15:
+        await through(guard, outcome)

@@ -11,8 +11,10 @@ import pytest
 from support.calls import Client, ask, code, living, server_in, text
 
 from holdfast import Context, Limits, Server, ToolError
-from holdfast.core.pipeline import META
+from holdfast.core.pipeline import META, Answer
 from holdfast.core.principal import Principal
+from holdfast.guards import cache
+from holdfast.safe.handle import current_scope
 from holdfast.testing import FakeClock, principal
 
 ADA, EVE = principal("ada"), principal("eve")
@@ -222,3 +224,16 @@ async def test_long_answers_and_long_arguments_do_not_fill_the_memory(tmp_path: 
         await ask(live, "long", {"text": "b" * 1_000_000})
         keys = kept.func.__self__._cache._entries  # type: ignore[attr-defined]
         assert all(len(digest) == 32 for _, digest in keys)
+
+
+async def test_the_scope_of_a_shared_run_is_its_own_and_ends_with_it() -> None:
+    seen: list[Any] = []
+
+    async def proceed(_: Any) -> Answer:
+        seen.append(current_scope.get())
+        return Answer({})
+
+    call: Any = None
+    await cache._apart(proceed, call)
+    assert seen != [None]
+    assert current_scope.get() is None

@@ -97,3 +97,23 @@ async def test_a_grant_that_ends_ends_for_the_next_call_and_for_the_lists(tmp_pa
         assert live.listed("tools", ada) == []
         with pytest.raises(UnknownName):
             await ask(live, "read", {"file": "docs/a.txt"}, who=principal("bob"))
+
+
+async def test_what_is_half_typed_is_held_to_no_constraint_once_somebody_may_complete(tmp_path: Path) -> None:
+    few = {"prompts": "again", "where": {"times": {"max": 4}}}
+    server = server_in(tmp_path, access__grants={"ada": [few, {"prompts": "again", "actions": "complete"}]})
+
+    @server.prompt
+    async def again(times: int) -> str:
+        return "again " * times
+
+    @server.completion("again", "times")
+    async def times(value: str) -> list[str]:
+        return ["1", "2"]
+
+    async with living(server) as live:
+        who = principal("ada")
+        answer = await ask(live, "again times", {"value": "1"}, kind="completion", who=who)
+        assert answer.body["completion"]["values"] == ["1", "2"]
+        with pytest.raises(ProtocolError, match="does not cover these arguments"):
+            await ask(live, "again", {"times": "5"}, kind="prompt", who=who)

@@ -17,7 +17,7 @@ from holdfast import Audio, Context, EmbeddedResource, Image, Limits, ResourceLi
 from holdfast.core.content import Result
 from holdfast.core.pipeline import META, Answer
 from holdfast.errors import HoldfastError, ProtocolError, Refusal
-from holdfast.guards.egress import Egress
+from holdfast.guards.egress import ROOM, Egress
 from holdfast.live import Live
 from holdfast.safe.json import dumps
 from holdfast.safe.outgoing import Outgoing
@@ -171,10 +171,11 @@ async def test_the_first_blocks_of_several_are_kept_as_far_as_there_is_room(serv
         ["text", Audio(b"x" * 4_000)],
         [EmbeddedResource("note://x", "x" * 4_000)],
         Result("x", {"much": "x" * 4_000}),
+        Result("x" * 4_000, {"little": "x"}),
         Result("x", meta={"much": "x" * 4_000}),
         Result(meta={"much": "x" * 4_000}),
     ],
-    ids=["picture", "sound", "resource", "structure", "meta", "meta alone"],
+    ids=["picture", "sound", "resource", "structure", "text of a structure", "meta", "meta alone"],
 )
 async def test_what_would_be_broken_by_cutting_is_refused(server: Server, value: Any) -> None:
     @server.tool(limits=Limits(output=3_000))
@@ -213,8 +214,13 @@ async def test_pictures_and_blobs_pass_untouched(server: Server) -> None:
             ResourceLink("note://y", HIDDEN),
         ]
 
+    @server.tool
+    async def picture_alone() -> Image:
+        return Image(SECRET.encode())
+
     async with living(server) as live:
         picture, sound, blob, link = (await ask(live, "look")).body["content"]
+        assert (await ask(live, "picture_alone")).meta == {}, "what was only looked through is not marked as altered"
     assert picture["data"] == Image(SECRET.encode()).block()["data"]
     assert sound["data"] == Audio(b"\x1b[31m").block()["data"]
     assert blob["resource"]["blob"] == "ABs="
@@ -261,11 +267,16 @@ async def test_a_question_that_the_author_sends_raw_is_cleaned_at_the_edge_too(s
     from holdfast.core.context import InputRequired
 
     @server.tool
-    async def raw() -> str:
-        raise InputRequired({"q": {"method": "elicitation/create", "params": {"message": HIDDEN}}}, {})
+    async def raw(message: str) -> Row:
+        raise InputRequired({"q": {"method": "elicitation/create", "params": {"message": message + HIDDEN[1:]}}}, {})
+
+    @server.tool
+    async def plain() -> Row:
+        raise InputRequired({"q": {"method": "elicitation/create", "params": {"message": "Who?"}}}, {})
 
     async with living(server) as live:
-        answer = await ask(live, "raw")
+        answer = await ask(live, "raw", {"message": "a"})
+        assert (await ask(live, "plain")).meta == {}, "a question that was clean is not marked"
     assert answer.body["inputRequests"]["q"]["params"]["message"] == "abc"
     assert answer.meta[f"{META}altered"] is True
 
@@ -420,3 +431,54 @@ async def test_what_leaves_is_written_once_and_a_question_is_left_to_the_wire(se
     assert answer.encoded == b'{"content":[{"type":"text","text":"5"}],"structuredContent":{"result":5}}'
     assert asked.input_required
     assert asked.encoded is None, "its state is sealed before it leaves"
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        lambda body: body["content"].append({"type": "text", "text": SECRET}),
+        lambda body: body["content"][0].update(annotations={"note": SECRET}),
+        lambda body: body.update(more=SECRET),
+    ],
+    ids=["a second block", "an annotation", "another key"],
+)
+def test_what_stands_beside_a_large_structure_that_is_sent_twice_is_looked_at_too(extra: Any) -> None:
+    body = shown_twice({"a": LINES}, wrapped=False)
+    extra(body)
+    left = sent(body, 1 << 20, at_once=True)
+    assert SECRET not in left[0]
+    assert left[1] == {f"{META}altered": True}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"content": [], "structuredContent": {"a": 1}},
+        {"content": [{"type": "resource_link", "uri": "a://b", "name": "b"}], "structuredContent": {"a": 1}},
+        {"structuredContent": {"a": 1}},
+        {"content": ["of an author's own making"]},
+    ],
+    ids=["no block", "no text", "no content", "no mapping"],
+)
+def test_what_an_author_presents_need_not_look_as_the_usual_answer_does(body: dict[str, Any]) -> None:
+    assert sent(body, 1 << 20, at_once=True)[0] == repr(body)
+
+
+def test_an_answer_of_as_many_bytes_as_may_leave_leaves_and_of_one_more_is_cut() -> None:
+    body = {"content": [{"type": "text", "text": "x" * 1_000}]}
+    whole = len(to_json(body))
+    assert sent(body, whole, at_once=True) == (repr(body), {}, False, whole)
+    assert sent(body, whole - 1, at_once=True)[1] == {f"{META}truncated": True}
+
+
+def test_what_is_cut_may_be_as_long_as_the_limit() -> None:
+    texts = ["\n" * lines + "x" * 2_000 for lines in range(200)]  # each line end is a byte more in JSON
+    sizes = [sent({"content": [{"type": "text", "text": each}]}, 1_500, at_once=True)[3] for each in texts]
+    assert max(sizes) == 1_500
+
+
+def test_where_the_room_ends_with_a_block_no_empty_one_follows() -> None:
+    first = "a" * (2_000 - 2 * ROOM)  # what is kept for each block, and in all
+    body = {"content": [{"type": "text", "text": text} for text in (first, "b" * 1_000)]}
+    left = sent(body, 2_000, at_once=True)
+    assert left[0] == repr({"content": [{"type": "text", "text": first}]})

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.calls import Client, ask, code, living, server_in, text
+from support.calls import Client, ask, code, living, logged, server_in, text
 
 from holdfast import Context, Limits, ToolError
 from holdfast.core.pipeline import META
 from holdfast.errors import BreakerOpen, Busy, DeadlineExceeded, ProtocolError, Refusal, UnsafePath
+from holdfast.isolation.inline import running
 from holdfast.testing import FakeClock
 
 
@@ -52,6 +53,8 @@ async def test_it_stands_in_for_what_is_down_but_not_for_what_the_caller_must_me
         answer = await ask(live, "tool")
     assert (text(answer) == "lesser") is stands_in
     assert answer.meta.get(f"{META}fallback", False) is stands_in
+    told = any(line["event"] == "fallback" for line in logged(tmp_path))
+    assert told is not isinstance(failure, Refusal | ToolError), "the operator is told of a failure that nobody sees"
 
 
 async def test_a_protocol_error_passes(tmp_path: Path) -> None:
@@ -105,6 +108,7 @@ async def test_a_fifth_of_the_deadline_is_kept_for_it(tmp_path: Path) -> None:
 
     async def lesser(args: Any, ctx: Context) -> str:
         seen.append(round(ctx.remaining, 3))
+        assert running.get() == ctx.deadline, "the watchdog knows how long"
         await clock.sleep(1.5)
         return "lesser"
 
@@ -171,7 +175,7 @@ async def test_a_fallback_that_fails_fails_this_call_and_nothing_else(tmp_path: 
         raise {"raises": RuntimeError, "is odd": Weird, "cancels itself": asyncio.CancelledError}[bad]
 
     @server.tool(fallback=lesser)
-    async def down() -> int:
+    async def down() -> dict[str, int] | str:
         raise RuntimeError
 
     @server.tool
@@ -180,7 +184,7 @@ async def test_a_fallback_that_fails_fails_this_call_and_nothing_else(tmp_path: 
 
     async with living(server) as live:
         answer = await ask(live, "down", client=Client("roots"))
-        assert code(answer) in ("tool.failed", "output.invalid")
+        assert code(answer) == ("output.invalid" if bad == "gives nonsense" else "tool.failed")
         assert text(await ask(live, "fine")) == "fine"
 
 
@@ -220,13 +224,18 @@ async def test_without_a_deadline_it_stands_in_all_the_same(tmp_path: Path) -> N
     async def down(call: Call) -> Answer:
         raise RuntimeError
 
+    async def fine(call: Call) -> Answer:
+        return Answer({"content": [{"type": "text", "text": "good"}]})
+
     async with living(server_in(tmp_path)) as live:
-        tool = FunctionTool(work, fallback=lambda: "lesser")
+        tool = FunctionTool(work, fallback=lambda: f"lesser {running.get()}")
         guard = fallback.recipe(tool, live.plant.parts)
         context: Any = SimpleNamespace(log=live.plant.log, deadline=None)
         call = Call(tool, {}, live.local, context, "x")
         assert guard is not None
-        assert text(await guard.around(down, call)) == "lesser"
+        assert text(await guard.around(fine, call)) == "good"
+        assert text(await guard.around(down, call)) == "lesser inf", "the watchdog knows whose code runs"
+        assert running.get() is None
         assert call.deadline is None
 
 

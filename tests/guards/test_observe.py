@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from support.calls import Client, ask, audited, code, living, logged, server_in, text
 
-from holdfast import Context, Limits, Server, ToolError
-from holdfast.core.pipeline import META
+from holdfast import Context, Limits, Server, Tool, ToolError
+from holdfast.core.pipeline import META, Answer
 from holdfast.errors import ProtocolError, Refusal
 from holdfast.testing import principal
 
@@ -94,8 +94,8 @@ async def test_a_log_of_errors_tells_of_failures_only(tmp_path: Path) -> None:
     server = server_in(tmp_path, log__level="error")
     add_every_kind(server)
     async with living(server) as live:
-        for tool in ("fine", "refuses", "programmer"):
-            await ask(live, tool)
+        answers = [await ask(live, tool) for tool in ("fine", "refuses", "programmer")]
+    assert [code(answer) for answer in answers] == ["", "refused", "tool.failed"]
     assert [(line["outcome"], line["code"]) for line in logged(tmp_path)] == [("failed", "tool.failed")]
 
 
@@ -105,7 +105,8 @@ async def test_a_call_that_the_loop_cannot_record_itself_is_recorded_by_the_thre
     server = server_in(tmp_path)
     add_every_kind(server)
     async with living(server) as live:
-        monkeypatch.setattr(live.plant.parts.audit, "append_now", lambda record: False)
+        for short_way in ("append_now", "call_now"):
+            monkeypatch.setattr(live.plant.parts.audit, short_way, lambda *_: False)
         await ask(live, "fine")
         assert [record["tool"] for record in audited(tmp_path)] == ["fine"]
         assert 'holdfast_audit_records_total{outcome="written"} 1.0' in live.plant.metrics.render()[0].decode()
@@ -115,8 +116,14 @@ async def test_subscribers_hear_of_the_beginning_and_of_each_kind_of_end(tmp_pat
     server = server_in(tmp_path)
     add_every_kind(server)
     heard: list[tuple[str, str]] = []
+    fields: dict[str, set[str]] = {}
+
+    def hear(event: Any) -> None:
+        heard.append((event.name, event.fields["tool"]))
+        fields[event.fields["tool"]] = set(event.fields)
+
     async with living(server) as live:
-        live.plant.parts.events.subscribe("tool.*", lambda event: heard.append((event.name, event.fields["tool"])))
+        live.plant.parts.events.subscribe("tool.*", hear)
         for tool in ("fine", "shown", "refuses", "programmer", "asks"):
             await ask(live, tool, client=Client("roots"))
     assert [name for name, tool in heard if name == "tool.started"] == ["tool.started"] * 5
@@ -124,6 +131,9 @@ async def test_subscribers_hear_of_the_beginning_and_of_each_kind_of_end(tmp_pat
         "fine": "tool.completed", "shown": "tool.failed", "refuses": "tool.refused", "programmer": "tool.failed",
         "asks": "tool.completed",
     }  # fmt: skip
+    assert fields["fine"] == {"request_id", "tool", "principal", "outcome", "seconds"}
+    assert fields["refuses"] - fields["fine"] == {"code"}
+    assert fields["programmer"] - fields["fine"] == {"code", "incident"}
 
 
 async def test_a_subscriber_that_takes_its_time_is_not_ended_with_the_call_it_hears_of(tmp_path: Path) -> None:
@@ -161,9 +171,13 @@ async def test_reading_is_not_recorded_but_a_refusal_of_it_is(tmp_path: Path) ->
     async def read(count: int) -> int:
         return count
 
+    heard: list[str] = []
     async with living(server) as live:
         await ask(live, "read", {"count": 1})
         await ask(live, "read", {"count": "x"})
+        live.plant.parts.events.subscribe("tool.*", lambda event: heard.append(event.name))
+        await ask(live, "read", {"count": 1})  # subscribers hear of it, and still no line is written
+    assert heard == ["tool.started", "tool.completed"]
     assert [record["code"] for record in audited(tmp_path)] == ["arguments.invalid"]
 
 
@@ -189,6 +203,7 @@ async def test_nothing_changes_unrecorded_and_service_resumes_with_the_disk(tmp_
         assert code(await ask(live, "change")) == "audit.unavailable"
         assert ran == ["change", "change"], "the next one has not"
         assert text(await ask(live, "read")) == "read"
+        assert live.plant.metrics.audit_records.items() == {("written",): 1, ("refused",): 2}
         mend_disk(audit)
         await ask(live, "change")  # refused once more; the record of that refusal finds the disk mended
         assert text(await ask(live, "change")) == "changed"
@@ -215,8 +230,10 @@ async def test_without_an_audit_log_calls_are_served(tmp_path: Path) -> None:
     server = server_in(tmp_path, audit__enabled=False)
     add_every_kind(server)
     async with living(server) as live:
+        live.plant.parts.events.subscribe("tool.*", lambda event: None)
         assert text(await ask(live, "fine")) == "fine"
         assert code(await ask(live, "refuses")) == "refused"
+        assert live.plant.metrics.audit_records.items() == {}
 
 
 def break_disk(audit: Any) -> None:
@@ -306,6 +323,7 @@ async def test_what_a_call_leaves_behind_is_ended_and_told(tmp_path: Path) -> No
             os.fstat(descriptor)
     (line,) = [line for line in logged(tmp_path) if line["event"] == "call"]
     assert (line["closed_handles"], line["tasks_left"]) == (1, 1)
+    assert not {"tasks_stuck", "processes_left", "descriptors"} & set(line), "what was not left is not told"
 
 
 async def test_the_running_call_is_known_to_code_that_is_not_handed_a_context(tmp_path: Path) -> None:
@@ -379,3 +397,21 @@ async def test_a_refusal_with_an_odd_code_is_recorded_as_any_other(tmp_path: Pat
         assert (code(never), "io.holdfast/retryAfter" in never.meta) == ("tool.error", False)
         assert live.plant.metrics.refusals.items() == {("404", "404"): 1}
     assert [record["code"] for record in audited(tmp_path)] == ["404", "tool.failed", "tool.error"]
+
+
+async def test_an_answer_that_says_that_it_is_an_error_counts_as_one(tmp_path: Path) -> None:
+    server = server_in(tmp_path)
+
+    @server.add
+    class Reports(Tool):
+        """Says so itself."""
+
+        async def run(self, args: Any, ctx: Context) -> str:
+            return "no such note"
+
+        def present(self, value: Any) -> Answer:
+            return Answer({"content": [{"type": "text", "text": value}]}, is_error=True)
+
+    async with living(server) as live:
+        assert (await ask(live, "reports")).is_error
+    assert [record["outcome"] for record in audited(tmp_path)] == ["error"]

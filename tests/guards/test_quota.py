@@ -12,7 +12,7 @@ import pytest
 from support.calls import ask, code, living, server_in, text
 
 from holdfast import Depends, Limits, Server, Tool, ToolError
-from holdfast.errors import UnsafePath
+from holdfast.errors import ProtocolError, UnsafePath
 from holdfast.live import Live
 from holdfast.testing import FakeClock, principal
 
@@ -180,12 +180,13 @@ async def test_a_lesser_answer_and_what_a_call_is_lent_cost_their_time_too(tmp_p
 
     @server.tool(read_only=True)
     async def borrows(number: Annotated[int, Depends(lent)]) -> str:
+        burn(0.03)
         return str(number)
 
     async with living(server) as live:
         for number, name in enumerate(("fails", "fails_too", "borrows"), 1):
             assert text(await ask(live, name, who=principal("tester"))) in ("less", "1")
-            assert await spent(live, "cpu") >= number * 0.03, name
+            assert await spent(live, "cpu") >= (number + (name == "borrows")) * 0.03, name
 
 
 async def test_what_began_costs_what_it_used_however_it_ended_and_what_never_began_costs_nothing(
@@ -270,3 +271,51 @@ async def test_a_tool_is_counted_under_its_name_whatever_it_calls_its_own_things
 
     async with living(server) as live:
         assert [code(await ask(live, "fetch")) for _ in range(2)] == ["", "quota.exceeded"]
+
+
+async def test_an_answer_from_memory_is_a_call_as_well(tmp_path: Path) -> None:
+    server = server_in(tmp_path, quotas={"*": {"calls": "2/day"}})
+
+    @server.tool(read_only=True, cacheable=60)
+    async def same() -> str:
+        return "same"
+
+    async with living(server) as live:
+        assert [code(await ask(live, "same")) for _ in range(3)] == ["", "", "quota.exceeded"]
+
+
+async def test_bytes_of_the_arguments_are_counted_where_there_is_no_answer(tmp_path: Path) -> None:
+    server = server_in(tmp_path, quotas={"*": {"bytes": "20 kB/hour"}})
+
+    @server.tool
+    async def fail(why: str) -> str:
+        raise ToolError(why)
+
+    async with living(server) as live:
+        answer = await ask(live, "fail", {"why": "x" * 3_000}, who=principal("tester"))
+        assert code(answer) == "tool.error"
+        assert await spent(live, "bytes") == pytest.approx(3_000, rel=0.01)
+
+
+async def test_what_costs_nothing_is_a_call_all_the_same(tmp_path: Path) -> None:
+    server = server_in(tmp_path, quotas={"*": {"calls": "1/day"}})
+
+    @server.tool(read_only=True, limits=Limits(cost=0))
+    async def free() -> str:
+        return "free"
+
+    async with living(server) as live:
+        assert [code(await ask(live, "free")) for _ in range(2)] == ["", "quota.exceeded"]
+
+
+async def test_a_resource_is_counted_under_its_uri(tmp_path: Path) -> None:
+    server = server_in(tmp_path, quotas={"*": {"calls": "1/day", "resources": "note://*"}})
+
+    @server.resource("note://one")
+    async def one() -> str:
+        return "one"
+
+    async with living(server) as live:
+        await ask(live, "note://one", kind="resource")
+        with pytest.raises(ProtocolError, match="is spent"):
+            await ask(live, "note://one", kind="resource")

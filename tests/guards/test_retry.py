@@ -143,3 +143,21 @@ async def test_each_attempt_gets_the_arguments_that_were_sent_whatever_the_one_b
         await clock.advance(5)
         assert text(await call) == "6"
     assert len(ran) == 2
+
+
+async def test_calls_that_succeed_earn_retries_for_those_that_fail(tmp_path: Path) -> None:
+    server, clock, ran = server_in(tmp_path), FakeClock(), []
+
+    @server.tool(read_only=True)
+    async def tool(works: bool) -> str:
+        if not works:
+            ran.append(1)
+            raise ConnectionRefusedError
+        return "up"
+
+    async with living(server, clock) as live:
+        for works in (True,) * 50 + (False,) * 5:
+            call = asyncio.ensure_future(ask(live, "tool", {"works": works}))
+            await clock.advance(0.0 if works else 0.5)
+            await call
+    assert len(ran) == 15, "a fifth of fifty: more than are allowed in any case"

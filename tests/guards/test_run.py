@@ -8,8 +8,10 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Annotated, Any
 
 import pytest
 from pydantic import BaseModel
@@ -17,8 +19,13 @@ from support import isolated
 from support.calls import Client, ask, audited, code, living, logged, server_in, text
 
 from holdfast import Context, Depends, Limits, Server, Tool, ToolError, ToolInput
+from holdfast.core.function import FunctionTool
+from holdfast.core.pipeline import Call
 from holdfast.errors import Busy, ConfigurationError, ProtocolError, Refusal, UnsafePath
+from holdfast.guards import run
 from holdfast.isolation.inline import LoopBlocked, running
+from holdfast.live import Live
+from holdfast.resources.metering import Meter
 from holdfast.testing import principal
 
 
@@ -380,31 +387,29 @@ async def test_work_in_a_process_of_its_own_can_crash_or_hang_and_be_killed(tmp_
     assert faults["fail"] == "operational"
 
 
-async def test_a_process_without_a_deadline_gets_the_tools_time(tmp_path: Path) -> None:
-    from dataclasses import replace
-    from types import SimpleNamespace
-
-    from holdfast.core.function import FunctionTool
-    from holdfast.core.pipeline import Call
-    from holdfast.guards import run
-
+async def test_a_process_gets_what_is_left_of_the_time_and_without_a_deadline_the_tools(tmp_path: Path) -> None:
     seen: list[float] = []
 
     class Pool:
         async def run(self, function: Any, *arguments: Any, timeout: float) -> str:
             seen.append(timeout)
+            await asyncio.sleep(0.001)
             return "done"
 
     async with living(server_in(tmp_path)) as live:
         tool = FunctionTool(isolated.whereabouts, isolation="process", limits=Limits(timeout=7))
         pool: Any = Pool()
         parts = replace(live.plant.parts, processes=lambda: pool)
-        guard = run.recipe(tool, parts)
+        guard, meter = run.recipe(tool, parts), Meter()
         context: Any = SimpleNamespace(restart=lambda: None)
         args = tool.arguments.check({"add": 1}, None)
         call = Call(tool, {}, live.local, context, "x", args=args)
         assert text(await guard.around(lambda _: child_that_exits(), call)) == "done"  # type: ignore[arg-type, return-value]
-    assert seen == [7]
+        call.deadline, call.meter = parts.clock.now() + 3, meter
+        assert text(await guard.around(lambda _: child_that_exits(), call)) == "done"  # type: ignore[arg-type, return-value]
+    assert seen[0] == 7
+    assert 2 < seen[1] <= 3, "what is left of it"
+    assert meter.seconds > 0, "the time that another process takes is its caller's"
 
 
 async def test_a_function_that_needs_the_server_cannot_leave_it(tmp_path: Path) -> None:
@@ -418,3 +423,105 @@ async def test_a_function_that_needs_the_server_cannot_leave_it(tmp_path: Path) 
         assert code(await ask(live, "needs")) == "tool.failed"
         with pytest.raises(ConfigurationError, match="gets no context"):
             server.registry.tools["needs"].detached(None)
+
+
+async def test_the_watchdog_is_told_whose_code_runs_and_until_when_and_no_longer(tmp_path: Path) -> None:
+    server = server_in(tmp_path)
+
+    @server.tool
+    async def told(ctx: Context) -> str:
+        return str(running.get() == ctx.deadline)
+
+    async def work() -> str:
+        return str(running.get())
+
+    async with living(server) as live:
+        assert text(await ask(live, "told")) == "True"
+        guard = run.recipe(FunctionTool(work), live.plant.parts)
+        context: Any = SimpleNamespace(restart=lambda: None)
+        call = Call(FunctionTool(work), {}, live.local, context, "x", args=FunctionTool(work).arguments.check({}, None))
+        assert text(await guard.around(lambda _: child_that_exits(), call)) == "inf"  # type: ignore[arg-type, return-value]
+        assert running.get() is None
+
+
+async def test_a_plain_def_runs_in_its_thread_with_what_it_is_lent_too(tmp_path: Path) -> None:
+    server = server_in(tmp_path)
+
+    @server.tool
+    def where(number: Annotated[int, Depends(lambda: 5)]) -> str:
+        return f"{threading.current_thread().name} {number}"
+
+    async with living(server) as live:
+        name, number = text(await ask(live, "where")).split()
+    assert name.startswith("holdfast-tool")
+    assert number == "5"
+
+
+class Later:
+    """A pool whose threads begin when they are told to."""
+
+    def __init__(self) -> None:
+        self.handed: list[Any] = []
+
+    async def run(self, work: Any) -> Any:
+        """Hand it over."""
+        self.handed.append(work)
+        await asyncio.Event().wait()
+
+
+def threaded(live: Live, pool: Later, work: Any) -> Any:
+    """What runs a tool in threads of ``pool``, two at most, and begins a call."""
+    tool = FunctionTool(work, limits=Limits(concurrency=2))
+    parts: Any = replace(live.plant.parts, threads=pool)
+    runner = run.recipe(tool, parts)._runner
+    assert runner is not None
+    call: Any = SimpleNamespace(args=tool.arguments.check({}, None), context=None, meter=None)
+
+    async def begin() -> Any:
+        return await runner(call, {})
+
+    return begin
+
+
+async def test_a_call_whose_thread_has_yet_to_begin_takes_a_place_already(tmp_path: Path) -> None:
+    async with living(server_in(tmp_path)) as live:
+        begin = threaded(live, Later(), isolated.crash)
+        waiting = [asyncio.ensure_future(begin()) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(Busy, match="stuck"):
+            await asyncio.wait_for(begin(), 1)
+        for call in waiting:
+            call.cancel()
+        await asyncio.wait(waiting)
+
+
+async def test_a_thread_that_begins_after_its_call_was_given_up_takes_a_place_until_it_ends(tmp_path: Path) -> None:
+    pool, free, inside = Later(), threading.Event(), threading.Barrier(3)
+
+    def stuck() -> None:
+        inside.wait(10)
+        free.wait(10)
+
+    async with living(server_in(tmp_path)) as live:
+        begin = threaded(live, pool, stuck)
+        given_up = [asyncio.ensure_future(begin()) for _ in range(2)]
+        await asyncio.sleep(0)
+        for call in given_up:
+            call.cancel()
+        await asyncio.wait(given_up)
+        threads = [threading.Thread(target=work) for work in pool.handed]
+        for thread in threads:
+            thread.start()
+        try:
+            inside.wait(10)
+            with pytest.raises(Busy, match="stuck"):
+                await asyncio.wait_for(begin(), 1)
+        finally:
+            free.set()
+            for thread in threads:
+                thread.join(10)
+        last = asyncio.ensure_future(begin())
+        await asyncio.sleep(0)
+        assert len(pool.handed) == 3, "their places are free again"
+        last.cancel()
+        await asyncio.wait([last])

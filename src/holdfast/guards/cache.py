@@ -47,7 +47,6 @@ class Cache:
 async def _apart(proceed: Proceed, call: Call) -> Answer:
     """Run in a scope of its own: those who share the answer may outlive the call that began it."""
     tracker = Tracker()
-    tracker.start()
     token = current_scope.set(tracker)
     try:
         return await proceed(call)

@@ -72,14 +72,21 @@ class _Pipes:
         self.over = self._loop.create_future()
         self.stdout, self.stderr = bytearray(), bytearray()
         self._files = [file for file in (process.stdin, process.stdout, process.stderr) if file is not None]
-        for file in self._files:
-            os.set_blocking(file.fileno(), False)
         outputs = [file for file in self._files if file is not process.stdin]
         self._into = dict(zip(outputs, (self.stdout, self.stderr), strict=True))
-        for file in outputs:
+        try:
+            self._watch(process.stdin)
+        except BaseException:  # no descriptor of it may stay watched: its number will be another's
+            self.close()
+            raise
+
+    def _watch(self, stdin: Any) -> None:
+        for file in self._files:
+            os.set_blocking(file.fileno(), False)
+        for file in self._into:
             self._loop.add_reader(file.fileno(), self._read, file)
-        if process.stdin is not None:
-            self._loop.add_writer(process.stdin.fileno(), self._write, process.stdin)
+        if stdin is not None:
+            self._loop.add_writer(stdin.fileno(), self._write, stdin)
 
     @property
     def truncated(self) -> bool:

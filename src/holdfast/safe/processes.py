@@ -156,11 +156,8 @@ class _Run:
         started, timed_out, close = self._loop.time(), False, self._kill
         try:
             close = own(self._kill)  # may refuse, and the rest is still to be cleaned up
-            done, _ = await asyncio.wait(
-                {self._ended, self._pipes.over, self._crowd},
-                timeout=self._seconds,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
+            watched = {self._ended, self._pipes.over, self._crowd}
+            done, _ = await asyncio.wait(watched, timeout=self._seconds, return_when=asyncio.FIRST_COMPLETED)
             timed_out = not done
             if timed_out:
                 self._signal(signal.SIGTERM)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 from holdfast.errors import ConfigurationError, UnsafePath
 from holdfast.safe import renaming
+from holdfast.safe.identity import Denied
 from holdfast.safe.paths import Root
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no directory descriptors on Windows")
@@ -133,3 +135,52 @@ def test_a_file_moves_between_roots_and_on_another_disk_says_so(
     with pytest.raises(OSError, match="Input/output"):
         root.write("b").move_sync(other.write("b"))
     assert root.read("b").read_text_sync() == "b"
+
+
+def test_a_change_of_names_is_durable_when_it_returns(root: Root, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    sync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (synced.append(os.fstat(descriptor).st_ino), sync(descriptor)))
+    here, there = root.path.stat().st_ino, (root.path / "sub").stat().st_ino
+    root.write("a").remove_sync()
+    assert synced == [here]
+    root.write("b").move_sync(root.write("sub/b"))
+    assert synced[1:] == [there, here]
+
+
+def test_what_the_rules_hide_is_neither_removed_nor_moved_by_a_second_name(
+    root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a bind mount gives it; with a real one: ``test_identity.py``."""
+    found = (root.path / "a").stat()
+    monkeypatch.setattr(Denied, "within", lambda self, root: frozenset({(found.st_dev, found.st_ino)}))
+    assert code_of(root.write("a").remove_sync) == "path.hidden"
+    assert code_of(lambda: root.write("a").move_sync(root.write("c"))) == "path.hidden"
+    assert names(root) == ["a", "b", "sub"]
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "renameat2"), reason="no renameat2 here")
+def test_the_kernel_itself_sees_to_it_that_nothing_is_replaced(root: Root, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look before a plain rename would leave a moment in which the name may be taken."""
+
+    def plain(*_: object, **__: object) -> None:
+        raise AssertionError("a plain rename")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", plain)
+        root.write("a").move_sync(root.write("c"))
+    assert names(root) == ["b", "c", "sub"]
+
+
+def test_what_the_kernel_refused_is_not_tried_in_another_way(root: Root, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Taken:
+        """It was there when the kernel looked, and is gone now."""
+
+        @staticmethod
+        def renameat2(*_: Any) -> int:
+            renaming.ctypes.set_errno(errno.EEXIST)
+            return -1
+
+    monkeypatch.setattr(renaming.ctypes, "CDLL", lambda *_, **__: Taken)
+    assert code_of(lambda: root.write("a").move_sync(root.write("c"))) == "path.exists"
+    assert names(root) == ["a", "b", "sub"]

@@ -119,6 +119,35 @@ def test_a_git_that_is_no_directory_is_refused(git: Path, directory: int) -> Non
 def test_the_look_at_a_repository_is_bounded(git: Path, directory: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repository, "_MOST_ENTRIES", 2)
     assert "too many" in refused(directory)
+    monkeypatch.setattr(repository, "_MOST_ENTRIES", 3)  # config, objects, objects/info
+    inspect(directory)
+
+
+def test_a_configuration_of_exactly_the_bound_is_read(git: Path, directory: int) -> None:
+    (git / "config").write_bytes(b"#" * repository._MOST_CONFIG)
+    inspect(directory)
+    (git / "config").write_bytes(b"#" * (repository._MOST_CONFIG + 1))
+    assert "too large" in refused(directory)
+
+
+def test_folders_may_nest_as_deep_as_the_bound(git: Path, directory: int) -> None:
+    deepest = git.joinpath(*"d" * repository._DEEPEST)
+    deepest.mkdir(parents=True)
+    inspect(directory)
+    (deepest / "d").mkdir()
+    assert "too many" in refused(directory)
+
+
+def test_a_folder_that_cannot_be_opened_is_refused(git: Path, directory: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = os.open
+
+    def denied(path: Any, *arguments: Any, **options: Any) -> int:
+        if path == "objects":
+            raise PermissionError
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", denied)
+    assert "examined" in refused(directory)
 
 
 def test_a_bottomless_repository_is_refused(git: Path, directory: int) -> None:

@@ -168,6 +168,77 @@ def test_a_resolution_that_raced_with_a_rename_is_tried_again_a_bounded_number_o
     assert 1 < len(calls) < 100
 
 
+def test_another_errno_is_final_at_the_first_try(root: int) -> None:
+    kernel, calls = OpenAt2(), []
+
+    def missing(*_: object) -> int:
+        calls.append(1)
+        ctypes.set_errno(errno.ENOENT)
+        return -1
+
+    kernel._call = missing  # type: ignore[assignment]  # a kernel that finds nothing
+    assert errno_of(kernel, root, "a") == errno.ENOENT
+    assert len(calls) == 1
+
+
+def test_openat2_works_where_the_kernel_has_it(root: int) -> None:
+    """By itself: the tests above leave it out where ``works`` says no."""
+    try:
+        os.close(OpenAt2().open(root, ("a",), READ_DIRECTORY))
+    except OSError as error:
+        if error.errno in (errno.ENOSYS, errno.EPERM):
+            pytest.skip("openat2 is not available here")
+        raise
+    assert OpenAt2().works(root)
+    assert choose("openat2", root).name == "openat2"
+
+
+def test_a_descriptor_may_be_zero(resolver: Resolver, root: int) -> None:
+    """A server whose standard input was closed; a descriptor that is taken for a failure would stay open."""
+    kept = os.dup(0)
+    os.close(0)
+    try:
+        assert resolver.open(root, ("a",), READ_DIRECTORY) == 0
+    finally:
+        os.dup2(kept, 0)
+        os.close(kept)
+
+
+@pytest.mark.skipif(not os.path.ismount("/proc"), reason="no mount that every system has")
+def test_a_root_of_one_mount_says_nothing_of_what_is_mounted_beneath(resolver: Resolver) -> None:
+    root = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.close(resolver.open(root, ("proc", "version"), READ))
+        confined = choose(resolver.name, root, one_mount=True)
+        for parts in (("proc",), ("proc", "version"), ("proc", "none"), ("proc", "sys", "none")):
+            assert errno_of(confined, root, *parts) == errno.EXDEV
+        assert errno_of(confined, root, "proc", flags=READ_DIRECTORY) == errno.EXDEV
+        os.close(confined.open(root, (), READ_DIRECTORY))
+    finally:
+        os.close(root)
+
+
+def test_mounts_are_told_apart_by_the_kernels_number_and_elsewhere_by_their_device(
+    root: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if os.path.isdir("/proc/self/fdinfo"):
+        assert resolve._mount_of(root).startswith("mnt_id:")
+
+    def absent(*_: object, **__: object) -> None:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(resolve, "open", absent, raising=False)
+    assert resolve._mount_of(root) == f"device {os.fstat(root).st_dev}"
+
+
+def test_a_system_that_cannot_open_beneath_a_descriptor_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert resolve.supported()
+    for module, name, value in ((os, "supports_dir_fd", set()), (resolve, "_NOFOLLOW", 0), (resolve, "_DIRECTORY", 0)):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, value)
+            assert not resolve.supported()
+
+
 ENV = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 UNMEASURED = {name: value for name, value in ENV.items() if not name.startswith("COVERAGE")}
 """For a child that is killed: it would leave a torn file of measurements."""

@@ -9,7 +9,7 @@ import pytest
 
 from holdfast.access.apikeys import new_key
 from holdfast.safe.personal import PERSONAL
-from holdfast.safe.rules import RULES
+from holdfast.safe.rules import RULES, is_opaque
 from holdfast.safe.secrets import SecretRegistry
 
 RANDOM = random.Random(11)
@@ -158,10 +158,38 @@ def test_names_of_rules_are_few_enough_for_a_metric_and_plain() -> None:
         "msg.format(key-value) task-force risk-us",
         "token_type=bearer next_page_token: 12",
         "use SG.x or hvs.short or dp.pt.short",
+        '"password": "undefined", "passwd": "required."',
+        "DB_PASSWORD=null",
+        'x = "password: hunter"',
+        'say password: "open\nsesame"',
+        'password: "a word that only you may know."',
+        'password: "a word, known to you and me"',
+        "password = read_2fa_code(prompt)",
+        "Authorization: Bearer authentication is required",
+        "token = make_session_token_v2x(request)",
+        "some-name:AA" + "b" * 33,
+        "1234567:AA" + "b" * 33,
     ],
 )
 def test_code_and_prose_are_left_alone(text: str) -> None:
     assert SecretRegistry().redact(text).text is text
+
+
+@pytest.mark.parametrize(
+    "value", ["correct horse battery, staple.", "hunter, two.", "correct horse battery staple again now"]
+)
+def test_a_passphrase_is_no_sentence(value: str) -> None:
+    assert SecretRegistry().redact(f'password: "{value}"').text == 'password: "[redacted:password]"'
+
+
+def test_a_bots_number_may_begin_the_text() -> None:
+    assert SecretRegistry().redact("12345678:AA" + "b" * 33).text == "12345678:[redacted:telegram-token]"
+
+
+def test_what_is_opaque_has_letters_and_digits() -> None:
+    assert is_opaque("a1")
+    assert not is_opaque("123456")
+    assert not is_opaque("abcdef")
 
 
 VALID = [

@@ -26,6 +26,19 @@ def test_what_is_sealed_opens_with_the_same_key_only() -> None:
     assert text[10:20] not in str(caught.value)
 
 
+def test_what_lacks_its_prefix_is_no_sealed_setting() -> None:
+    key = generate_key()
+    for function in (unseal, rotate):
+        with pytest.raises(ConfigurationError, match="starts with enc:"):
+            function(seal(VALUE, [key]).removeprefix("enc:"), [key])
+
+
+def test_keys_are_a_list_and_not_the_letters_of_one() -> None:
+    for keys in ("", generate_key()):
+        with pytest.raises(ConfigurationError, match="at least one key"):
+            seal(VALUE, keys)
+
+
 def test_rotation_moves_a_secret_to_the_first_key() -> None:
     old, new = generate_key(), generate_key()
     text = rotate(seal(VALUE, [old]), [new, old])
@@ -107,9 +120,11 @@ def test_what_is_no_small_regular_text_file_is_refused_without_its_name(tmp_path
     (tmp_path / "hunter2-folder").mkdir()
     (tmp_path / "hunter2-large").write_bytes(b"x" * (MAX_FILE + 1))
     (tmp_path / "hunter2-binary").write_bytes(b"\xff")
+    before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else None
     for path in [*tmp_path.iterdir(), tmp_path / "hunter2-absent", "hunter2\x00"]:
         with pytest.raises(ConfigurationError) as caught:
             from_file(path)
         assert "hunter2" not in str(caught.value)
+    assert before is None or len(os.listdir("/proc/self/fd")) == before
     (tmp_path / "edge").write_bytes(b"x" * MAX_FILE)
     assert len(from_file(tmp_path / "edge")) == MAX_FILE

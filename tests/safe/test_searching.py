@@ -65,6 +65,8 @@ def test_finds_and_bytes_are_bounded_and_more_is_said(root: Root, monkeypatch: p
         put(root, f"f{number}")
     assert (len(root.dir().search_sync(SECRET, limit=5)[0]), root.dir().search_sync(SECRET, limit=5)[1]) == (5, False)
     assert (len(root.dir().search_sync(SECRET, limit=4)[0]), root.dir().search_sync(SECRET, limit=4)[1]) == (4, True)
+    monkeypatch.setattr(searching, "MAX_SEARCHED", 5 * len("a\nthe secret\n"))
+    assert (len(root.dir().search_sync(SECRET)[0]), root.dir().search_sync(SECRET)[1]) == (5, False)
     monkeypatch.setattr(searching, "MAX_SEARCHED", 20)
     assert (len(root.dir().search_sync(SECRET)[0]), root.dir().search_sync(SECRET)[1]) == (2, True)
     for number in range(5):
@@ -84,6 +86,46 @@ def test_a_file_too_long_for_a_costly_pattern_is_searched_from_its_beginning(roo
     begun = time.thread_time()
     assert root.dir().search_sync(costly) == ([Line("f", 1, "b")], True)
     assert time.thread_time() - begun < 5
+    put(root, "z", "nothing")
+    assert root.dir().search_sync(costly) == ([Line("f", 1, "b")], True), "a later file does not make it whole"
+
+
+def test_a_file_of_exactly_what_a_pattern_may_look_through_is_searched_whole(root: Root) -> None:
+    class Plain:
+        most = 40
+
+        def find(self, text: str) -> int | None:
+            return 0 if text.endswith("end") else None
+
+    put(root, "f", "a\n" + "x" * 35 + "end")
+    put(root, "g", "a\n" + "\u00e9" * 17 + "\nend")
+    assert root.dir().search_sync(Plain()) == ([Line("f", 2, "x" * 35 + "end"), Line("g", 3, "end")], False)
+    put(root, "g", "a\n" + "\u00e9" * 17 + "x\nend")
+    assert root.dir().search_sync(Plain()) == ([Line("f", 2, "x" * 35 + "end")], True)
+
+
+def test_a_search_that_nobody_awaits_opens_no_further_file(root: Root) -> None:
+    for number in range(5):
+        put(root, f"f{number}")
+    asked: list[str] = []
+
+    class Gone(Exception):
+        pass
+
+    class Plain:
+        most = 1 << 20
+
+        def find(self, text: str) -> int | None:
+            asked.append(text)
+            return None
+
+    def stop() -> None:
+        if asked:
+            raise Gone
+
+    with pytest.raises(Gone):
+        searching.search(stop, root.dir().place(), Plain(), None, 10)
+    assert len(asked) == 3, "the lines of the first"
 
 
 async def test_a_search_whose_call_ended_stops(root: Root) -> None:

@@ -72,14 +72,21 @@ class _Pipes:
         self.over = self._loop.create_future()
         self.stdout, self.stderr = bytearray(), bytearray()
         self._files = [file for file in (process.stdin, process.stdout, process.stderr) if file is not None]
-        for file in self._files:
-            os.set_blocking(file.fileno(), False)
         outputs = [file for file in self._files if file is not process.stdin]
         self._into = dict(zip(outputs, (self.stdout, self.stderr), strict=True))
-        for file in outputs:
+        try:
+            self._watch(process.stdin)
+        except BaseException:  # no descriptor of it may stay watched: its number will be another's
+            self.close()
+            raise
+
+    def _watch(self, stdin: Any) -> None:
+        for file in self._files:
+            os.set_blocking(file.fileno(), False)
+        for file in self._into:
             self._loop.add_reader(file.fileno(), self._read, file)
-        if process.stdin is not None:
-            self._loop.add_writer(process.stdin.fileno(), self._write, process.stdin)
+        if stdin is not None:
+            self._loop.add_writer(stdin.fileno(), self._write, stdin)
 
     @property
     def truncated(self) -> bool:
@@ -149,11 +156,8 @@ class _Run:
         started, timed_out, close = self._loop.time(), False, self._kill
         try:
             close = own(self._kill)  # may refuse, and the rest is still to be cleaned up
-            done, _ = await asyncio.wait(
-                {self._ended, self._pipes.over, self._crowd},
-                timeout=self._seconds,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
+            watched = {self._ended, self._pipes.over, self._crowd}
+            done, _ = await asyncio.wait(watched, timeout=self._seconds, return_when=asyncio.FIRST_COMPLETED)
             timed_out = not done
             if timed_out:
                 self._signal(signal.SIGTERM)

@@ -138,8 +138,8 @@ def _end_of_word(text: str, at: int) -> int:
 
 
 def _crosses(span: Span, edges: list[int]) -> bool:
-    at = bisect_right(edges, span[0])
-    return at < len(edges) and edges[at] < span[1]
+    """Whether one of the ``edges`` is inside; the last of them is the end of the text, so one is always ahead."""
+    return edges[bisect_right(edges, span[0])] < span[1]
 
 
 def in_characters(raw: bytes, hits: list[Hit]) -> list[Hit]:

@@ -77,4 +77,4 @@ class FileHandle(PathHandle):
     def suffix(self) -> str:
         """The last component's ending with its dot, as ``pathlib`` has it; empty when there is none."""
         stem, dot, ending = self.name.rpartition(".")
-        return dot + ending if stem and ending else ""
+        return dot + ending if stem else ""  # a name that ends with a dot is not taken

@@ -98,7 +98,7 @@ class Search:
         """Whether no form and no keyword stands in ``raw``: then no value and no pattern can."""
         if _found(self._main[0], self.longest, raw.lower()):
             return False
-        return not (self._forms and is_wrapped(raw) and self.may_be_split(raw))
+        return not (is_wrapped(raw) and self.may_be_split(raw))
 
     @cached_property
     def _sorted(self) -> tuple[list[bytes], frozenset[bytes]]:
@@ -119,7 +119,7 @@ class Search:
     def hits(self, raw: bytes) -> Iterator[Hit]:
         """Every value and keyword in ``raw``, and every value that is wrapped into lines in it."""
         yield from self._exact(raw, raw.lower())
-        if self._forms and is_wrapped(raw) and self.may_be_split(raw):
+        if is_wrapped(raw) and self.may_be_split(raw):
             yield from self._wrapped(raw)
 
     def _exact(self, raw: bytes, folded: bytes) -> Iterator[Hit]:

@@ -21,6 +21,7 @@ CERTIFICATES = ssl.get_default_verify_paths().cafile
         "postgresql://hunter2:p@/d",
         "postgresql://:hunter2@h/d",
         "postgresql://hunter2:p@h",
+        "postgresql://hunter2/d",
         "postgresql://hunter2:p@h/d/e",
         "postgresql://hunter2:p@h:port/d",
         "postgresql://hunter2:p@h:99999/d",

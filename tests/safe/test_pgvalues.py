@@ -27,7 +27,8 @@ for _ in range(5_000):
         ("bool", 1), ("bytea", "x"), ("jsonb", float("nan")), ("jsonb", object()), ("date", "hunter2"), ("uuid", 1),
         ("timestamp", "2020-01-01T00:00:00Z"), ("timestamptz", "2020-01-01"), ("int4[]", 1), ("int4[]", [[1]]),
         ("int4[]", [1] * 10_001), ("regclass", "x"), ("mood", "x"),
-        ("jsonb", DEEP), ("numeric", "1" * 1_001), ("numeric", "1e1001"), ("numeric", "1e-1001"), ("numeric", Fraction(1)),
+        ("jsonb", DEEP), ("numeric", "1" * 1_001), ("numeric", "1e1001"), ("numeric", "1e-1001"),
+        ("numeric", Fraction(1)),
         ("text", ["a"]), ("text", {"a": 1}), ("int8", -(1 << 63) - 1),
     ],
 )  # fmt: skip

@@ -125,6 +125,6 @@ def passwords_in(target: str) -> list[str]:
     _, _, rest = target.partition("://")
     found = []
     for part in (re.split("[/?#]", rest)[0], rest):  # an option may hold an @, and a password a / that nobody quoted
-        _, colon, password = part.rpartition("@")[0].partition(":")
-        found += [password, unquote(password)] if colon and password else []
+        password = part.rpartition("@")[0].partition(":")[2]
+        found += [password, unquote(password)] if password else []
     return list(dict.fromkeys(found))

@@ -107,6 +107,15 @@ def test_a_thousand_copies_of_a_column_pass_and_one_more_do_not() -> None:
     assert caught.value.code == "query.too_deep"
 
 
+@pytest.mark.parametrize(
+    "outer", ["SELECT 1 UNION SELECT 2 LIMIT ({})", "(SELECT 1) OFFSET ({})", "SELECT 1 LIMIT ({})"]
+)
+def test_subqueries_are_counted_wherever_they_stand(outer: str) -> None:
+    with pytest.raises(UnsafeQuery) as caught:
+        parsed(outer.format(folded(7, 11, 13)), POSTGRES, frozenset())
+    assert caught.value.code == "query.too_deep"
+
+
 def test_a_tree_that_cannot_be_written_is_refused() -> None:
     class Unknown(exp.Expression):
         pass

@@ -20,6 +20,12 @@ from holdfast.safe.growth import MAX_GROWTH, growth
         ("SELECT 1 FROM t WHERE EXISTS (SELECT a || a FROM t)", 2),
         ("(SELECT a || a FROM t) EXCEPT SELECT b FROM t", 2),
         ("VALUES (1)", 1),
+        ("WITH c AS (SELECT a || a AS x FROM t) SELECT b || b FROM t", 2),
+        ("WITH c AS (SELECT a || a AS x FROM t) SELECT c FROM t", 1),
+        ("SELECT b FROM t UNION SELECT b FROM t ORDER BY (SELECT a || a FROM t)", 2),
+        ("((SELECT a || a FROM t))", 2),
+        ("SELECT 1 UNION SELECT 2 LIMIT (SELECT length(a || a || a) FROM t)", 3),
+        ("(SELECT 1) OFFSET (SELECT length(a || a || a) FROM t)", 3),
         ("SELECT x || x FROM " + "(SELECT x || x AS x FROM " * 12 + "t" + ") AS q" * 12, MAX_GROWTH + 1),
     ],
 )

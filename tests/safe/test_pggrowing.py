@@ -90,6 +90,7 @@ async def test_without_the_guard_each_of_them_grows(postgres: Cluster) -> None:
         "SELECT CASE WHEN true THEN ' [1e131071]' ELSE extra END FROM notes",
         'SELECT extra @> \'{"a\\"": 1.5E+00131071}\' FROM notes',
         "SELECT 1e1000",
+        "WITH RECURSIVE c(x) AS (SELECT 'a' UNION ALL SELECT x || x FROM c) SELECT x FROM c",
         "SELECT " + "9" * 1_001,
     ],
 )
@@ -107,6 +108,10 @@ def test_rows_bytes_and_huge_numbers_are_no_values(text: str) -> None:
         "SELECT count(*) FROM notes GROUP BY (id, body)",
         "SELECT CAST('\\x00' AS bytea), CAST($1 AS jsonb), CAST(NULL AS bytea), CAST(body AS json) ->> 'k' FROM notes",
         "SELECT id FROM notes WHERE extra @> '{\"k\": \"12e45678\"}' OR body = '12e45678' OR price < 1e10",
+        "SELECT body || 'x' FROM notes",
+        "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c",
+        "WITH c AS (SELECT body || 'x' AS x FROM notes) SELECT x FROM c",
+        "SELECT " + "9" * 1_000,
         "SELECT n.count, to_json FROM (SELECT count(*) AS count, 1 AS to_json FROM notes) n",
     ],
 )

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.errors import UnsafeQuery
+from holdfast.safe import sqltree
 from holdfast.safe.pgstatements import DEFAULT_FUNCTIONS, check, table_of
 from holdfast.safe.pgwords import check_words
 
@@ -35,6 +36,10 @@ def code_of(text: str) -> str:
         ("SELECT id FROM notes WHERE extra @> '{}' AND id = ANY($1)",
          'SELECT "id" FROM "public"."notes" WHERE "extra" @> \'{}\' AND "id" = ANY($1)'),
         ("SELECT user", 'SELECT "user"'),
+        ("SELECT ÄB FROM notes", 'SELECT "Äb" FROM "public"."notes"'),
+        ("SELECT 1 AS " + "ä" * 31 + "x", 'SELECT 1 AS "' + "ä" * 31 + 'x"'),
+        ("SELECT 1::char(10000)", "SELECT CAST(1 AS CHAR(10000))"),
+        ("SELECT 1 AS pg_x FROM notes AS pg_y", 'SELECT 1 AS "pg_x" FROM "public"."notes" AS "pg_y"'),
     ],
 )  # fmt: skip
 def test_what_passes_is_written_with_every_name_quoted_and_every_table_with_its_schema(text: str, sql: str) -> None:
@@ -49,6 +54,8 @@ def test_what_passes_is_written_with_every_name_quoted_and_every_table_with_its_
         ("SELECT $1, :a", "query.statement"),
         ("SELECT ?", "query.statement"),
         ("SELECT $x", "query.statement"),
+        ("SELECT %(a)s", "query.statement"),
+        ('SELECT :""', "query.statement"),
         ("SELECT 1::char(10001)", "query.statement"),
         ("SELECT 1::mood", "query.statement"),
         ("SELECT 'x'::regclass", "query.statement"),
@@ -63,7 +70,16 @@ def test_what_passes_is_written_with_every_name_quoted_and_every_table_with_its_
         ('WITH "pg_class" AS (SELECT 1) SELECT 1', "query.table"),
         ("WITH RECURSIVE c(x) AS (SELECT 'a' UNION ALL SELECT x || x FROM c) SELECT 1", "query.statement"),
         ("SELECT " + "x" * 64, "query.statement"),
+        ("SELECT 1 AS " + "ä" * 32, "query.statement"),
         ('SELECT ""', "query.statement"),
+        ('SELECT * FROM "".notes', "query.statement"),
+        ("SELECT 'a\x00'", "query.statement"),
+        ("SELECT '\ud800'", "query.statement"),
+        ("SELECT \ud800", "query.statement"),
+        ("SELECT 1 AS secret FROM secret", "query.table"),
+        ("SELECT 1 FROM secret AS secret", "query.table"),
+        ("WITH secret AS (SELECT 1) SELECT * FROM app.secret", "query.table"),
+        ("WITH notes AS (SELECT 1) SELECT * FROM app.notes", "query.table"),
         ("SELECT FROM [ $1 [", "query.statement"),  # IndexError in sqlglot 30.30
         ("SELECT * FROM ONLY notes", "query.statement"),
         ("SELECT repeat('x', 9)", "query.function"),
@@ -76,11 +92,41 @@ def test_what_is_refused_has_its_code(text: str, code: str) -> None:
     assert code_of(text) == code
 
 
-@pytest.mark.parametrize("table", ["pg_class", "pg_catalog.pg_class", "information_schema.tables", "pg_toast.x"])
-def test_tables_of_the_system_are_refused_even_when_every_table_may_be_read(table: str) -> None:
+@pytest.mark.parametrize(
+    "table",
+    [
+        "pg_class", "pg_catalog.pg_class", "information_schema.tables", "pg_toast.x", "lower('x')", "lower('x') AS t",
+        "public.lower('x')", "$1", "x.public.notes",
+    ],
+)  # fmt: skip
+def test_tables_of_the_system_and_what_is_no_table_are_refused_even_when_every_table_may_be_read(table: str) -> None:
     with pytest.raises(UnsafeQuery) as caught:
         check(f"SELECT * FROM {table}", None, DEFAULT_FUNCTIONS)
     assert caught.value.code == "query.table"
+
+
+@pytest.mark.parametrize("placeholder", ["$x", "@x", "$\N{SUPERSCRIPT TWO}"])
+def test_a_placeholder_of_another_kind_is_told_how_to_be_written(placeholder: str) -> None:
+    with pytest.raises(UnsafeQuery) as caught:
+        check(f"SELECT {placeholder}", TABLES, DEFAULT_FUNCTIONS)
+    assert caught.value.message == "write placeholders as $1 or :name"
+
+
+@pytest.mark.parametrize(
+    "text, written",
+    [
+        ("SELECT 0", ["SELECT 1", "SELECT 2"]),  # never the same twice
+        ("SELECT * FROM app.orders", ['SELECT * FROM "public"."notes"'] * 2),  # other tables than were asked for
+    ],
+)
+def test_a_text_that_is_not_read_again_as_what_it_was_is_refused(
+    text: str, written: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = iter(written)
+    monkeypatch.setattr(sqltree, "written", lambda *_, **__: next(texts))
+    with pytest.raises(UnsafeQuery) as caught:
+        check(text, TABLES, DEFAULT_FUNCTIONS)
+    assert "two ways" in caught.value.message
 
 
 def test_tables_are_named_with_their_schema_or_are_public() -> None:
@@ -94,10 +140,24 @@ def test_tables_are_named_with_their_schema_or_are_public() -> None:
         ('SELECT * FROM "a", "f"("x")', "query.function"),
         ('SELECT * FROM "a", "f"("x") AS ("y" INT)', "query.function"),
         ('SELECT * FROM "a", "f"("x" 1) AS (SELECT 1)', "query.function"),
+        ('SELECT * FROM "a", "f"("x") AS (VALUES INT)', "query.function"),
+        ('SELECT * FROM "a", "f"("x") AS "y"("z")', "query.function"),
+        ('SELECT * FROM "f"("x") AS (SELECT 1)', "query.function"),
+        ('SELECT "a", "f"("x") + (SELECT 1)', "query.function"),
+        ('SELECT 1 AS "f"("x" 1)', "query.function"),
+        ('"f"("x") "a" AS', "query.function"),
+        ('WITH "f"("x") AS (', "query.function"),
         ("SELECT pg_sleep(1)", "query.function"),
         ("SELECT CURRENT_USER", "query.statement"),
         ("SELECT 1 FOR UPDATE", "query.statement"),
         ("SELECT 1 INTO x", "query.statement"),
+        ('SELECT ""', "query.statement"),
+        ("SELECT DATE'2020-01-01'", "query.statement"),
+        ("SELECT.5", "query.statement"),
+        ("SELECT 1+--x", "query.statement"),
+        ("SELECT 1*/*x*/2", "query.statement"),
+        ('MATERIALIZED "a" AS', "query.statement"),
+        ("MATERIALIZED", "query.statement"),
         ("SELECT e'x'", "query.statement"),
         ("SELECT U&'x'", "query.statement"),
         ("SELECT 'a' 'b'", "query.statement"),
@@ -127,6 +187,9 @@ def test_the_second_reading_refuses_what_it_does_not_know(sql: str, code: str) -
 def test_the_second_reading_knows_lists_of_columns() -> None:
     for sql in (
         'WITH "a"("x") AS (SELECT 1), "b"("y") AS MATERIALIZED (VALUES (1)) SELECT COUNT(*) FROM "a"',
+        "SELECT '-- x /* y', DATE '2020-01-01', 1",
+        "SELECT ((1)) + (2), 1 IN (1, 2), 'x' IN ('x', 'y'), .5",
+        'WITH "a"("x") AS ((SELECT 1)), "b"("y") AS (WITH "c" AS (SELECT 1) SELECT 1) SELECT 1',
         'WITH RECURSIVE "a"("x", "y") AS (SELECT 1, 2) SELECT 1 FROM (VALUES (1)) AS "v"("x")',
     ):
         check_words(sql, DEFAULT_FUNCTIONS)

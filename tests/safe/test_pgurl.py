@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
 import ssl
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from holdfast.errors import ConfigurationError
 from holdfast.safe.databases import passwords_in
 from holdfast.safe.pgurl import Place
-
-CERTIFICATES = ssl.get_default_verify_paths().cafile
 
 
 @pytest.mark.parametrize(
@@ -21,6 +24,7 @@ CERTIFICATES = ssl.get_default_verify_paths().cafile
         "postgresql://hunter2:p@/d",
         "postgresql://:hunter2@h/d",
         "postgresql://hunter2:p@h",
+        "postgresql://hunter2/d",
         "postgresql://hunter2:p@h/d/e",
         "postgresql://hunter2:p@h:port/d",
         "postgresql://hunter2:p@h:99999/d",
@@ -51,6 +55,8 @@ def test_every_argument_is_given_so_that_nothing_comes_from_the_environment() ->
     }  # fmt: skip
     assert Place.of("postgres://u@/d?host=/run/pg").arguments()["host"] == "/run/pg"
     assert Place.of("postgres://u@/d?host=/run/pg").arguments()["password"] == ""
+    assert Place.of("postgres://u@/d?host=/run/pg&sslmode=verify-full").arguments()["ssl"] is False  # no TLS there
+    assert Place.of("postgres://u@h/d?host=i&sslmode=require&sslrootcert=r&sslcert=c&sslkey=k").host == "i"
     assert repr(place) == "Place()"
 
 
@@ -69,6 +75,16 @@ def test_beyond_this_machine_the_server_is_proven_unless_the_url_says_otherwise(
     place = Place.of(f"postgresql://u:p@db.example/d{query}")
     context = place.arguments()["ssl"]
     assert (context.verify_mode, context.check_hostname, place.unproven) == (verified, hostname, unproven)
+
+
+def test_a_certificate_that_is_named_is_asked_for_in_require_too(tmp_path: Path) -> None:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "root")])
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + datetime.timedelta(days=1))
+    root = tmp_path / "root.pem"
+    root.write_bytes(made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    context = Place.of(f"postgresql://u:p@db.example/d?sslmode=require&sslrootcert={root}").arguments()["ssl"]
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, False)  # as libpq does
 
 
 def test_the_weak_modes_are_taken_and_known_as_such(tmp_path: Path) -> None:

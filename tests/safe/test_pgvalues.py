@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
+from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,7 +27,9 @@ for _ in range(5_000):
         ("bool", 1), ("bytea", "x"), ("jsonb", float("nan")), ("jsonb", object()), ("date", "hunter2"), ("uuid", 1),
         ("timestamp", "2020-01-01T00:00:00Z"), ("timestamptz", "2020-01-01"), ("int4[]", 1), ("int4[]", [[1]]),
         ("int4[]", [1] * 10_001), ("regclass", "x"), ("mood", "x"),
-        ("jsonb", DEEP), ("numeric", "1" * 1_001),
+        ("jsonb", DEEP), ("numeric", "1" * 1_001), ("numeric", "1e1001"), ("numeric", "1e-1001"),
+        ("numeric", Fraction(1)),
+        ("text", ["a"]), ("text", {"a": 1}), ("int8", -(1 << 63) - 1),
     ],
 )  # fmt: skip
 def test_a_value_that_does_not_fit_is_refused_and_not_repeated(kind: str, value: Any) -> None:
@@ -33,6 +37,45 @@ def test_a_value_that_does_not_fit_is_refused_and_not_repeated(kind: str, value:
         bind([value], (), [SimpleNamespace(name=kind, schema="pg_catalog")])
     assert caught.value.code == "query.failed"
     assert "hunter2" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "kind, value, bound",
+    [
+        ("int8", -(1 << 63), -(1 << 63)),
+        ("int8", (1 << 63) - 1, (1 << 63) - 1),
+        ("int4[]", [1] * 10_000, [1] * 10_000),
+        ("numeric", "1" * 1_000, Decimal("1" * 1_000)),
+        ("numeric", "1e1000", Decimal("1e1000")),
+        ("numeric", "1e-1000", Decimal("1e-1000")),
+        ("bool", False, False),
+        ("bool", True, True),
+    ],
+)
+def test_a_value_at_its_bound_fits(kind: str, value: Any, bound: Any) -> None:
+    assert bind([value], (), [SimpleNamespace(name=kind, schema="pg_catalog")]) == [bound]
+
+
+def test_names_take_a_mapping_and_numbers_a_list() -> None:
+    kinds = [SimpleNamespace(name="int4", schema="pg_catalog"), SimpleNamespace(name="text", schema="pg_catalog")]
+    assert bind({"b": "x", "a": 1}, ("a", "b"), kinds) == [1, "x"]
+    for parameters, names in (
+        ([1, "x"], ("a", "b")),
+        ({"a": 1, "b": "x"}, ()),
+        ({"a": 1}, ("a", "b")),
+        ({"a": 1, "b": "x"}, ("a",)),
+        ({"a": 1}, ("a",)),
+        ([1], ()),
+    ):
+        with pytest.raises(UnsafeQuery) as caught:
+            bind(parameters, names, kinds)
+        assert caught.value.code == "query.failed"
+
+
+def test_a_type_that_takes_no_parameter_is_told_what_to_write() -> None:
+    with pytest.raises(UnsafeQuery) as caught:
+        bind(["1 day"], (), [SimpleNamespace(name="interval", schema="pg_catalog")])
+    assert "CAST($1 AS TEXT)" in caught.value.message
 
 
 def test_values_that_fit_are_converted() -> None:
@@ -55,6 +98,12 @@ def test_cells_are_read_by_their_type() -> None:
     texts = '["1", "true", "\\\\x00ff", "1e400", "-12.5", "NaN", "9999999999999999", null, "x"]'
     kinds = ["int4", "bool", "bytea", "float8", "numeric", "numeric", "numeric", "int4", "mood"]
     assert row_of(texts, kinds) == [1, True, "base64:AP8=", None, -12.5, None, "9999999999999999", None, "x"]
+
+
+def test_a_whole_number_stays_whole_and_one_beyond_fifteen_digits_is_text() -> None:
+    assert repr(row_of('["999999999999999", "7", "7.0", "1000000000000000"]', ["numeric"] * 4)) == (
+        "[999999999999999, 7, 7.0, '1000000000000000']"
+    )
 
 
 class InternalClientError(Exception):

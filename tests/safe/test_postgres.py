@@ -19,7 +19,7 @@ from support.postgres import PASSWORD, QUOTED, Cluster
 from holdfast import DatabaseTool, ReadQuery, Server, ToolInput
 from holdfast.core.bases import Table
 from holdfast.errors import ConfigurationError, UnsafeQuery
-from holdfast.safe import pgpool
+from holdfast.safe import pgpool, sqltree
 from holdfast.safe import postgres as guarded
 from holdfast.safe.blocking import in_thread
 from holdfast.safe.databases import Declared, TableFacts, open_database
@@ -305,28 +305,6 @@ async def test_a_statement_that_is_frozen_ends_with_its_connection(
             assert await rows(database, "SELECT 2") == [[2]]
         finally:
             os.kill(pid, signal.SIGCONT)
-
-
-async def test_a_pool_that_is_all_lent_says_so(postgres: Cluster) -> None:
-    pool = pgpool.Pool(open_place(postgres), 0.3, size=1)
-    held = asyncio.Event()
-
-    async def hold(connection: Any) -> None:
-        held.set()
-        await asyncio.Event().wait()
-
-    first = asyncio.create_task(pool.run("READ ONLY", hold))
-    await held.wait()
-    with pytest.raises(UnsafeQuery) as caught:
-        await pool.run("READ ONLY", hold)
-    assert caught.value.code in ("query.busy", "query.timeout")
-    with pytest.raises(UnsafeQuery):
-        await first
-    await pool.close()
-
-
-def open_place(cluster: Cluster) -> Any:
-    return Postgres(cluster.url())._place
 
 
 async def test_a_connection_that_was_killed_is_replaced(postgres: Cluster) -> None:
@@ -671,6 +649,57 @@ async def test_a_server_answers_from_postgresql_and_never_shows_its_password(pos
     with pytest.raises(ConfigurationError, match="superuser"):
         async with boss.serving():
             pass
+
+
+async def test_a_database_that_was_never_asked_is_closed_too(postgres: Cluster) -> None:
+    database = Postgres(postgres.url())
+    await database.close()
+    await database.close()
+
+
+async def test_a_thread_asks_on_the_connection_of_the_loop(postgres: Cluster) -> None:
+    asking = PgStatement("SELECT pg_backend_pid()::text", frozenset(), frozenset())
+    async with opened(postgres) as database:
+        here = await database.read(asking)
+        assert (await in_thread(database.read_sync, asking)).rows == here.rows
+
+
+def test_a_pool_whose_loop_has_ended_is_not_asked_and_one_made_for_one_query_is_closed(
+    postgres: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[pgpool.Pool] = []
+
+    class Seen(pgpool.Pool):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            made.append(self)
+
+    monkeypatch.setattr(pgpool, "Pool", Seen)
+    database = Postgres(postgres.url())
+
+    async def home() -> None:
+        database._home()
+
+    asyncio.run(home())
+    assert database.read_sync(database.check("SELECT 1")).rows == [[1]]
+    asyncio.run(home())
+    assert len(made) == 3  # the second for the query alone
+    assert not made[1]._connections
+
+
+async def test_a_declared_select_without_columns_changes_nothing(postgres: Cluster) -> None:
+    async with opened(postgres, "writer") as database:
+        assert await database.execute_write(Declared("SELECT FROM public.notes")) == 0
+
+
+def test_without_the_grammar_the_server_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sqlglot", None)
+    sqltree.dialect_of.cache_clear()
+    try:
+        with pytest.raises(ConfigurationError, match="sqlglot"):
+            Postgres("postgresql://u:p@h/d")
+    finally:
+        sqltree.dialect_of.cache_clear()
 
 
 def test_without_the_libraries_the_server_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

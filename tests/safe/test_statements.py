@@ -205,6 +205,24 @@ def test_a_parser_that_does_not_count_its_steps_is_not_trusted(monkeypatch: pyte
         statements.require()
 
 
+def test_a_library_that_writes_another_statement_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statements, "check", lambda *_: statements.Statement("SELECT 2", frozenset(), frozenset()))
+    with pytest.raises(ConfigurationError, match="bounded"):
+        statements.require()
+
+
+@pytest.mark.parametrize("text", ["SELECT 'a\x00'", "SELECT '\ud800'", "SELECT 1 AS \ud800"])
+def test_characters_that_cannot_be_sent_are_refused_as_such(text: str) -> None:
+    with pytest.raises(UnsafeQuery, match="characters that no statement needs") as caught:
+        check(text, None, DEFAULT_FUNCTIONS)
+    assert caught.value.code == "query.statement"
+
+
+@pytest.mark.parametrize("table", ["lower('x')", "main.lower('x')", "json_array_length('[]') AS t", "?"])
+def test_what_is_no_table_is_refused_even_when_every_table_may_be_read(table: str) -> None:
+    assert code_of(f"SELECT * FROM {table}", None) == "query.table"
+
+
 _SPLIT = (
     "SELECT FROM WHERE JOIN LEFT ON USING ( ) , * notes people secret a 1 'x' AND OR NOT IN CASE WHEN THEN END AS "
     "WITH UNION ALL VALUES EXISTS CAST :: < > [ ] { } ; ? :p @x $y -> || PRAGMA ATTACH load_extension count "

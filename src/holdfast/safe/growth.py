@@ -16,13 +16,8 @@ def growth(query: Any, known: dict[str, int]) -> int:
     known = dict(known)
     for cte in _ctes(query):
         known[cte.alias.lower()] = growth(cte.this, known)
-    if type(query).__name__ in ("Union", "Except", "Intersect"):
-        return max(growth(query.left, known), growth(query.right, known))
-    if type(query).__name__ == "Subquery":
-        return growth(query.this, known)
     inner = max([1, *(_brought(part, known) for part in query.iter_expressions() if type(part).__name__ != "With")])
-    shown = query.expressions if type(query).__name__ == "Select" else []
-    width = max([1, *(sum(type(node).__name__ == "Column" for node in each.walk()) for each in shown)])
+    width = max([1, *(sum(type(node).__name__ == "Column" for node in each.walk()) for each in query.expressions)])
     return int(min(inner * width, MAX_GROWTH + 1))
 
 

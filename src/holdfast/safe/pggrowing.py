@@ -76,7 +76,7 @@ def _check_literal(node: Any) -> None:
     text = str(node.this)
     if not node.is_string and (len(text) > MAX_DIGITS or _LARGE.search(text)):
         raise _refused("a number is too large")
-    if node.is_string and text.lstrip(" \t\r\n")[:1] in ("[", "{") and _LARGE.search(_QUOTED.sub("", text)):
+    if text.lstrip(" \t\r\n")[:1] in ("[", "{") and _LARGE.search(_QUOTED.sub("", text)):
         raise _refused("a number is too large")
 
 

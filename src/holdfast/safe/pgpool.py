@@ -21,6 +21,8 @@ Mode = Literal["READ ONLY", "READ WRITE"]
 SIZE: Final = 10
 LIFE: Final = 1_800
 """Connections, and seconds that each of them lives at most: the pool of the common JDBC and Go stacks."""
+QUEUE: Final = 0.9
+"""Share of its time that a caller waits for a connection: below all of it, or it would read that its query is slow."""
 CONNECT: Final = 5.0
 """Seconds for one connection, TLS and the look at the role included."""
 LAST_WORDS: Final = 2.0
@@ -57,7 +59,7 @@ class Pool:
             async_creator=self._connect,
             pool_size=size,
             max_overflow=0,
-            pool_timeout=self._timeout,
+            pool_timeout=QUEUE * self._timeout,
             pool_pre_ping=True,
             pool_recycle=LIFE,
             pool_use_lifo=True,
@@ -123,7 +125,7 @@ class Pool:
             if gone:  # whatever the driver says when the connection dies under it
                 raise ConnectionError("lost") from None
             raise
-        if mode == "READ WRITE":
+        if mode != "READ ONLY":
             await _forgotten(connection)
         return result
 
@@ -166,8 +168,6 @@ async def _rolled_back(connection: Any) -> None:
         connection.terminate()  # the pool finds it closed and opens another
         if isinstance(error, asyncio.CancelledError):
             raise
-    if not connection.is_closed() and connection.is_in_transaction():
-        connection.terminate()
 
 
 async def _forgotten(connection: Any) -> None:

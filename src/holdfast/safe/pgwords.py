@@ -39,6 +39,7 @@ _BEFORE_PARENTHESIS: Final = frozenset(_BEFORE.split())
 """Words that a parenthesis may follow without a function being called (the last four take a number of digits)."""
 _SIGNS = "= <> < > <= >= + - * / % || & | # ~ << >> -> ->> #> #>> @> <@ && . , ( ) [ ] :"
 _OPERATORS: Final = frozenset(_SIGNS.split())
+"""No comment begins with one of them: ``--`` and ``/*`` are read as operators, the longest that stand there."""
 _TOKEN: Final = re.compile(
     r"""(?P<space>[ \n]+)
       | (?P<string>'(?:[^']|'')*')
@@ -49,7 +50,6 @@ _TOKEN: Final = re.compile(
       | (?P<operator>[-+*/<>=~!@\#%^&|?]+|::|[.,()\[\]:])""",
     re.VERBOSE,
 )
-_DASHES: Final = re.compile(r"--|/\*")
 
 
 class Token(NamedTuple):
@@ -60,21 +60,24 @@ class Token(NamedTuple):
     glued: bool
 
 
+_NOTHING: Final = Token("", "", False)
+
+
 def check_words(sql: str, functions: frozenset[str]) -> None:
     """Refuse ``sql`` unless each of its words, operators and calls is listed. Raises ``UnsafeQuery``."""
     tokens = _split(sql)
     for place, token in enumerate(tokens):
-        before = tokens[place - 1] if place else None
-        opens = place + 1 < len(tokens) and tokens[place + 1].text == "(" and tokens[place + 1].kind == "operator"
-        if token.kind == "word" and token.text.upper() == "MATERIALIZED" and (before is None or before.text != "AS"):
+        before = tokens[place - 1] if place else _NOTHING
+        opens = place + 1 < len(tokens) and tokens[place + 1].text == "("
+        if token.text.upper() == "MATERIALIZED" and before.text != "AS":
             raise not_plain()  # NOT MATERIALIZED: planned anew at each mention
         if token.kind == "word":
             _check_word(token.text.upper(), functions, opens)
         elif token.kind == "name" and opens and not _names_columns(tokens, place):
             raise no_function()
-        elif token.kind == "string" and before is not None and (token.glued and before.kind in ("word", "name")):
-            raise not_plain()  # E'..', U&'..', B'..': a string that is not what it looks like
-        elif token.kind == "string" and before is not None and before.kind in ("name", "string"):
+        elif token.kind == "string" and token.glued and before.kind == "word":
+            raise not_plain()  # E'..', N'..', B'..': a string that is not what it looks like
+        elif token.kind == "string" and before.kind in ("name", "string"):
             raise not_plain()  # "regclass" 'x' is a cast, and two strings in a row are one
         elif token.kind == "operator" and token.text not in _OPERATORS:
             raise not_plain()
@@ -85,11 +88,9 @@ def _split(sql: str) -> list[Token]:
     place, glued = 0, False
     while place < len(sql):
         found = _TOKEN.match(sql, place)
-        if found is None or found.end() == place:
+        if found is None:
             raise not_plain()
         kind = str(found.lastgroup)
-        if kind == "operator" and _DASHES.search(found[0]):
-            raise not_plain()  # a comment, to PostgreSQL
         if kind == "number" and glued and tokens[-1].kind == "word":
             raise not_plain()
         if kind == "space":
@@ -102,9 +103,7 @@ def _split(sql: str) -> list[Token]:
 
 
 def _check_word(word: str, functions: frozenset[str], opens: bool) -> None:
-    if opens and word in _BEFORE_PARENTHESIS:
-        return
-    if opens and word.lower() not in functions:
+    if opens and word not in _BEFORE_PARENTHESIS and word.lower() not in functions:
         raise no_function()
     if not opens and word not in _WORDS:
         raise not_plain()
@@ -124,4 +123,5 @@ def _names_columns(tokens: list[Token], place: int) -> bool:
     if before not in ("WITH", "RECURSIVE", ",") or after[:1] != ["AS"]:
         return False
     body = [word for word in after[1:] if word != "MATERIALIZED"]
-    return body[:1] == ["("] and body[1:2] != [] and body[1] in ("SELECT", "WITH", "VALUES", "(")
+    # f(x) AS (values int) calls f: of these words it is the one that may name a column
+    return body[:2] in (["(", "SELECT"], ["(", "WITH"], ["(", "("]) or body[:3] == ["(", "VALUES", "("]

@@ -163,7 +163,7 @@ class _Dialect:
             raise
         except Exception:  # whatever it is: sqlglot fails on broken text with its own bugs too (IndexError on "[ $1 [")
             raise UnsafeQuery(f"not a valid {self._label} SELECT statement", code="query.statement") from None
-        if len(trees) != 1 or trees[0] is None or not self._is_query(trees[0]):
+        if len(trees) != 1 or not self._is_query(trees[0]):
             raise UnsafeQuery("send exactly one SELECT statement", code="query.statement")
         return trees[0]
 

@@ -127,9 +127,24 @@ def test_beneath_a_folder_no_text_resolves_to_outside_of_it(text: str) -> None:
 
 def test_a_long_text_with_what_must_be_decoded_fits_no_wildcard() -> None:
     matches = text_pattern("docs/**")
-    assert matches("docs/" + "%41/" * (MAX_ODD // 4 - 2) + "a")
+    longest = ("docs/" + "%41/" * (MAX_ODD // 4)).ljust(MAX_ODD, "a")[:MAX_ODD]
+    assert matches(longest)
+    assert not matches(longest + "a")
     begun = time.perf_counter()
     assert not matches("docs/" + "%41/" * 250_000 + "a"), "in doubt, no"
     assert matches("docs/" + "a/" * 500_000 + "a"), "what is plain is looked at in one go"
     assert not matches("docs/" + "a/" * 500_000 + "../a")
     assert time.perf_counter() - begun < 1
+
+
+@pytest.mark.parametrize(
+    "pattern, text",
+    [
+        ("https://api.example.com/**", "https://api.example.com/a b"),  # its empty component is the pattern's own
+        ("https://api.example.com/*", "https://api.example.com/%41"),
+        ("docs/**", "docs/.../a b"),  # three dots are a name; with blanks they are none for Windows
+        ("docs/**", "docs/.../%41"),
+    ],
+)
+def test_what_has_to_be_decoded_and_leads_nowhere_else_fits(pattern: str, text: str) -> None:
+    assert text_pattern(pattern)(text)

@@ -198,3 +198,12 @@ def test_the_end_is_read_from_the_file_that_is_locked_and_from_no_other(
 
     monkeypatch.setattr(Folder, "require_visible", swapping)
     assert append(root, ("log",), MARK[7:]) == len(MARK) - 7
+
+
+async def test_a_file_grows_to_exactly_the_most_and_no_byte_further(root: Root) -> None:
+    await root.write("log").append_text("x" * 9_999)
+    assert await root.write("log").append_text("x") == 1
+    with pytest.raises(UnsafePath) as caught:
+        await root.write("log").append_text("x")
+    assert caught.value.code == "path.too_large"
+    assert (root.path / "log").stat().st_size == 10_000

@@ -266,3 +266,9 @@ def test_what_is_hidden_stands_where_the_program_looks_for_it(hide: Any, words: 
 
 def test_a_silent_name_is_ours_alone() -> None:
     assert Subcommand("read", silent=True, operands=(Operand("a"),)).words({}, ["b"]) == ["--", "b"]
+
+
+def test_as_many_operands_as_there_may_be_are_taken() -> None:
+    assert LOG.words({}, ["HEAD"] + ["a"] * 999)[-999:] == ["a"] * 999
+    with pytest.raises(UnsafeCommand):
+        LOG.words({}, ["HEAD"] + ["a"] * 1_000)

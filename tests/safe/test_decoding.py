@@ -48,6 +48,9 @@ async def test_a_torn_packed_body_is_not_whole() -> None:
 
 async def test_a_body_may_come_in_many_pieces_but_not_in_as_many_as_it_has_bytes() -> None:
     assert (await bounded(sent([b"x"] * 10_000), False, 1 << 20))[1] is False
+    assert await bounded(sent([b""] * 10_000), False, 1 << 20) == (b"", False)
+    with pytest.raises(UnsafeUrl, match="too many small pieces"):
+        await bounded(sent([b""] * 10_001), False, 1 << 20)
     assert (await bounded(sent([b"x" * 64] * 12_000), False, 1 << 20))[1] is False
     with pytest.raises(UnsafeUrl, match="too many small pieces") as caught:
         await bounded(sent([b"x"] * 12_000), False, 1 << 20)
@@ -59,3 +62,10 @@ def test_json_in_bytes_that_are_not_utf_8_is_refused_and_not_repaired(kind: str)
     for raw in (b'"\xff"', b'{"a\xc0":1}', b"\xef\xbb\xbf\xef\xbb\xbf1"):
         with pytest.raises(ToolError, match="not proper JSON"):
             fetched(200, "http://x/", {"content-type": kind}, raw, False).json()
+
+
+async def test_a_body_has_ten_thousand_packed_members_and_not_one_more() -> None:
+    empty = gzip.compress(b"", mtime=0)
+    assert await bounded(sent([empty * 10_000]), True, 1 << 20) == (b"", False)
+    with pytest.raises(UnsafeUrl, match="too many pieces"):
+        await bounded(sent([empty * 10_001]), True, 1 << 20)

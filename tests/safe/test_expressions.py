@@ -77,3 +77,17 @@ def test_the_place_of_a_match_is_counted_in_characters() -> None:
     assert pattern.find("a") is None
     with pytest.raises(InputTooLarge):
         pattern.find("a" * (pattern.most + 1))
+
+
+@pytest.mark.parametrize(
+    "most, over",
+    [
+        ("x" * MAX_PATTERN, "x" * (MAX_PATTERN + 1)),
+        ("a{1000}" * 9 + "a{996}", "a{1000}" * 9 + "a{997}"),  # 10,000 instructions
+    ],
+)
+def test_a_pattern_at_its_bound_is_taken_and_one_beyond_is_not(most: str, over: str) -> None:
+    assert Pattern.from_text(most).text == most
+    with pytest.raises(InvalidArguments) as caught:
+        Pattern.from_text(over)
+    assert caught.value.code == "pattern.refused"

@@ -510,7 +510,8 @@ async def sent(served: Served, body: object, path: str = "/", **options: Any) ->
 @pytest.mark.parametrize(
     "kind, status, told",
     [("image/png", "200 OK", "url.type"), ("application/pdf", "200 OK", "url.type"), ("junk", "200 OK", "url.type"),
-     ("text/html", "200 OK", ""), ("application/problem+json", "200 OK", ""), ("image/png", "404 Not Found", "")],
+     ("text/html", "200 OK", ""), ("application/problem+json", "200 OK", ""), ("image/png", "404 Not Found", ""),
+     ("image/png", "400 Bad Request", "")],
 )  # fmt: skip
 async def test_an_answer_of_another_type_is_not_read(kind: str, status: str, told: str) -> None:
     async with serving(answer(b"\x89PNG", f"Content-Type: {kind}", status=status)) as served:
@@ -520,7 +521,7 @@ async def test_an_answer_of_another_type_is_not_read(kind: str, status: str, tol
             assert caught.value.code == told
         else:
             fetched = await get(served.url(), served.pair)
-            assert (fetched.body == b"", fetched.truncated) == ((kind, status) == ("image/png", "404 Not Found"),) * 2
+            assert (fetched.body == b"", fetched.truncated) == (status != "200 OK",) * 2
 
 
 async def test_an_author_may_ask_for_other_types_and_an_empty_answer_has_none() -> None:
@@ -611,7 +612,7 @@ async def test_a_request_that_fails_is_not_sent_again() -> None:
 
 
 async def test_too_many_headers_are_refused() -> None:
-    few, many = [f"X-{n}: y" for n in range(250)], [f"X-{n}: y" for n in range(260)]
+    few, many = [f"X-{n}: y" for n in range(255)], [f"X-{n}: y" for n in range(256)]  # and the length
     async with serving(answer(b"", *few), answer(b"", *many), answer(b"", *["X-A: y"] * 5_000)) as served:
         assert (await get(served.url(), served.pair)).headers["x-9"] == "y"
         for _ in range(2):

@@ -221,3 +221,22 @@ def test_a_root_that_was_replaced_is_not_reopened_by_another_process(tmp_path: P
     (tmp_path / "place").mkdir()
     with pytest.raises(ConfigurationError, match="replaced"):
         pickle.loads(sent)  # noqa: S301 - our own bytes
+
+
+@pytest.mark.parametrize("changed", [0, 1_700_000_000_000_000_000])
+def test_what_was_seen_is_remembered_once_the_directory_was_left_alone_for_longer_than_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: int
+) -> None:
+    looks: list[int] = []
+    really = identity._hidden_entries
+    monkeypatch.setattr(identity, "_hidden_entries", lambda root, deny: looks.append(1) or really(root, deny))
+    os.utime(tmp_path, ns=(changed, changed))
+    wall = Wall(tmp_path)
+    denied = Denied(Deny(), wall)
+    root = os.open(tmp_path, os.O_RDONLY)
+    for ahead, expected in ((SETTLED, 2), (SETTLED + 1, 3)):
+        wall.now = changed + ahead
+        for _ in range(2):
+            denied.within(root)
+        assert len(looks) == expected
+    os.close(root)

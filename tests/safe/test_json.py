@@ -227,6 +227,23 @@ def test_depth_is_bounded_however_large_the_document_around_it(open_: bytes, pad
         loads(b" " * padding + open_ * 5 + b"1" + close * 5, Bounds(depth=4))
 
 
+@pytest.mark.parametrize("open_, close", [(b"[", b"]"), (b'{"":', b"}")])
+def test_depth_is_bounded_where_a_large_document_begins_with_it(open_: bytes, close: bytes) -> None:
+    large = b'"' + b"x" * 5_000 + b'"'
+    loads(open_ * 64 + large + close * 64)
+    with pytest.raises(JsonTooLarge, match="nested deeper"):
+        loads(open_ * 65 + large + close * 65)
+
+
+def test_an_answer_whose_text_must_be_mended_may_be_as_deep_as_any() -> None:
+    value: Any = "\ud800"
+    for _ in range(200):
+        value = [value]
+    assert dumps(value).startswith(b"[" * 200 + b'"')
+    with pytest.raises(OutputInvalid):
+        dumps([value])
+
+
 def test_a_flood_of_short_texts_is_refused_before_it_is_taken_apart() -> None:
     raw = b"[" + b'"ab",' * 200_000 + b"1]"
     tracemalloc.start()

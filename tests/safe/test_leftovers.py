@@ -28,6 +28,7 @@ def test_only_old_temporary_files_of_ours_are_removed(tmp_path: Path) -> None:
     gone = [aged(place / NAME, 100), aged(place / "a/b" / NAME, 100)]
     kept = [
         aged(place / "a" / NAME, 5000),
+        aged(place / "a" / NAME.replace("0", "e"), 4400),
         aged(place / ".holdfast-notes.tmp", 100),
         aged(place / ".git" / NAME, 100),
         aged(place / "file.txt", 100),

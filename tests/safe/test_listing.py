@@ -182,3 +182,19 @@ def test_a_root_of_one_mount_lists_nothing_that_is_mounted_in_it() -> None:
 
 def test_every_visible_directory_is_named_once_and_no_file_is(root: Root) -> None:
     assert sorted(listing.directories(root)) == [(), ("a",), ("a", "b"), ("a", "b", "c")]
+
+
+def test_as_many_entries_as_may_be_looked_at_are_shown_and_one_more_is_not(
+    root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = len(os.listdir(root.path))
+    monkeypatch.setattr(listing, "MAX_SCAN", count)
+    assert root.dir().list_sync()
+    monkeypatch.setattr(listing, "MAX_SCAN", count - 1)
+    assert code_of(root.dir().list_sync) == "path.too_many"
+
+
+def test_a_pattern_is_as_long_as_it_may_be() -> None:
+    longest = "x" * listing.MAX_PATTERN
+    assert matcher(longest)(longest)
+    assert code_of(lambda: matcher(longest + "x")) == "path.name"

@@ -209,3 +209,19 @@ def test_host_header_and_origin() -> None:
     location = Location("http", "[::1]", 8080, "/x")
     assert location.host_header == "[::1]:8080"
     assert location.origin == ("http", "[::1]", 8080)
+
+
+def test_a_url_and_a_host_are_as_long_as_they_may_be() -> None:
+    url = "https://example.com/".ljust(2_048, "a")
+    assert parse(url, POLICY).url == url
+    assert code_of(url + "a") == "url.syntax"
+    host = ".".join(["a" * 63] * 3 + ["b" * 57, "com"])
+    assert len(host) == 253
+    assert parse(f"https://{host}/", POLICY).host == host
+    assert code_of(f"https://b{host}/") == "url.host"
+
+
+@pytest.mark.parametrize("address", ["203.1.113.9", "[::ffff:203.1.113.9]", "[2606:4700::1]"])
+def test_an_address_in_a_network_that_is_denied_is_refused_also_where_it_is_allowed(address: str) -> None:
+    policy = UrlPolicy(deny_hosts=frozenset({"203.1.113.0/24", "2606:4700::/32"}), allow=frozenset({f"{address}:443"}))
+    assert code_of(f"https://{address}/", policy) == "url.host"

@@ -189,3 +189,44 @@ def test_a_zip_that_gives_more_than_its_ratio_ends_there() -> None:
         unpacked(out.getvalue(), bounds)
     assert caught.value.code == "path.archive_size"
     assert unpacked(out.getvalue(), replace(bounds, ratio=2_000)) == [2 << 20]
+
+
+@pytest.mark.parametrize("size", [5, 600])
+def test_a_sparse_file_of_a_tar_is_refused(size: int) -> None:
+    """Its content is not where its size says: ``tarfile`` would put it together out of pieces."""
+    out = io.BytesIO()
+    with tarfile.TarFile(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as made:
+        info = tarfile.TarInfo("a")
+        info.size = size
+        info.pax_headers = {"GNU.sparse.map": f"0,{size}", "GNU.sparse.size": str(size)}
+        made.addfile(info, io.BytesIO(b"x" * size))
+    assert refused(out.getvalue()) == "path.archive_member"
+
+
+def test_a_file_that_is_asked_for_nothing_gives_nothing() -> None:
+    assert members._Capped(io.BytesIO(b"x" * 50), 10).read(0) == b""
+
+
+def test_members_may_touch_and_may_not_overlap() -> None:
+    infos = [zipfile.ZipInfo("a"), zipfile.ZipInfo("b")]
+    for info, offset in zip(infos, (0, 35), strict=True):
+        info.header_offset, info.compress_size = offset, 5  # behind a header of thirty bytes, APPNOTE 4.3.7
+    members._require_apart(infos, 70)
+    for offset, end in ((35, 69), (34, 70)):
+        infos[1].header_offset = offset
+        with pytest.raises(UnsafePath, match="overlap"):
+            members._require_apart(infos, end)
+
+
+def test_a_zip_gives_its_slack_whatever_the_ratio_and_its_ratio_to_the_byte() -> None:
+    def packed(size: int, method: int) -> bytes:
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w", method) as made:
+            made.writestr("a", b"\0" * size)
+        return out.getvalue()
+
+    bounds = Bounds(members=1, bytes=4 << 20, ratio=1)
+    assert unpacked(packed(members.SLACK, zipfile.ZIP_DEFLATED), bounds) == [members.SLACK]
+    with pytest.raises(UnsafePath, match="more than 1 times"):
+        unpacked(packed(members.SLACK + 1, zipfile.ZIP_DEFLATED), bounds)
+    assert unpacked(packed(2 << 20, zipfile.ZIP_STORED), bounds) == [2 << 20]

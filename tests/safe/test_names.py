@@ -283,3 +283,13 @@ def test_a_path_is_bounded_as_it_was_sent_however_little_is_left_of_it(unit: str
     times = (MAX_TEXT - len("b/b")) // len(unit)
     assert parse("b/" + unit * times + "b", Deny()) == ("b", "b")
     assert code_of("b/" + unit * (times + 1) + "b") == "path.name"
+
+
+def test_a_path_and_a_pattern_are_as_long_as_they_may_be() -> None:
+    longest = "/".join(["x" * 255] * 16)
+    assert len(longest) == MAX_TEXT - 1  # PATH_MAX counts the NUL at the end
+    assert len(parse(longest, RULES)) == 16
+    assert code_of("a/" + longest[: MAX_TEXT - 2]) == "path.name"
+    assert Deny(["**/" * 4 + "x"]).hides("x")
+    with pytest.raises(ConfigurationError):
+        Deny(["**/" * 5 + "x"])

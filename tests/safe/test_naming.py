@@ -146,3 +146,13 @@ def test_what_leaves_would_leave_again_as_it_is(text: str) -> None:
     for out in BOTH:
         once = out.text(text)
         assert out.text(once) == once
+
+
+def test_names_and_values_are_judged_up_to_their_longest() -> None:
+    for name, value, yes in (
+        ("x" * 56 + "password", "hunter2", True),
+        ("x" * 57 + "password", "hunter2", False),
+        ("password", "aB" * 8_192, True),
+        ("password", "aB" * 8_192 + "a", False),
+    ):
+        assert holds_secret(name, value) is yes

@@ -297,3 +297,13 @@ def test_what_is_not_quiet_is_not_remembered_as_quiet_nor_is_what_is_long() -> N
     out.text("x" * (outgoing.SHORT + 1))
     out.quiet(b"1" * (outgoing.SHORT_JSON + 1))
     assert len(out._harmless) == 2
+
+
+def test_the_shortest_secret_is_found_as_a_text_by_itself() -> None:
+    assert Outgoing(registry("kX9/+q")).text("kX9/+q") == "[redacted:own-0]"
+
+
+@pytest.mark.parametrize("item", [1, None, "said", ["said"], {"said": 1}])
+def test_a_secret_in_a_key_is_gone_also_where_its_value_stays_as_it_is(item: object) -> None:
+    tree = {"list": [{f"of {SECRETS[0]}": item}]}
+    assert Outgoing(KNOWN).tree(tree) == {"list": [{"of [redacted:own-0]": item}]}

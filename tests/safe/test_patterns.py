@@ -259,3 +259,21 @@ def test_every_rule_compiles_and_a_missing_library_is_told(monkeypatch: pytest.M
     patterns._compiled.cache_clear()
     with pytest.raises(ConfigurationError, match="re2"):
         SecretRegistry().redact("password=hunter2")
+
+
+def test_case_matters_unless_a_rule_says_otherwise() -> None:
+    rule = Rule("x", ("k-",), "k-[A-Z]{8}")
+    assert list(found_in(rule, "k-ABCDEFGH k-abcdefgh K-ABCDEFGH")) == [(0, 10)]
+    assert len(list(found_in(Rule("x", ("k-",), "k-[A-Z]{8}", fold=True), "k-ABCDEFGH k-abcdefgh"))) == 2
+
+
+def test_only_its_group_is_taken_out_also_where_the_text_begins_with_it() -> None:
+    rule = Rule("x", ("key",), "(key)=[a-z]+|key:([a-z]+)")
+    assert list(found(rule, "key=abc", [0])) == list(found_in(rule, "key=abc")) == [(0, 3)]
+    assert list(found(rule, "key:abc", [0])) == list(found_in(rule, "key:abc")) == [(4, 7)]
+
+
+@pytest.mark.parametrize("between, last", [(9, 18), (10, 19), (11, 5)])
+def test_a_block_ends_at_its_last_line_as_far_away_as_that_may_be(between: int, last: int) -> None:
+    rule = Rule("x", ("BEGIN",), "BEGIN", block=("END", "!", 10))
+    assert list(found(rule, "BEGIN" + "." * between + "END!", [0])) == [(0, last)]

@@ -98,3 +98,10 @@ def test_an_operators_own_types_take_the_place_of_these() -> None:
     for wrong in ("pdf", "image/", "text/plain; charset=x", "*", ""):
         with pytest.raises(ConfigurationError):
             UrlPolicy(types=frozenset({wrong}))
+
+
+def test_a_form_in_a_suffix_is_asked_of_the_suffix_alone() -> None:
+    only = checked_types(("*/*+json",))
+    assert admits_type("application/ld+json", only)
+    assert not admits_type("application/json", only)
+    assert not admits_type("model/json", TEXT_TYPES)

@@ -86,3 +86,10 @@ def test_an_integer_counts_the_same_wherever_it_stands(number: int, size: int) -
     assert check_value(number, TIGHT) == size
     assert check_value([number] * 20, TIGHT) == 20 * size + 2
     assert check_value({"a": number}, TIGHT) == size + 6
+
+
+def test_few_plain_values_are_counted_where_fewer_are_taken() -> None:
+    plain = {f"n{number}": number for number in range(6)}
+    assert check_value(plain, Bounds(elements=6)) > 0
+    with pytest.raises(JsonTooLarge, match="more than 5 values"):
+        check_value(plain, Bounds(elements=5))

@@ -86,7 +86,7 @@ class _Unzip:
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(wbits=31)
-        self._members = 1
+        self._members = 0  # that have ended
         self.complete = True
 
     def feed(self, chunk: bytes, room: int) -> bytes:

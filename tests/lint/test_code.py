@@ -66,7 +66,7 @@ def tool(
         ("HF306", tool("open('/srv/log', mode='w').write('x')\nreturn ''", asynchronous=False)),
         ("HF306", tool("import os\nos.remove('/srv/x')\nreturn ''")),
         # limits
-        ("HF201", tool("return ''", facts="read_only=True, limits=Limits(timeout=float('inf'))")),
+        ("HF201", tool("return ''", facts="read_only=True, limits=Limits(timeout=10**6)")),
         ("HF202", tool("return ''", facts="read_only=True, limits=Limits(input=10**9)")),
         ("HF203", tool("return ''", facts="read_only=True, limits=Limits(queue=10**6)")),
     ],

@@ -208,6 +208,13 @@ class UnsafeQuery(Refusal):
     code = "query.refused"
 
 
+class Quarantined(Refusal):
+    """The tool was under way when the server process was lost, more than once, and is left alone for a while."""
+
+    code = "supervisor.quarantined"
+    retryable = True
+
+
 class Draining(Refusal):
     """The server is shutting down and takes no new calls."""
 

@@ -19,7 +19,7 @@ from holdfast.core.pipeline import Answer, Call
 from holdfast.core.principal import Principal
 from holdfast.core.registry import Admitted, Registry
 from holdfast.core.resource import MAX_URI
-from holdfast.errors import Draining, ProtocolError, UnknownName
+from holdfast.errors import Draining, ProtocolError, Quarantined, UnknownName
 from holdfast.plant import Plant
 from holdfast.snapshot import Entry, Snapshot, take_snapshot
 
@@ -54,6 +54,8 @@ class Live:
         self.homes: Mapping[Operation, Any] = {}
         """What the lifespans of the servers yielded, and the mounted server that an operation comes from."""
         self.draining = False
+        self.quarantined: Mapping[str, float] = {}
+        """Tools that were under way when workers were lost by their own doing, and until when they may not run."""
         self._publisher: Any = None
         self._services: dict[Operation, ContextServices] = {}  # bounded by the operations of the snapshot
         self._loop = asyncio.get_running_loop()
@@ -138,6 +140,11 @@ class Live:
             return not visible.granted
         return visible.may_follow(principal, entry.operation, parameters, self.plant.parts.sandbox)
 
+    def repeatable(self, tool: str) -> bool:
+        """Whether a call of the tool may be made again when nobody knows what became of it."""
+        entry = self.snapshot.named["tool"].get(tool)
+        return entry is None or entry.operation.read_only or entry.operation.idempotent
+
     async def handle(self, request: Request) -> Answer:
         """See ``Endpoint.handle``."""
         kind, arguments, snapshot = request.kind, request.arguments, self.snapshot
@@ -152,8 +159,8 @@ class Live:
         context = Context(request_id, operation.name, principal, services, request.session)
         call = Call(operation, arguments, principal, context, request_id)
         try:
-            if self.draining:
-                raise Draining("the server is shutting down; try another one, or again in a moment", retry_after=5.0)
+            if self.draining or self.quarantined:
+                self._refuse(operation)
             answer = await entry.proceed(call)
             return answer if kind != "resource" else _addressed(answer, request)
         except (ProtocolError, CancelledError, GeneratorExit):
@@ -164,6 +171,14 @@ class Live:
             if kind != "tool":
                 raise as_protocol_error(error, call.incident) from None
             return as_result(error, call.incident)
+
+    def _refuse(self, operation: Operation) -> None:
+        if self.draining:
+            raise Draining("the server is shutting down; try another one, or again in a moment", retry_after=5.0)
+        until = self.quarantined.get(operation.name) if operation.kind == "tool" else None
+        left = 0.0 if until is None else until - self.plant.clock.now()
+        if left > 0:
+            raise Quarantined("this tool has ended the server more than once; use another, or wait", retry_after=left)
 
     def _find(self, request: Request, entry: Entry | None) -> tuple[Entry | None, Mapping[str, Any]]:
         """What is not simply found under its name: templates, and completions, which get what they take."""

@@ -239,6 +239,9 @@ class Settings(_Section):
         description='named folders beside it (JSON object): {"docs": {"path": "/srv/docs", "read_only": true}}; '
         "also deny, max_read, max_write, one_mount",
     )
+    supervise: bool = Field(
+        True, description="holdfast run over stdio: replace a worker that is lost, without the client noticing"
+    )
     fast_path: bool = Field(True, description="answer common messages directly; off: all through the SDK")
     quotas: str | None = Field(
         None,

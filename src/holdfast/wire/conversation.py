@@ -15,6 +15,7 @@ from holdfast.wire.backchannel import BackChannel
 from holdfast.wire.direct import INTERNAL_ERROR, Direct, DirectCall, served
 from holdfast.wire.messages import same_id
 from holdfast.wire.relay import Relay
+from holdfast.wire.remembered import TOLD
 
 if TYPE_CHECKING:
     from holdfast.core.endpoint import Endpoint
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from holdfast.core.principal import Principal
     from holdfast.wire.messages import Message
     from holdfast.wire.pipes import Intake, Outlet
+    from holdfast.wire.remembered import Remembered
     from holdfast.wire.stdio import Lines
 
 TURN: Final = 0.005
@@ -37,8 +39,14 @@ class Conversation:
     a call has to wait for something the next task takes the lead, and the one that waited answers and ends.
     """
 
-    def __init__(
-        self, endpoint: Endpoint, intake: Intake, outlet: Outlet, lines: Lines, server: Callable[[], Any]
+    def __init__(  # noqa: PLR0913 - what a connection is made of
+        self,
+        endpoint: Endpoint,
+        intake: Intake,
+        outlet: Outlet,
+        lines: Lines,
+        server: Callable[[], Any],
+        remembered: Remembered | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._intake = intake
@@ -47,6 +55,7 @@ class Conversation:
         self._back = BackChannel(outlet)
         lines.ahead = self._back.flush
         self._direct = Direct(endpoint, self._back)
+        self._remembered = remembered
         self._relay: Relay | None = None
         self._leader: asyncio.Task[None] | None = None
         self._inside: DirectCall | None = None  # what the leader serves; seen from a callback: what it waits in
@@ -60,6 +69,8 @@ class Conversation:
     async def serve(self) -> None:
         """Serve the connection to its end."""
         self._intake.on_news = self._news
+        if self._remembered is not None:
+            self._resume(self._remembered)
         self._take_lead()
         try:
             await self._over
@@ -72,6 +83,17 @@ class Conversation:
             if self._relay is not None:
                 await self._relay.end()
             self._back.flush()
+
+    def _resume(self, remembered: Remembered) -> None:
+        """Take the connection for what it was to the worker before."""
+        if remembered.opening is not None:
+            self._direct.resume(remembered)
+            self._back.level = self._direct.level
+            if remembered.followed or self._direct.off:
+                self._relaying()
+            news = remembered.news(self._endpoint)
+            for kind in news if remembered.initialized else ():
+                self._back.hold(results.notification(f"notifications/{kind}/list_changed", None))
 
     # -- who reads -----------------------------------------------------------------------------------------------------
 
@@ -130,6 +152,10 @@ class Conversation:
     # -- what was read -------------------------------------------------------------------------------------------------
 
     async def _one(self, message: Message, me: Any) -> None:
+        if self._remembered is not None and message.body.get("method") in TOLD:
+            self._remembered.hear(message.body)
+            if message.body["method"] == "initialize":
+                self._remembered.news(self._endpoint)
         if message.kind == "request":
             answer = self._direct.take(message.body)
             if isinstance(answer, bytes):
@@ -145,8 +171,8 @@ class Conversation:
             await self._relay.put(message)
 
     def _answer(self, request_id: int | str, raw: bytes) -> None:
+        self._lines.settle(request_id)  # before: it goes with the answer, which may be written at once
         self._back.hold(raw)
-        self._lines.settle(request_id)
 
     async def _serve(self, call: DirectCall, me: Any) -> None:
         key = same_id(call.id)
@@ -204,7 +230,8 @@ class Conversation:
 
     def _relaying(self) -> Relay:
         if self._relay is None:
-            before, context = self._direct.beginning(), self._context.copy()
+            kept, context = self._remembered, self._context.copy()
+            before = self._direct.beginning() if kept is None or not self._direct.resumed else kept.repeated()
             self._relay = Relay(self._lines, self._server, before, self._unserved, context)
         return self._relay
 
@@ -219,6 +246,8 @@ class Conversation:
         self, kind: Literal["tools", "prompts", "resources"], whom: Callable[[Principal], bool] | None = None
     ) -> None:
         """See ``core.context.Publisher``."""
+        if self._remembered is not None:
+            self._remembered.news(self._endpoint)
         if whom is not None and not whom(self._endpoint.local):
             return
         sdk = None if self._relay is None else self._relay.sdk

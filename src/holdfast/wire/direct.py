@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from holdfast.core.endpoint import Endpoint
     from holdfast.core.pipeline import Answer
     from holdfast.core.principal import Principal
+    from holdfast.wire.remembered import Remembered
 
 Era = Literal["handshake", "modern"]
 INTERNAL_ERROR: Final = -32603
@@ -131,6 +132,17 @@ class Direct:
         """Whether a client of the handshake era has said that it is ready."""
         self.level = LEVELS[0]
         self._begun: Mapping[str, Any] | None = None
+        self.resumed = False
+        """Whether the connection began with another worker."""
+
+    def resume(self, remembered: Remembered) -> None:
+        """Go on with a connection that began with another worker."""
+        self.resumed = True
+        if remembered.opening is not None:
+            self._open(remembered.opening)
+        self.initialized = remembered.initialized and self.era == "handshake"
+        if remembered.level is not None:
+            self.noted("logging/setLevel", remembered.level.get("params"))
 
     @property
     def stamp(self) -> bytes | None:

@@ -41,6 +41,7 @@ class Intake(asyncio.Protocol):
         self._max = max_line
         self._rest = bytearray()
         self._head: bytes | None = None  # the beginning of an overlong line, while its rest is thrown away
+        self._carried = 0  # bytes of the line that has not come whole yet
         self._lines: deque[bytes | Oversized] = deque()
         self._held = 0
         self._stopped = False
@@ -65,7 +66,7 @@ class Intake(asyncio.Protocol):
         if self._stopped:
             return
         if not self._rest and data.endswith(b"\n") and data.count(b"\n") == 1:  # one whole line: the usual case
-            self._take(data[:-1])
+            self._take(data[:-1], len(data))
         else:
             self._split(data)
         crowded = len(self._lines) > MAX_WAITING or self._held > MAX_HELD
@@ -77,26 +78,37 @@ class Intake(asyncio.Protocol):
         *complete, last = data.split(b"\n")
         for part in complete:
             self._rest += part
-            self._take(bytes(self._rest))
+            self._take(bytes(self._rest), self._carried + len(part) + 1)
             self._rest.clear()
+            self._carried = 0
         self._rest += last
+        self._carried += len(last)
         if len(self._rest) > self._max:
             self._head = self._head or bytes(self._rest[:EDGE])
             del self._rest[:-EDGE]
 
-    def _take(self, line: bytes) -> None:
+    def _take(self, line: bytes, size: int) -> None:
+        """One line has come whole, in ``size`` bytes of the stream."""
         if self._head is not None or len(line) > self._max:
-            self._lines.append(Oversized(self._head or line[:EDGE], line[-EDGE:]))
+            self._queue(Oversized(self._head or line[:EDGE], line[-EDGE:]), size)
             self._head = None
         elif line.strip():
-            self._lines.append(line)
+            self._queue(line, size)
             self._held += len(line)
+        else:
+            self._skipped(size)
         self._tell()
+
+    def _queue(self, line: bytes | Oversized, size: int) -> None:
+        self._lines.append(line)
+
+    def _skipped(self, size: int) -> None:
+        """A blank line has come."""
 
     def eof_received(self) -> None:
         """Called by the loop; a last line without its newline still counts."""
         if self._rest or self._head is not None:
-            self._take(bytes(self._rest))
+            self._take(bytes(self._rest), self._carried)
             self._rest.clear()
         self._finish()
 
@@ -134,11 +146,18 @@ class Intake(asyncio.Protocol):
             await self._wake.wait()
         line = self._lines.popleft()
         self._held -= len(line) if isinstance(line, bytes) else 0
+        if self._paused:
+            self._resume_if_roomy()
+        return line
+
+    def taken(self) -> None:
+        """The line given out last is in good hands."""
+
+    def _resume_if_roomy(self) -> None:
         roomy = len(self._lines) < MAX_WAITING // 2 and self._held <= MAX_HELD // 2
-        if self._paused and roomy and self._transport is not None:
+        if roomy and self._transport is not None:
             self._paused = False
             self._transport.resume_reading()
-        return line
 
 
 class Outlet(asyncio.Protocol):

@@ -115,5 +115,5 @@ class Relay(Stream):
 
     async def send(self, item: Any) -> None:
         """Send one message of the SDK's."""
-        if self._lines.codec.outbound(item).get("id") != REPEATED:
+        if not str(self._lines.codec.outbound(item).get("id")).startswith(REPEATED):
             await self._lines.send(item)

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol
 
 from holdfast.errors import ConfigurationError, HoldfastError
 from holdfast.wire.claim import claim, fill_standard
@@ -59,13 +59,18 @@ def run(
         main = _stdio(server, loaded, claimed) if claimed is not None else _http(server, loaded)
         status = run_loop(main)
     except HoldfastError as error:
-        if sys.stderr is not None:
-            sys.stderr.write(f"holdfast: {server.name} does not start: {error}\n")
-        raise SystemExit(REFUSED) from None
+        refuse(server, error)
     finally:
         if claimed is not None:
             claimed.release()
     finish(status)
+
+
+def refuse(server: Servable, error: HoldfastError) -> NoReturn:
+    """Say in one line why the server does not start, and leave with ``REFUSED``."""
+    if sys.stderr is not None:
+        sys.stderr.write(f"holdfast: {server.name} does not start: {error}\n")
+    raise SystemExit(REFUSED) from None
 
 
 async def _stdio(server: Servable, loaded: Loaded, claimed: Claim) -> int:

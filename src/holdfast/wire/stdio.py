@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Container
 from contextlib import suppress
 from typing import Any, Protocol
@@ -44,6 +45,18 @@ class Codec(Protocol):
         ...
 
 
+class Keeper(Protocol):
+    """Keeps requests until they are answered, for whoever goes on when this process is lost."""
+
+    def begin(self, line: bytes) -> int | None:
+        """Keep a request as it came; the place where it is kept."""
+        ...
+
+    def answered(self, slot: int) -> None:
+        """Its answer is in what is written next."""
+        ...
+
+
 class Lines(Stream):
     """Both streams of one connection: iterate it to receive, ``send`` to answer.
 
@@ -66,6 +79,9 @@ class Lines(Stream):
         self.ahead: Callable[[], object] = _unheld
         """Called before anything is written here, and before the next line is waited for: what others hold back goes
         first."""
+        self.keeper: Keeper | None = None
+        self._kept: dict[int | str, int] = {}  # where requests under way are kept, by the one form of their ids
+        self._left: deque[tuple[bytes, int]] = deque()  # what a worker before left unanswered
         self.loading: asyncio.Future[Any] | None = None
         """Done when the dispatcher above can take messages; calls that wait for it are under way too."""
 
@@ -80,13 +96,27 @@ class Lines(Stream):
         while True:
             if self._outlet.stuck or not self._intake.waiting:
                 self.ahead()
+            if self._left:
+                return self._resumed(*self._left.popleft())
             line = await self._intake.line() if not self._outlet.stuck or await self._room() else None
             if line is None:
                 await self._finish()
                 return None
             message = self._received(line)
+            self._intake.taken()
             if message is not None:
                 return message
+
+    def resume(self, line: bytes, slot: int) -> None:
+        """Have a request that was read and kept, but not answered, come before all others."""
+        self._left.append((line, slot))
+
+    def _resumed(self, line: bytes, slot: int) -> Message:
+        message = parse(line, self._bounds)
+        key = same_id(message.body["id"])
+        self._under_way[key], self._kept[key] = message.body["id"], slot
+        self._idle.clear()
+        return message
 
     def coded(self, message: Message) -> Any:
         """A message in the form of the dispatcher above."""
@@ -113,17 +143,20 @@ class Lines(Stream):
     async def send(self, item: Any) -> None:
         """Write one message as one line, and wait while the client does not read."""
         body = self.codec.outbound(item)
-        self._write(_line(body))
+        line = _line(body)
+        self.ahead()
         if "method" not in body:
             self.settle(body.get("id"))
+        self._outlet.write(line)
         await self._outlet.drained()
 
     def fail(self, code: int, message: str, spared: Container[int | str]) -> None:
         """Answer every request under way with an error, but those whose ids (see ``same_id``) are ``spared``."""
         for key, request_id in list(self._under_way.items()):
             if key not in spared:
-                self._write(_line(Malformed(code, message, request_id).reply()))
+                self.ahead()
                 self.settle(request_id)
+                self._outlet.write(_line(Malformed(code, message, request_id).reply()))
 
     def _write(self, line: bytes) -> None:
         self.ahead()
@@ -138,14 +171,14 @@ class Lines(Stream):
                     guess_id(line.head, line.tail),
                 )
             message = parse(line, self._bounds)
-            return message if message.kind != "request" or self._begin(message.body["id"]) else None
+            return message if message.kind != "request" or self._begin(message.body["id"], line) else None
         except Malformed as error:
             if error.id is not None and same_id(error.id) in self._under_way:
                 error.id = None  # the answer to the request that is under way must not be taken for this
             self._complain(error)
             return None
 
-    def _begin(self, request_id: int | str) -> bool:
+    def _begin(self, request_id: int | str, line: bytes) -> bool:
         key = same_id(request_id)
         if key in self._under_way:
             raise Malformed(INVALID_REQUEST, "a request with this id is still under way; use another id")
@@ -155,12 +188,17 @@ class Lines(Stream):
             return False
         self._under_way[key] = request_id
         self._idle.clear()
+        if self.keeper is not None and (slot := self.keeper.begin(line)) is not None:
+            self._kept[key] = slot
         return True
 
     def settle(self, request_id: int | str | None) -> None:
-        """A request is answered, or will not be."""
+        """A request is answered by what is written next, or will not be."""
         if request_id is not None:
-            self._under_way.pop(same_id(request_id), None)
+            key = same_id(request_id)
+            self._under_way.pop(key, None)
+            if self.keeper is not None and (slot := self._kept.pop(key, None)) is not None:
+                self.keeper.answered(slot)
         if not self._under_way:
             self._idle.set()
 

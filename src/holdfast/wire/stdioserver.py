@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ async def serve(server: Servable, loaded: Loaded, claimed: Claim | None = None) 
         stack.callback(taken.release)
         signals = stack.enter_context(Signals())
         live = await stack.enter_async_context(server.serving(loaded))
-        await _health_beside(live, loaded, stack)
+        await health_beside(live, loaded, stack)
         limits = loaded.settings.limits
         bounds = message_bounds(limits)
         intake, outlet = await open_pipes(taken.input, taken.output, limits.message)
@@ -47,24 +48,31 @@ async def serve(server: Servable, loaded: Loaded, claimed: Claim | None = None) 
 async def _speak(live: Any, settings: Settings, intake: Intake, outlet: Outlet, lines: Lines) -> None:
     """Serve the connection to its end; the SDK is loaded when it is needed, or at once without the fast path."""
 
-    def server() -> Any:
-        from holdfast.wire.sdk import SdkServer, keys_of
-
-        return SdkServer(live, keys=keys_of(settings))
-
     if settings.fast_path:
-        live.publisher = conversation = Conversation(live, intake, outlet, lines, server)
+        live.publisher = conversation = Conversation(live, intake, outlet, lines, sdk_of(live, settings))
         await conversation.serve()
         return
     from holdfast.wire.sdkcodec import SdkCodec
 
     lines.codec = SdkCodec()
-    sdk = server()
+    sdk = sdk_of(live, settings)()
     live.publisher = sdk.publisher
     await sdk.serve_streams(lines, lines)
 
 
-async def _health_beside(live: object, loaded: Loaded, stack: AsyncExitStack) -> None:
+def sdk_of(live: Any, settings: Settings) -> Callable[[], Any]:
+    """Makes the SDK's server when it is needed."""
+
+    def server() -> Any:
+        from holdfast.wire.sdk import SdkServer, keys_of
+
+        return SdkServer(live, keys=keys_of(settings))
+
+    return server
+
+
+async def health_beside(live: object, loaded: Loaded, stack: AsyncExitStack) -> None:
+    """Open the health endpoints when a port is set for them."""
     health = loaded.settings.health
     if health.port is not None:
         from holdfast.wire.beside import open_beside

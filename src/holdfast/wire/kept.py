@@ -1,0 +1,221 @@
+"""Lines from the client and to the client whose every byte outlives this process: the next worker goes on with them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import stat
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from holdfast.supervisor.incoming import Incoming
+from holdfast.supervisor.outgoing import Outgoing
+from holdfast.supervisor.requests import Requests
+from holdfast.supervisor.worker import Worker
+from holdfast.wire.pipes import HIGH_WATER, Intake, Outlet, Oversized
+
+_AGAIN: Final = (BlockingIOError, InterruptedError)
+
+
+class KeptIntake(Intake):
+    """Reads into memory that outlives this process. A line is wiped there once ``taken`` says that it is kept
+    elsewhere, or needs no answer."""
+
+    def __init__(self, max_line: int, incoming: Incoming, fd: int) -> None:
+        super().__init__(max_line)
+        self._incoming = incoming
+        self._fd = fd
+        self._loop = asyncio.get_running_loop()
+        self._sizes: deque[int] = deque()  # of the lines that wait, as they stand in the stream
+        self._blank = 0  # bytes of blank lines before the next one
+        self._reading = False
+        self._transport = self  # type: ignore[assignment]  # what pauses and resumes is this
+
+    def start(self) -> None:
+        """Begin, with what a worker before has read and not taken."""
+        os.set_blocking(self._fd, False)
+        if left := self._incoming.recover():
+            self._came(left)
+        if not self._paused:
+            self.resume_reading()
+
+    def _queue(self, line: bytes | Oversized, size: int) -> None:
+        self._lines.append(line)
+        self._sizes.append(size + self._blank)
+        self._blank = 0
+
+    def _skipped(self, size: int) -> None:
+        self._blank += size
+
+    def taken(self) -> None:
+        """See ``Intake``."""
+        if self._sizes:
+            self._incoming.take(self._sizes.popleft())
+            if not (self._reading or self._paused):
+                self.resume_reading()
+
+    def pause_reading(self) -> None:
+        """Leave the rest in the pipe."""
+        if self._reading:
+            self._reading = False
+            self._loop.remove_reader(self._fd)
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        if not self._reading and not self.ended.is_set():
+            self._reading = True
+            self._loop.add_reader(self._fd, self._readable)
+
+    def _readable(self) -> None:
+        try:
+            data = self._incoming.read(self._fd)
+        except _AGAIN:
+            return
+        except OSError:
+            data = b""
+        if data is None:
+            self.pause_reading()  # no room: ``taken`` goes on
+        elif data:
+            self._came(data)
+        else:
+            self.pause_reading()
+            self.eof_received()
+
+    def _came(self, data: bytes) -> None:
+        self.data_received(data)
+        if self._head is not None and not self._lines:  # what is thrown away of an overlong line is not kept either
+            self._incoming.take(self._incoming.held)
+            self._carried = 0
+
+    def stop(self) -> None:
+        """See ``Intake``."""
+        self.pause_reading()
+        self._sizes.clear()
+        super().stop()
+
+    def leave(self) -> None:
+        """End the lines here; what was not taken is the next worker's."""
+        self._sizes.clear()
+        super().stop()
+        self.pause_reading()
+
+    def close(self) -> None:
+        """See ``Intake``."""
+        self.pause_reading()
+
+
+class KeptOutlet(Outlet):
+    """Commits what is written before it moves it on; a request answered is free from that moment."""
+
+    def __init__(self, on_lost: Callable[[], None], outgoing: Outgoing, requests: Requests, fd: int) -> None:
+        super().__init__(on_lost)
+        self._outgoing = outgoing
+        self._requests = requests
+        self._fd = fd
+        self._loop = asyncio.get_running_loop()
+        self._answered: list[int] = []  # slots whose answers are in what is written next
+        self._backlog: deque[tuple[bytes, list[int]]] = deque()  # what has no room yet; bounded as calls are
+        self._waiting = False
+        self._moved = asyncio.Event()
+
+    def start(self) -> None:
+        """Send what is committed already, and watch for the client's leaving."""
+        os.set_blocking(self._fd, False)
+        with suppress(OSError, ValueError):
+            self._loop.add_reader(self._fd, self._peer)
+        self._move()
+
+    def answered(self, slot: int) -> None:
+        """The answer to a kept request is in what is written next."""
+        self._answered.append(slot)
+
+    def write(self, line: bytes) -> None:
+        """See ``Outlet``."""
+        if self.broken:
+            return
+        answered, self._answered = self._answered, []
+        if self._backlog or len(line) > self._outgoing.room:
+            self._backlog.append((line, answered))
+        else:
+            self._commit(line, answered)
+        if not self._waiting:
+            self._move()
+
+    def _commit(self, line: bytes, answered: list[int]) -> None:
+        place = self._outgoing.put(line)
+        self._requests.answered(answered, place)
+        self._outgoing.commit(place)
+        self._requests.end(answered)
+
+    def _move(self) -> None:
+        try:
+            while self._outgoing.move(self._fd) and self._backlog:
+                self._commit_backlog()
+        except OSError:
+            self._lost()
+            return
+        if not self._outgoing.waiting and not self._backlog:
+            self._settle()
+            return
+        if not self._waiting:
+            self._waiting = True
+            self._loop.add_writer(self._fd, self._move)
+        if self._outgoing.waiting > HIGH_WATER or self._backlog:
+            self._writable.clear()
+        else:
+            self._writable.set()
+
+    def _commit_backlog(self) -> None:
+        """All has gone: there is room for the next, however long it is."""
+        while self._backlog and len(self._backlog[0][0]) <= self._outgoing.room:
+            self._commit(*self._backlog.popleft())
+
+    def _settle(self) -> None:
+        if self._waiting:
+            self._waiting = False
+            self._loop.remove_writer(self._fd)
+        self._writable.set()
+        self._moved.set()
+
+    def _peer(self) -> None:
+        """The client's end has closed, or, on a socket, something came that nobody reads here."""
+        if stat.S_ISSOCK(os.fstat(self._fd).st_mode):
+            with suppress(OSError), socket.socket(fileno=os.dup(self._fd)) as end:
+                if end.recv(1, socket.MSG_PEEK):
+                    self._loop.remove_reader(self._fd)
+                    return
+        self._lost()
+
+    def _lost(self) -> None:
+        if not self.broken:
+            self._watch_no_more()
+            self.connection_lost(None)
+            self._moved.set()
+
+    def _watch_no_more(self) -> None:
+        self._loop.remove_reader(self._fd)
+        if self._waiting:
+            self._waiting = False
+            self._loop.remove_writer(self._fd)
+
+    async def close(self, patience: float) -> None:
+        """See ``Outlet``; what the client does not take within ``patience`` is left for whoever comes next."""
+        if not self.broken and (self._outgoing.waiting or self._backlog):
+            self._moved.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    await self._moved.wait()
+        if not self.broken:
+            self._watch_no_more()
+
+
+def keep(worker: Worker, max_line: int) -> tuple[KeptIntake, KeptOutlet, Requests]:
+    """Attach to the client's ends as the worker before has left them."""
+    outgoing = Outgoing(worker.memory, worker.channel)
+    outgoing.recover()
+    requests = Requests(worker.memory)
+    intake = KeptIntake(max_line, Incoming(worker.memory), worker.input)
+    return intake, KeptOutlet(intake.stop, outgoing, requests, worker.output), requests

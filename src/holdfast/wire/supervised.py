@@ -1,0 +1,137 @@
+"""A live server behind a supervisor: serves one client's pipes until it ends, hands over, or is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from holdfast.errors import HoldfastError
+from holdfast.observe.finding import Finding
+from holdfast.supervisor.journal import tell
+from holdfast.supervisor.ladder import rungs
+from holdfast.supervisor.memory import SLOTS, STRIDE
+from holdfast.supervisor.worker import Worker
+from holdfast.wire.conversation import Conversation
+from holdfast.wire.kept import keep
+from holdfast.wire.messages import message_bounds
+from holdfast.wire.serve import Servable, Signals, finish, refuse, run_loop
+from holdfast.wire.stdio import FLUSH, Lines
+from holdfast.wire.stdioserver import health_beside, sdk_of
+from holdfast.wire.takeover import Takeover
+
+if TYPE_CHECKING:
+    from holdfast.core.layers import Loaded
+
+PULSE: Final = 0.05
+"""Seconds between the loop's signs of life; the parent looks four times a second."""
+
+
+class KeptLines(Lines):
+    """Lines whose unanswered requests are left to the next worker when this one hands over."""
+
+    leaving = False
+
+    async def _finish(self) -> None:
+        await super()._finish()
+        if self.leaving:
+            self.keeper = None
+
+
+def run(server: Servable, overrides: Mapping[str, Any], worker: Worker) -> bool:
+    """Wait for this worker's turn, then serve to the end. ``False``: it is to serve without a supervisor."""
+    try:
+        loaded = server.load_settings(**overrides)
+        if (reason := _unsupervised(loaded, worker)) is not None:
+            tell("not_supervised", "warning" if reason else "info", why=reason or "HOLDFAST_SUPERVISE is off")
+            worker.alone()
+            return False
+        if not worker.wait():
+            raise SystemExit(0)
+        status = run_loop(serve(server, loaded, worker))
+    except HoldfastError as error:
+        refuse(server, error)
+    finish(status)
+    return True
+
+
+def _unsupervised(loaded: Loaded, worker: Worker) -> str | None:
+    """Why this server has to do without; empty when that is what its operator wants."""
+    settings, words = loaded.settings, worker.memory.words
+    if not settings.supervise:
+        return ""
+    if settings.limits.message > words[STRIDE] or settings.limits.in_flight > words[SLOTS]:
+        return f"limits.message is over {words[STRIDE]} bytes, or limits.in_flight over {words[SLOTS]}"
+    return None
+
+
+async def serve(server: Servable, loaded: Loaded, worker: Worker) -> int:
+    """Serve; returns the exit status. What is not answered at a hand-over is left for the next worker."""
+    async with AsyncExitStack() as stack:
+        signals = stack.enter_context(Signals())
+        live = await stack.enter_async_context(server.serving(loaded))
+        live.plant.health.add("worker", partial(_standing, worker), critical=False)
+        await health_beside(live, loaded, stack)
+        limits = loaded.settings.limits
+        intake, outlet, requests = keep(worker, limits.message)
+        lines = KeptLines(intake, outlet, None, message_bounds(limits))
+        lines.most = limits.in_flight
+        takeover = Takeover(worker, intake, outlet, requests)
+
+        def stop() -> None:
+            live.drain()
+            intake.stop()
+
+        def leave() -> None:
+            lines.leaving = True
+            intake.leave()
+
+        signals.listen(stop)
+        stack.enter_context(_watched(worker, leave, stop))
+        conversation = Conversation(live, intake, outlet, lines, sdk_of(live, loaded.settings), takeover.remembered)
+        live.publisher = conversation
+        takeover.go_on(lines, live)
+        worker.ready(rungs(loaded.settings.watchdog.interrupt))
+        live.plant.log.info("serving", transport="stdio", server=server.name, restarts=worker.task.number)
+        await conversation.serve()
+        live.drain()
+        await outlet.close(FLUSH)
+        if not lines.leaving:
+            worker.ended(signals.status)
+    return signals.status
+
+
+def _standing(worker: Worker) -> Finding:
+    """Who serves, and how often a worker was lost before."""
+    lost = f", the {worker.task.number + 1}. worker ({worker.task.why or 'handed over'})" if worker.task.number else ""
+    return Finding("ok", f"process {os.getpid()}, supervised by {os.getppid()}{lost}")
+
+
+@contextmanager
+def _watched(worker: Worker, leave: Callable[[], None], stop: Callable[[], None]) -> Iterator[None]:
+    """Show the parent signs of life, and hear what it says; without a parent there is nobody to go on for."""
+    loop = asyncio.get_running_loop()
+
+    def heard() -> None:
+        message = worker.control.receive()
+        if message is None:
+            loop.remove_reader(worker.control.fileno())
+            stop()
+        elif message[0]["is"] == "leave":
+            leave()
+
+    async def pulse() -> None:
+        while True:
+            worker.beat()
+            await asyncio.sleep(PULSE)
+
+    loop.add_reader(worker.control.fileno(), heard)
+    beating = loop.create_task(pulse(), name="holdfast-pulse")
+    try:
+        yield
+    finally:
+        beating.cancel()
+        loop.remove_reader(worker.control.fileno())

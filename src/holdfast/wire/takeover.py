@@ -1,0 +1,103 @@
+"""Going on where another worker was lost: what it left unanswered is served again, or its caller is told the truth."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from holdfast.supervisor.deaths import Quarantine
+from holdfast.supervisor.requests import Requests, Unanswered
+from holdfast.wire import results
+from holdfast.wire.kept import KeptIntake, KeptOutlet
+from holdfast.wire.remembered import Remembered
+
+if TYPE_CHECKING:
+    from holdfast.supervisor.worker import Worker
+    from holdfast.wire.stdio import Lines
+
+UNKNOWN: Final = -32010
+"""JSON-RPC 2.0, section 5.1: servers have codes of their own from -32000 down to -32099."""
+MOST_SENT: Final = 3
+"""Workers that one request may be given to: the first, and two more."""
+_CODE: Final = "supervisor.outcome_unknown"
+_LOST: Final = (
+    "the server was restarted while this call ran, and it may have taken effect: look whether it did before you "
+    "call again"
+)
+_TRIED: Final = "the server was lost while this call ran, more than once: do not repeat it as it is"
+
+
+class Takeover:
+    """The state that the workers of one connection hand on, and the requests that one of them left."""
+
+    def __init__(self, worker: Worker, intake: KeptIntake, outlet: KeptOutlet, requests: Requests) -> None:
+        self._worker = worker
+        self._intake = intake
+        self._outlet = outlet
+        self._requests = requests
+        note: Mapping[str, Any] = json.loads(worker.memory.note() or b"{}")
+        self._note: dict[str, Any] = dict(note)
+        self.remembered = Remembered(self._keep_connection, note.get("connection", {}))
+        self._quarantine = Quarantine(note.get("quarantine"))
+
+    def begin(self, line: bytes) -> int | None:
+        """See ``Keeper``."""
+        return self._requests.begin(line)
+
+    def answered(self, slot: int) -> None:
+        """See ``Keeper``."""
+        self._outlet.answered(slot)
+
+    def go_on(self, lines: Lines, live: Any) -> None:
+        """Serve again what may be, answer the rest, and take what was read already before anything new."""
+        left = self._requests.recover()
+        lines.keeper = self
+        self._judge(left, live)
+        for request in left:
+            self._one(request, lines, live)
+        self._outlet.start()
+        self._intake.start()
+
+    def _judge(self, left: Iterable[Unanswered], live: Any) -> None:
+        """Suspect the tools that were under way when a worker was lost by its own doing."""
+        if not self._worker.task.blamed:
+            live.quarantined = self._quarantine.until(time.monotonic())
+            return
+        tools = {tool for request in left if (tool := _tool(json.loads(request.line))) is not None}
+        now = time.monotonic()
+        self._quarantine.suspect(tools, now)
+        live.quarantined = self._quarantine.until(now)
+        self._keep("quarantine", self._quarantine.note())
+        for tool in live.quarantined.keys() & tools:
+            live.plant.log.error("tool.quarantined", tool=tool, seconds=Quarantine.FOR)
+
+    def _one(self, request: Unanswered, lines: Lines, live: Any) -> None:
+        body = json.loads(request.line)
+        tool = _tool(body)
+        if request.sent < MOST_SENT and (tool is None or (live.repeatable(tool) and tool not in live.quarantined)):
+            self._requests.again(request.slot)
+            lines.resume(request.line, request.slot)
+            return
+        words = _TRIED if tool is not None and live.repeatable(tool) else _LOST
+        data = {"code": _CODE, "retryable": False}
+        self._outlet.answered(request.slot)
+        self._outlet.write(results.failure(body["id"], UNKNOWN, words, data) + b"\n")
+        live.plant.log.warning("call.outcome_unknown", tool=tool)
+
+    def _keep_connection(self, connection: dict[str, Any]) -> None:
+        self._keep("connection", connection)
+
+    def _keep(self, name: str, part: dict[str, Any]) -> None:
+        self._note[name] = part
+        self._worker.memory.keep(json.dumps(self._note).encode())
+
+
+def _tool(body: Mapping[str, Any]) -> str | None:
+    """The tool that a request calls; ``None`` for what does nothing but read."""
+    if body["method"] != "tools/call":
+        return None
+    params = body.get("params")
+    name = params.get("name") if isinstance(params, dict) else None
+    return name if isinstance(name, str) else ""

@@ -1,0 +1,233 @@
+"""The supervisor with a real server: whatever happens to a worker, the client notices nothing, or is told the truth."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from support.supervised import SERVER, state_of, supervised, until
+
+UNKNOWN = -32010
+
+
+def test_a_call_that_only_reads_is_answered_by_the_next_worker(tmp_path: Path) -> None:
+    with supervised(tmp_path) as kept:
+        first, spare = kept.worker(), kept.spared()
+        number = kept.begin("nap", seconds=0.5)
+        until(lambda: kept.call("add", a=1, b=2) == 3)
+        os.kill(first, signal.SIGKILL)
+        assert kept.call("add", a=2, b=3) == 5
+        assert kept.value(number) == spare
+        assert kept.leave() == 0
+        assert (kept.torn, kept.twice) == ([], [])
+
+
+def test_a_call_that_writes_is_not_repeated_and_its_caller_is_told(tmp_path: Path) -> None:
+    with supervised(tmp_path) as kept:
+        kept.spared()
+        number = kept.begin("write", text="once", seconds=60)
+        until(lambda: (tmp_path / "side.txt").exists())
+        os.kill(kept.workers()[0], signal.SIGKILL)
+        error = kept.answer(number)["error"]
+        assert error["code"] == UNKNOWN
+        assert error["data"] == {"code": "supervisor.outcome_unknown", "retryable": False}
+        assert (tmp_path / "side.txt").read_text() == "once\n"
+        assert kept.call("write", text="again") == "again"
+
+
+def test_what_was_sent_while_nobody_was_there_is_served(tmp_path: Path) -> None:
+    with supervised(tmp_path) as kept:
+        worker = kept.worker()
+        kept.spared()
+        os.kill(worker, signal.SIGSTOP)
+        numbers = [kept.begin("add", a=number, b=1) for number in range(300)]
+        os.kill(worker, signal.SIGKILL)
+        found = [kept.value(number) for number in numbers]
+        assert found == [number + 1 for number in range(300)]
+
+
+def test_many_workers_may_be_killed_under_load(tmp_path: Path) -> None:
+    kills = int(os.environ.get("HOLDFAST_KILLS", "3"))
+    with supervised(tmp_path) as kept:
+        stop = threading.Event()
+        wrong: list[object] = []
+        done: list[str] = []
+
+        def reads(caller: int) -> None:
+            number = 0
+            while not stop.is_set():
+                number += 1
+                if kept.call("add", a=caller, b=number) != caller + number:
+                    wrong.append((caller, number))
+
+        def writes(caller: int) -> None:
+            number = 0
+            while not stop.is_set():
+                number += 1
+                text = f"{caller}-{number}"
+                answer = kept.answer(kept.begin("write", text=text, seconds=0.01))
+                if "error" in answer and answer["error"]["code"] != UNKNOWN:
+                    wrong.append(answer)
+                if "result" in answer:
+                    done.append(text)
+
+        callers = [threading.Thread(target=reads if caller % 4 else writes, args=(caller,)) for caller in range(16)]
+        for each in callers:
+            each.start()
+        for number in range(kills):
+            until(lambda number=number: len(kept.told("ready")) == number + 1 and len(kept.workers()) == 2)
+            time.sleep(0.5)  # real time: calls go on meanwhile
+            os.kill(kept.workers()[0], signal.SIGKILL)
+        until(lambda: len(kept.told("ready")) == kills + 1)
+        stop.set()
+        for each in callers:
+            each.join()
+        written = (tmp_path / "side.txt").read_text().splitlines()
+        assert wrong == []
+        assert (kept.torn, kept.twice) == ([], [])
+        assert len(written) == len(set(written)), "a side effect twice"
+        assert set(done) <= set(written), "acknowledged, and lost"
+
+
+def test_large_answers_to_a_slow_reader_are_whole(tmp_path: Path) -> None:
+    with supervised(tmp_path, HOLDFAST_LIMITS__OUTPUT="2000000") as kept:
+        kept.spared()
+        numbers = [kept.begin("large", size=1_000_000) for _ in range(8)]
+        for _ in range(2):
+            until(lambda: len(kept.workers()) == 2)
+            os.kill(kept.workers()[0], signal.SIGKILL)
+        for number in numbers:
+            assert len(kept.value(number)) == 1_000_000
+        assert (kept.torn, kept.twice) == ([], [])
+
+
+@pytest.mark.parametrize("how", ["exit", "crash"])
+def test_a_tool_that_ends_the_process_twice_is_left_alone(how: str, tmp_path: Path) -> None:
+    with supervised(tmp_path) as kept:
+        kept.spared()
+        error = kept.answer(kept.begin("leave", how=how))["error"]
+        assert error["code"] == UNKNOWN
+        refused = kept.answer(kept.begin("leave", how=how))["result"]
+        assert refused["isError"]
+        assert refused["_meta"]["io.holdfast/code"] == "supervisor.quarantined"
+        assert kept.call("add", a=1, b=1) == 2
+        assert [fact["blamed"] for fact in kept.told("worker_lost")] == [True, True]
+
+
+def test_a_loop_that_stands_still_in_c_is_replaced(tmp_path: Path) -> None:
+    with supervised(tmp_path, HOLDFAST_WATCHDOG__INTERRUPT="1.0") as kept:
+        kept.spared()
+        number = kept.begin("leave", how="spin")
+        beside = kept.begin("add", a=1, b=2)
+        began = time.monotonic()
+        assert kept.value(beside) == 3
+        assert time.monotonic() - began < 8, "1.3 s for the ladder, the rest for a busy machine"
+        assert "error" in kept.answer(number)
+
+
+def test_a_spare_may_be_killed_and_is_made_anew(tmp_path: Path) -> None:
+    with supervised(tmp_path) as kept:
+        serving, spare = kept.worker(), kept.spared()
+        os.kill(spare, signal.SIGKILL)
+        until(lambda: state_of(spare) == "")
+        assert kept.worker() == serving
+        os.kill(serving, signal.SIGKILL)
+        assert kept.call("add", a=1, b=2) == 3
+
+
+def test_nobody_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
+    with supervised(tmp_path) as kept:
+        kept.spared()
+        everybody = kept.workers()
+        kept.process.kill()
+        until(lambda: all(state_of(pid) in ("", "Z") for pid in everybody))
+
+
+def test_what_a_lost_worker_had_started_is_ended(tmp_path: Path) -> None:
+    with supervised(tmp_path) as kept:
+        kept.spared()
+        started = kept.call("spawn")
+        os.kill(kept.workers()[0], signal.SIGKILL)
+        assert kept.call("add", a=1, b=2) == 3
+        until(lambda: state_of(started) == "")
+
+
+@pytest.mark.parametrize("number, status", [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_signal_ends_all_of_them_in_good_order(number: signal.Signals, status: int, tmp_path: Path) -> None:
+    with supervised(tmp_path) as kept:
+        kept.spared()
+        everybody = kept.workers()
+        kept.process.send_signal(number)
+        assert kept.process.wait(10) == status
+        assert all(state_of(pid) == "" for pid in everybody)
+
+
+def test_new_code_is_loaded_on_sighup_and_the_client_hears_of_it(tmp_path: Path) -> None:
+    with supervised(tmp_path) as kept:
+        first = kept.worker()
+        (tmp_path / "kept.py").write_text(
+            SERVER + '\n@server.tool(read_only=True)\ndef more() -> int:\n    """M."""\n    return 1\n'
+        )
+        kept.process.send_signal(signal.SIGHUP)
+        until(lambda: kept.worker() != first)
+        assert kept.call("more") == 1
+        until(lambda: any(news["method"] == "notifications/tools/list_changed" for news in kept.news))
+
+
+def test_code_that_cannot_be_loaded_leaves_the_server_as_it_is(tmp_path: Path) -> None:
+    with supervised(tmp_path) as kept:
+        first = kept.worker()
+        (tmp_path / "kept.py").write_text("this is no Python")
+        kept.process.send_signal(signal.SIGHUP)
+        until(lambda: "kept.py:1" in kept.errors.read_text())
+        assert kept.worker() == first
+
+
+def test_a_server_that_cannot_start_says_so_once_and_is_not_tried_again(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    file = tmp_path / "broken.py"
+    file.write_text("import nothing_of_that_name")
+    command = [sys.executable, "-m", "holdfast.cli", "run", str(file)]
+    ran = subprocess.run(command, input=b"", capture_output=True, timeout=30, check=False)
+    assert ran.returncode == 2
+    assert ran.stderr.count(b"nothing_of_that_name") == 1
+
+
+def test_the_log_level_and_the_handshake_survive(tmp_path: Path) -> None:
+    with supervised(tmp_path) as kept:
+        kept.answer(kept.send("logging/setLevel", {"level": "error"}))
+        kept.spared()
+        os.kill(kept.workers()[0], signal.SIGKILL)
+        assert kept.call("add", a=1, b=2) == 3
+        again = kept.answer(kept.send("initialize", {"protocolVersion": "2025-11-25"}))
+        assert "error" in again, "there has been one"
+
+
+def test_health_says_who_serves_and_how_the_one_before_ended(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    with supervised(tmp_path, HOLDFAST_HEALTH__PORT=str(port)) as kept:
+
+        def detail() -> str:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            connection.request("GET", "/health")
+            checks = json.loads(connection.getresponse().read())["checks"]
+            connection.close()
+            return str(checks["worker"]["detail"])
+
+        supervisor = kept.process.pid
+        assert detail() == f"process {kept.worker()}, supervised by {supervisor}"
+        kept.spared()
+        os.kill(kept.workers()[0], signal.SIGKILL)
+        serving = kept.worker()
+        assert detail() == f"process {serving}, supervised by {supervisor}, the 2. worker (SIGKILL, from outside)"

@@ -21,6 +21,7 @@ from holdfast.core.registry import Admitted, Registry
 from holdfast.core.resource import MAX_URI
 from holdfast.errors import Draining, ProtocolError, UnknownName
 from holdfast.plant import Plant
+from holdfast.resources.suspended import waiting_in
 from holdfast.snapshot import Entry, Snapshot, take_snapshot
 
 _NEWS: dict[str, tuple[Listed, ...]] = {
@@ -54,6 +55,7 @@ class Live:
         self.homes: Mapping[Operation, Any] = {}
         """What the lifespans of the servers yielded, and the mounted server that an operation comes from."""
         self.draining = False
+        self._cutting = False
         self._publisher: Any = None
         self._services: dict[Operation, ContextServices] = {}  # bounded by the operations of the snapshot
         self._loop = asyncio.get_running_loop()
@@ -101,6 +103,15 @@ class Live:
             self.draining = True
             self.plant.health.set_ready(False, "draining")
             self.plant.parts.events.emit("server.draining", name=self.name)
+
+    def cut(self) -> int:
+        """Cancel the calls that still wait for something; each caller is told why. Returns how many there were."""
+        self.drain()
+        self._cutting = True
+        waiting = waiting_in(Live.handle, self)
+        for task in waiting:
+            task.cancel()
+        return len(waiting)
 
     def _announce(self, news: list[str], earlier: Snapshot) -> None:
         before, now = earlier.visible, self.snapshot.visible
@@ -156,14 +167,23 @@ class Live:
                 raise Draining("the server is shutting down; try another one, or again in a moment", retry_after=5.0)
             answer = await entry.proceed(call)
             return answer if kind != "resource" else _addressed(answer, request)
-        except (ProtocolError, CancelledError, GeneratorExit):
+        except (ProtocolError, GeneratorExit):
             raise
+        except CancelledError:
+            if not self._cutting:
+                raise
+            return self._told(_cut_short(operation), call, request, snapshot)
         except BaseException as error:  # boundary: here an exception becomes what the caller sees, even a sys.exit()
-            if snapshot.hides(principal, kind, request.name, operation):  # it is on record; its caller may not know
-                raise self._unknown(request) from None
-            if kind != "tool":
-                raise as_protocol_error(error, call.incident) from None
-            return as_result(error, call.incident)
+            return self._told(error, call, request, snapshot)
+
+    def _told(self, error: BaseException, call: Call, request: Request, snapshot: Snapshot) -> Answer:
+        """What the caller sees of a failure: an answer, or a raised ``ProtocolError``."""
+        kind = request.kind
+        if snapshot.hides(request.principal, kind, request.name, call.operation):  # on record; not for its caller
+            raise self._unknown(request) from None
+        if kind != "tool":
+            raise as_protocol_error(error, call.incident) from None
+        return as_result(error, call.incident)
 
     def _find(self, request: Request, entry: Entry | None) -> tuple[Entry | None, Mapping[str, Any]]:
         """What is not simply found under its name: templates, and completions, which get what they take."""
@@ -200,6 +220,18 @@ class Live:
             sandbox=plant.parts.sandbox,
         )
         return services
+
+
+def _cut_short(operation: Operation) -> Draining:
+    """The answer to a call that the end has cut short; its task is not cancelled any more, so that it can be sent."""
+    task = asyncio.current_task()
+    while task is not None and task.uncancel():
+        pass
+    if operation.changes_things and not operation.idempotent:
+        refusal = Draining("the server shut down during this call; whether it had an effect is unknown: look first")
+        refusal.retryable = False  # type: ignore[misc]  # as with codes: an instance may narrow its class's
+        return refusal
+    return Draining("the server shut down during this call; try another one, or again in a moment", retry_after=5.0)
 
 
 def _wanted(operation: Operation, arguments: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -6,12 +6,12 @@ import asyncio
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from holdfast.core.clock import Clock, SystemClock
 from holdfast.core.events import Events
@@ -31,6 +31,7 @@ from holdfast.observe.standard import clean_standard
 from holdfast.resilience.bulkhead import Bulkhead
 from holdfast.resilience.deadline import Orphans
 from holdfast.resilience.retry import RetryBudget
+from holdfast.resilience.teardown import Punctual
 from holdfast.resources.allocator import hold_thresholds, set_aside
 from holdfast.resources.tracker import Occupancy
 from holdfast.resources.tracking import install as install_tracking
@@ -57,7 +58,9 @@ MAX_TOLD = 100
 DATABASE_CHECK = 3.0
 """Seconds for the database to answer a health check; a connection may have to be opened first."""
 LAST_WORDS = 1.0
-"""Seconds each for orphans, threads and logs to end at stopping."""
+"""Seconds each for orphans, threads and logs to end at stopping; less when a client's patience ends sooner."""
+HURRY = 0.05
+"""Seconds that each of them gets at least."""
 
 
 class Plant:
@@ -84,6 +87,7 @@ class Plant:
             pair=self.outgoing.pair, clock=self.clock,
         )  # fmt: skip
         self.heartbeat: Heartbeat | None = None
+        self._over: float | None = None
         self._processes: ProcessPool | None = None
         self._undo: list[Callable[[], None]] = []
         self.store: Store | None = None
@@ -242,18 +246,40 @@ class Plant:
     def _blocked(self, block: Block) -> None:
         self.log.error("loop.blocked", seconds=round(block.seconds, 3), stack=block.stack)
 
+    def hurry(self, seconds: float) -> None:
+        """Everything is to be over in ``seconds``, the teardown of lifespans and the stopping of what runs."""
+        self._over = self.clock.now() + seconds
+
+    def teardown(self) -> float:
+        """Seconds that the teardown of a lifespan gets: half of what is left, so that what comes after has some."""
+        most = self.loaded.settings.teardown
+        return most if self._over is None else min(most, max(HURRY, (self._over - self.clock.now()) / 2))
+
+    def _patience(self) -> float:
+        """Seconds that one step of the stopping gets."""
+        return LAST_WORDS if self._over is None else min(LAST_WORDS, max(HURRY, (self._over - self.clock.now()) / 4))
+
+    def _late(self, seconds: float) -> None:
+        self.log.error(
+            "lifespan.late", seconds=round(seconds, 3), reason="its teardown took too long; it was abandoned"
+        )
+
+    def punctual(self, lifespan: AbstractAsyncContextManager[Any]) -> Punctual:
+        """A lifespan whose teardown ends in time."""
+        return Punctual(lifespan, self.teardown, self._late, self.clock, self.parts.orphans)
+
     async def _stop(self, executor: ThreadPoolExecutor) -> None:
         if self.heartbeat is not None:
             await self.heartbeat.stop()
         await self.parts.events.close()
         await self.health.close()
-        await self.parts.orphans.close(LAST_WORDS)
-        self.parts.threads.close(LAST_WORDS)
+        await self.parts.orphans.close(self._patience())
+        self.parts.threads.close(self._patience())
         if self._processes is not None:
             self._processes.close()
-        await self.recorder.close(LAST_WORDS)
+        await self.recorder.close(self._patience())
         if self.parts.audit is not None:
-            await self.parts.audit.close()
+            await self.parts.audit.close(5 * self._patience())
         if self.store is not None:
             await self.store.close()
         for undo in reversed(self._undo):
@@ -262,4 +288,4 @@ class Plant:
         # whoever owns the loop may go on using it, and a pool that was shut down would refuse its work
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(thread_name_prefix="asyncio"))
         self.parts.sandbox.close()
-        self.pipe.close(LAST_WORDS)
+        self.pipe.close(self._patience())

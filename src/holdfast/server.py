@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from holdfast.core.tool import Tool
     from holdfast.live import Live
     from holdfast.observe.finding import Probe
+    from holdfast.plant import Plant
 
 F = TypeVar("F", bound=Callable[..., Any])
 Op = TypeVar("Op", bound="Operation | type[Tool]")
@@ -202,7 +203,7 @@ class Server:
                 plant.parts.events.subscribe(pattern, subscriber)
             for name, probe, options in self._checks:
                 plant.health.add(name, probe, **options)
-            live.states = await self._enter_lifespans(stack)
+            live.states = await self._enter_lifespans(stack, plant)
             live.homes = self._homes
             self._serving.append(live)
             stack.callback(self._serving.remove, live)
@@ -215,12 +216,12 @@ class Server:
     def _all_subscribers(self) -> list[tuple[str, Subscriber]]:
         return [item for server in (self, *self.everything_mounted()) for item in server._subscribers]
 
-    async def _enter_lifespans(self, stack: AsyncExitStack) -> dict[Server | None, Any]:
+    async def _enter_lifespans(self, stack: AsyncExitStack, plant: Plant) -> dict[Server | None, Any]:
         """What each lifespan yielded, by its server; this server's own is everybody's who has none."""
         states: dict[Server | None, Any] = {}
         for server in (*self.everything_mounted(), self):
             if server._lifespan is not None:
-                states[server] = await stack.enter_async_context(server._lifespan(server))
+                states[server] = await stack.enter_async_context(plant.punctual(server._lifespan(server)))
         return states | {None: states.get(self)}
 
     def _changed(self) -> None:

@@ -173,12 +173,13 @@ class AuditLog:
             raise AuditUnavailable(_UNAVAILABLE) from error
         self.lost += 1
 
-    async def close(self) -> None:
-        """Write and sync what waits, then release the file. Later appends are refused."""
+    async def close(self, patience: float = MAX_WAIT) -> None:
+        """Write and sync what waits, for at most ``patience`` seconds, then release the file. Later appends are
+        refused."""
         if not self._closed:
             self._closed = True
             self._queue.put(None)
-        await asyncio.get_running_loop().run_in_executor(None, self._thread.join, MAX_WAIT)
+        await asyncio.get_running_loop().run_in_executor(None, self._thread.join, patience)
 
     # -- the writer thread ---------------------------------------------------------------------------------------------
 

@@ -80,15 +80,27 @@ class LogPipe:
         """Whether the running thread is the pipe's own, whose records would feed themselves."""
         return threading.get_ident() == self._thread.ident
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more is taken."""
+        return self._closed
+
+    def end(self, timeout: float) -> bool:
+        """Take nothing more and write what waits, for at most ``timeout`` seconds; whether that was all."""
+        with self._counters:
+            if not self._closed:
+                self._closed = True
+                self._queue.put(None)
+                self._closing.set()
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
     def close(self, timeout: float = 1.0) -> None:
         """Write what waits, for at most ``timeout`` seconds; what is left then is lost and counted."""
         with self._counters:
             if self._closed:
                 return
-            self._closed = True
-        self._queue.put(None)
-        self._closing.set()
-        self._thread.join(timeout)
+        self.end(timeout)
         self.sink.close()
         if self._thread.is_alive():
             self._thread.join(0.5)

@@ -23,6 +23,7 @@ from holdfast.guards.parts import Parts
 from holdfast.isolation.threads import ThreadPool
 from holdfast.observe.audit import AuditLog
 from holdfast.observe.checks import answers
+from holdfast.observe.checks import log as log_check
 from holdfast.observe.health import Health, audit, confinement, loop_lag, memory
 from holdfast.observe.logs import FileSink, LogPipe, StderrSink, build_logger, capture_stdlib
 from holdfast.observe.metrics import Metrics
@@ -88,6 +89,7 @@ class Plant:
         )  # fmt: skip
         self.heartbeat: Heartbeat | None = None
         self._over: float | None = None
+        self._prints_lost = 0
         self._processes: ProcessPool | None = None
         self._undo: list[Callable[[], None]] = []
         self.store: Store | None = None
@@ -125,8 +127,17 @@ class Plant:
         if not settings.enabled:
             return None
         return AuditLog(
-            settings.file or self.state_dir() / "audit.jsonl", fail_open=settings.fail_open, clock=self.clock
+            settings.file or self.state_dir() / "audit.jsonl",
+            fail_open=settings.fail_open,
+            clock=self.clock,
+            told=self._audit_changed,
         )
+
+    def _audit_changed(self, working: bool, lost: int) -> None:
+        if working:
+            self.log.warning("audit.resumed", lost=lost)
+        else:
+            self.log.error("audit.failed", reason="the audit log cannot be written; it is tried again each second")
 
     def _open_pin(self) -> Pin | None:
         settings = self.loaded.settings.manifest
@@ -187,6 +198,8 @@ class Plant:
     def _watch(self) -> None:
         parts, settings = self.parts, self.loaded.settings
         self.metrics.watch("log_records_lost", lambda: self.pipe.lost)
+        self.metrics.watch("log_write_failures", lambda: self.pipe.sink.failures)
+        self.metrics.watch("prints_lost_bytes", lambda: self._prints_lost)
         self.metrics.orphans.set_function(lambda: parts.orphans.count)
         self.metrics.zombies.set_function(lambda: parts.threads.zombies)
         self.metrics.watch("calls_running", lambda: parts.total.running)
@@ -196,7 +209,9 @@ class Plant:
         self.health.add("loop", loop_lag(lambda: self.heartbeat.lag if self.heartbeat else 0.0))
         if (database := parts.sandbox.database) is not None:
             self.health.add("database", answers(database.working), timeout=DATABASE_CHECK, critical=False)
+        self.health.add("log", log_check(lambda: self.pipe.working, lambda: self.pipe.lost), critical=False)
         if (log := parts.audit) is not None:
+            self.metrics.watch("audit_records_lost", lambda: log.lost)
             self.health.add("audit", audit(lambda: log.working), critical=not settings.audit.fail_open)
         if launching := sys.modules.get("holdfast.safe.launching"):  # loaded by whoever declares a program
             self.health.add("programs", confinement(launching.missing), critical=False)
@@ -211,7 +226,7 @@ class Plant:
         self._undo += [
             capture_stdlib(self.pipe, self.loaded.settings.log.level),
             install_tracking(loop),
-            clean_standard(self.outgoing),
+            clean_standard(self.outgoing, self._lose_prints),
         ]
         stack.push_async_callback(self._stop, executor)
         for root in self.parts.sandbox.all_roots():
@@ -225,6 +240,9 @@ class Plant:
             self.log.warning("audit", finding=finding)
         for line in (*self.loaded.weakened(), *self._weak_secrets()):
             self.log.warning("weakened", setting=line)
+
+    def _lose_prints(self, count: int) -> None:
+        self._prints_lost += count
 
     def _weak_secrets(self) -> list[str]:
         tokens = self.loaded.settings.auth.tokens

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
@@ -60,6 +60,8 @@ DATABASE_CHECK = 3.0
 """Seconds for the database to answer a health check; a connection may have to be opened first."""
 LAST_WORDS = 1.0
 """Seconds each for orphans, threads and logs to end at stopping; less when a client's patience ends sooner."""
+AT_ONCE = 0.05
+"""Seconds that a start waits for the first health checks; those that take longer go on beside the serving."""
 HURRY = 0.05
 """Seconds that each of them gets at least."""
 
@@ -261,6 +263,19 @@ class Plant:
             self.heartbeat = Heartbeat(self.clock, thresholds, on_lag=self.metrics.lag, on_block=self._blocked)
             self.heartbeat.start()
 
+    async def become_ready(self, stack: AsyncExitStack) -> None:
+        """Be ready once all critical checks have passed. What passes at once is waited for, the rest is not."""
+        task = asyncio.get_running_loop().create_task(self.health.pass_once(self._unready), name="holdfast-ready")
+        stack.push_async_callback(_ended, task)
+        await asyncio.wait({task}, timeout=AT_ONCE)
+
+    def _unready(self, failed: Mapping[str, str]) -> None:
+        if failed:
+            told = "; ".join(f"{name}: {why}" for name, why in failed.items())
+            self.log.warning("not ready", waits_for=self.outgoing.text(told))
+        else:
+            self.log.info("ready")
+
     def _blocked(self, block: Block) -> None:
         self.log.error("loop.blocked", seconds=round(block.seconds, 3), stack=block.stack)
 
@@ -307,3 +322,8 @@ class Plant:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(thread_name_prefix="asyncio"))
         self.parts.sandbox.close()
         self.pipe.close(self._patience())
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task})

@@ -208,7 +208,7 @@ class Server:
             self._serving.append(live)
             stack.callback(self._serving.remove, live)
             plant.watch_loop()
-            plant.health.set_ready(True)
+            await plant.become_ready(stack)
             plant.parts.events.emit("server.started", name=self.name)
             yield live
             plant.parts.events.emit("server.stopped", name=self.name)

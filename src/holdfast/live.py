@@ -14,12 +14,14 @@ from typing import Any
 from holdfast.core.context import Context, ContextServices
 from holdfast.core.endpoint import Listed, Request
 from holdfast.core.failures import as_protocol_error, as_result
+from holdfast.core.layers import Loaded
 from holdfast.core.operation import Operation
 from holdfast.core.pipeline import Answer, Call
 from holdfast.core.principal import Principal
 from holdfast.core.registry import Admitted, Registry
+from holdfast.core.reloading import LINKED, Reload, merged
 from holdfast.core.resource import MAX_URI
-from holdfast.errors import Draining, ProtocolError, UnknownName
+from holdfast.errors import ConfigurationError, Draining, ProtocolError, UnknownName
 from holdfast.plant import Plant
 from holdfast.resources.suspended import waiting_in
 from holdfast.snapshot import Entry, Snapshot, take_snapshot
@@ -45,7 +47,7 @@ class Live:
         # a copy: what the server says of itself does not change while it serves
         self.identity = dict(plant.outgoing.tree(dict(identity)))
         self.plant = plant
-        admitted = self._admit(registry, starting=True)
+        self._admitted = admitted = self._admit(registry, starting=True)
         self.snapshot = take_snapshot(admitted.registry, plant, marks=admitted.marks)
         for place in self.snapshot.visible.idle_grants():
             plant.log.warning("grants", finding=f"{place}: fits nothing that this server has, names or arguments")
@@ -79,7 +81,7 @@ class Live:
         Raises ``ConfigurationError`` for what is not as it was pinned; everything else is served by then.
         """
         self._services = {}
-        admitted = self._admit(registry, starting=False)
+        self._admitted = admitted = self._admit(registry, starting=False)
         earlier = self.snapshot
         self.snapshot = take_snapshot(admitted.registry, self.plant, earlier, admitted.marks)
         before, now = earlier.visible.whole(), self.snapshot.visible.whole()
@@ -89,6 +91,21 @@ class Live:
             self._loop.call_soon_threadsafe(self._announce, news, earlier, context=contextvars.Context())
         if admitted.refusal is not None:
             raise admitted.refusal
+
+    def reload(self, fresh: Loaded) -> Reload:
+        """Serve with what can be taken of fresh settings; calls end on the snapshot that they began with.
+
+        Raises ``ConfigurationError``, and everything stays as it was.
+        """
+        before = self.plant.loaded
+        found = merged(before.settings, fresh.settings)
+        if self.plant.renew(Loaded(found.settings, fresh.origins, fresh.again)) or LINKED.intersection(found.now):
+            try:
+                self.snapshot = take_snapshot(self._admitted.registry, self.plant, marks=self._admitted.marks)
+            except ConfigurationError:
+                self.plant.renew(before)
+                raise
+        return found
 
     def _admit(self, registry: Registry, *, starting: bool) -> Admitted:
         """What may be served of ``registry``: all of it, unless a manifest is pinned and says otherwise."""

@@ -94,6 +94,7 @@ class Plant:
         self._prints_lost = 0
         self._processes: ProcessPool | None = None
         self._undo: list[Callable[[], None]] = []
+        self._uncapture: Callable[[], None] = list  # nothing to undo yet
         self.store: Store | None = None
         self.parts = self._build_parts()
         self.recorder = Recorder(self.parts.audit, self.metrics.audited)
@@ -225,8 +226,9 @@ class Plant:
         self.recorder.start()
         executor = ThreadPoolExecutor(IO_THREADS, thread_name_prefix="holdfast-io")
         loop.set_default_executor(executor)
+        self._uncapture = capture_stdlib(self.pipe, self.loaded.settings.log.level)
         self._undo += [
-            capture_stdlib(self.pipe, self.loaded.settings.log.level),
+            lambda: self._uncapture(),
             install_tracking(loop),
             clean_standard(self.outgoing, self._lose_prints),
         ]
@@ -278,6 +280,14 @@ class Plant:
 
     def _blocked(self, block: Block) -> None:
         self.log.error("loop.blocked", seconds=round(block.seconds, 3), stack=block.stack)
+
+    def renew(self, loaded: Loaded) -> bool:
+        """Go on with other settings, as far as they are not held elsewhere; whether the chains log otherwise now."""
+        self.loaded, level = loaded, loaded.settings.log.level
+        self.parts = replace(self.parts, settings=loaded.settings)
+        self._uncapture()
+        self._uncapture = capture_stdlib(self.pipe, level)
+        return self.log.set_level(level)
 
     def hurry(self, seconds: float) -> None:
         """Everything is to be over in ``seconds``, the teardown of lifespans and the stopping of what runs."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
@@ -187,7 +188,8 @@ class Server:
         given = self._overrides
         base = given.model_dump(exclude_unset=True) if isinstance(given, Settings) else dict(given or {})
         chosen = {key.replace("__", "."): value for key, value in overrides.items() if value is not None}
-        return load({**base, **chosen}, file=self.sources["file"], env_file=self.sources["env_file"])
+        found = load({**base, **chosen}, file=self.sources["file"], env_file=self.sources["env_file"])
+        return found._replace(again=partial(self.load_settings, **overrides))
 
     @asynccontextmanager
     async def serving(self, loaded: Loaded | None = None) -> AsyncIterator[Live]:

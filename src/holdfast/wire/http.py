@@ -20,6 +20,7 @@ from holdfast.wire.edge import MCP_PATH, Edge
 from holdfast.wire.ending import Backstop, Ending
 from holdfast.wire.eventstore import RecentEvents
 from holdfast.wire.publish import Shares
+from holdfast.wire.reloading import Reloading
 from holdfast.wire.sdk import SdkServer, keys_of
 from holdfast.wire.sdkhttp import HttpApp, Sessions
 from holdfast.wire.serve import Servable, Signals, refuse_unsafe_binding
@@ -76,11 +77,13 @@ async def _serve(live: Any, settings: Settings, listening: socket.socket, signal
         app.drain()
         asyncio.get_running_loop().call_later(NOTICE, setattr, runner, "should_exit", True)
 
-    signals.listen(stop)
+    reloading = Reloading(live)
+    signals.listen(stop, reloading)
     live.plant.log.info("serving", transport="http", server=live.name, url=f"{url_of(listening)}{MCP_PATH}")
     try:
         await runner.serve(sockets=[listening])
     finally:
+        reloading.close()
         ending.spoken()
         await app.close()
 

@@ -160,19 +160,26 @@ class Signals:
         self._loop = asyncio.get_running_loop()
         self._first: float | None = None
         self._before: dict[int, Any] = {}
+        self._reload: Callable[[], None] | None = None
 
     def __enter__(self) -> Signals:
         if self._stop is not None:
             self.listen(self._stop)
         return self
 
-    def listen(self, stop: Callable[[], None]) -> None:
-        """Take the signals over; before, they end the process at once, as there is nothing to tear down."""
+    def listen(self, stop: Callable[[], None], reload: Callable[[], None] | None = None) -> None:
+        """Take the signals over; before, they end the process at once, as there is nothing to tear down.
+
+        ``reload`` is called on the loop for each SIGHUP, where there is one.
+        """
         self._stop = stop
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 # not the loop's own handler: a second signal must be heard while something blocks the loop
                 self._before[number] = signal.signal(number, self._received)
+            if reload is not None and hasattr(signal, "SIGHUP"):
+                self._before[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._hung_up)
+        self._reload = reload
 
     def __exit__(self, *_error: object) -> None:
         for number, handler in self._before.items():
@@ -189,6 +196,10 @@ class Signals:
             self._backstop.force(
                 128 + number, "server.forced", reason=f"a second signal, {signal.Signals(number).name}"
             )
+
+    def _hung_up(self, _number: int, _frame: object) -> None:
+        with suppress(RuntimeError):  # as above
+            self._loop.call_soon_threadsafe(self._reload or _nothing)
 
 
 def _nothing() -> None:

@@ -11,6 +11,7 @@ from holdfast.wire.conversation import Conversation
 from holdfast.wire.ending import Backstop, Ending
 from holdfast.wire.messages import message_bounds
 from holdfast.wire.pipes import Intake, Outlet, open_pipes
+from holdfast.wire.reloading import Reloading
 from holdfast.wire.serve import Servable, Signals
 from holdfast.wire.stdio import FLUSH, Lines
 
@@ -59,7 +60,9 @@ async def serve(
             ending.hurry(INSISTING if left else drain)
             asyncio.get_running_loop().call_later(NOTICE, intake.stop)
 
-        signals.listen(stop)
+        reloading = Reloading(live)
+        stack.callback(reloading.close)
+        signals.listen(stop, reloading)
         live.plant.log.info("serving", transport="stdio", server=server.name)
         await _speak(live, loaded.settings, intake, outlet, lines)
         live.drain()

@@ -94,7 +94,7 @@ class Plant:
         self._prints_lost = 0
         self._processes: ProcessPool | None = None
         self._undo: list[Callable[[], None]] = []
-        self._uncapture: Callable[[], None] = list  # nothing to undo yet
+        self._uncapture: Callable[[], None] = _nothing
         self.store: Store | None = None
         self.parts = self._build_parts()
         self.recorder = Recorder(self.parts.audit, self.metrics.audited)
@@ -337,3 +337,7 @@ class Plant:
 async def _ended(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait({task})
+
+
+def _nothing() -> None:
+    return None

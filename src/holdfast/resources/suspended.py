@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable
 from typing import Any
 
+_NEXT = ("cr_await", "gi_yieldfrom", "ag_await")
+_BETWEEN = frozenset({"coroutine_wrapper", "async_generator_asend", "async_generator_athrow", "anext_awaitable"})
 MAX_DEPTH = 1_000
 """Coroutines awaiting each other that are looked through: as many as Python lets anybody nest."""
 
@@ -31,8 +34,12 @@ def _inside(waiting: Any, code: Any, owner: object) -> bool:
 
 
 def _awaited(waiting: Any) -> Any:
-    """What a coroutine, a generator or an asynchronous generator waits for."""
-    for name in ("cr_await", "gi_yieldfrom", "ag_await"):
+    """What a coroutine, a generator or an asynchronous generator waits for.
+
+    What stands between them, such as the object that ``__await__`` returns, has no such attribute, but holds the next.
+    """
+    for name in _NEXT:
         if hasattr(waiting, name):
             return getattr(waiting, name)
-    return None
+    held = gc.get_referents(waiting) if type(waiting).__name__ in _BETWEEN else ()
+    return next((each for each in held if any(hasattr(each, name) for name in _NEXT)), None)

@@ -158,7 +158,9 @@ class Signals:
         self._stop = stop
         self._backstop = backstop
         self._loop = asyncio.get_running_loop()
-        self._first: float | None = None
+        self.number = 0
+        """The first signal that came; 0 when none did."""
+        self._first = 0.0
         self._before: dict[int, Any] = {}
         self._reload: Callable[[], None] | None = None
 
@@ -188,8 +190,8 @@ class Signals:
 
     def _received(self, number: int, _frame: object) -> None:
         now = time.monotonic()
-        if self._first is None:
-            self._first = now
+        if not self.number:
+            self.number, self._first = number, now
             with suppress(RuntimeError):  # the loop is closed: everything has ended
                 self._loop.call_soon_threadsafe(self._stop or _nothing)
         elif self._backstop is not None and now - self._first > ECHO:

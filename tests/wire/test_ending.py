@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -42,10 +44,11 @@ def asked(peer: StdioPeer, tool: str, **arguments: Any) -> int:
 def test_a_client_that_leaves_has_its_answers_or_is_told_before_it_kills(kind: str, tmp_path: Path) -> None:
     with StdioPeer(SERVER, tmp_path / "state", **engine(kind, tmp_path)) as peer:
         peer.initialize()
-        ids = {tool: asked(peer, tool) for tool in ("never", "look", "stubborn", "stuck")}
-        quick = asked(peer, "brief", seconds=1.5)
         prompt = peer.request("prompts/get", {"name": "hold"})
         begun(peer, "hold")
+        ids = {tool: asked(peer, tool) for tool in ("never", "look", "stubborn", "stuck")}
+        quick = asked(peer, "brief", seconds=1.5)
+        idle = subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({KILLED - 0.5})"])
         began = time.monotonic()
         peer.end_input()
         assert text_of(peer.reply(quick)["result"]) == "slept", "within three seconds"
@@ -55,12 +58,14 @@ def test_a_client_that_leaves_has_its_answers_or_is_told_before_it_kills(kind: s
         failed = peer.reply(prompt)["error"]
         assert peer.wait() == 0
         took = time.monotonic() - began
+        idle.wait()
+        late = max(0.0, time.monotonic() - began - KILLED)  # what the machine makes of less than four seconds' sleep
         said, left = peer.stderr(), peer.garbage
     assert {code_of(answer) for answer in answers.values()} == {"server.draining"}
     assert answers["look"]["_meta"][f"{META}retryable"] is True
     assert answers["never"]["_meta"][f"{META}retryable"] is False, "nobody knows whether it had an effect"
     assert "server.draining" in json.dumps(failed)
-    assert 2.7 < took < KILLED, "the drain was used, and the end came before the kill"
+    assert 2.7 < took < KILLED + late, "the drain was used, and the end came before the kill"
     assert "TEARDOWN-ENDS" in said
     assert '"server.cut"' in said
     assert left == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import os
 import signal
@@ -158,6 +159,7 @@ class Signals:
         self._stop = stop
         self._backstop = backstop
         self._loop = asyncio.get_running_loop()
+        self._context = contextvars.copy_context()  # a handler runs in that of whatever it interrupts, a tool's perhaps
         self.number = 0
         """The first signal that came; 0 when none did."""
         self._first = 0.0
@@ -193,7 +195,7 @@ class Signals:
         if not self.number:
             self.number, self._first = number, now
             with suppress(RuntimeError):  # the loop is closed: everything has ended
-                self._loop.call_soon_threadsafe(self._stop or _nothing)
+                self._loop.call_soon_threadsafe(self._stop or _nothing, context=self._context)
         elif self._backstop is not None and now - self._first > ECHO:
             self._backstop.force(
                 128 + number, "server.forced", reason=f"a second signal, {signal.Signals(number).name}"
@@ -201,7 +203,7 @@ class Signals:
 
     def _hung_up(self, _number: int, _frame: object) -> None:
         with suppress(RuntimeError):  # as above
-            self._loop.call_soon_threadsafe(self._reload or _nothing)
+            self._loop.call_soon_threadsafe(self._reload or _nothing, context=self._context)
 
 
 def _nothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import os
 import signal
 import subprocess
@@ -280,6 +281,24 @@ async def test_a_second_signal_forces_the_end_and_an_echo_of_the_first_does_not(
         now[0] += 0.01
         signal.raise_signal(signal.SIGTERM)
     assert told.forced == [(143, "a second signal, SIGTERM")]
+
+
+async def test_what_a_signal_asks_for_is_not_done_in_the_name_of_the_tool_that_it_interrupts() -> None:
+    whose: contextvars.ContextVar[str] = contextvars.ContextVar("whose", default="nobody's")
+    seen: list[str] = []
+
+    async def tool() -> None:
+        whose.set("a tool's")
+        signal.raise_signal(signal.SIGTERM)
+
+    with Signals(lambda: seen.append(whose.get())) as signals:
+        signals.listen(lambda: seen.append(whose.get()), lambda: seen.append(f"{whose.get()} reload"))
+        await asyncio.create_task(tool())
+        whose.set("a tool's")
+        signal.raise_signal(signal.SIGHUP)
+        await asyncio.sleep(0)
+        assert signals.number == signal.SIGTERM
+    assert seen == ["nobody's", "nobody's reload"]
 
 
 def test_outside_the_main_thread_signals_are_left_alone() -> None:

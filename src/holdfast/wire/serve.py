@@ -180,9 +180,9 @@ class Signals:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 # not the loop's own handler: a second signal must be heard while something blocks the loop
-                self._before[number] = signal.signal(number, self._received)
+                self._before.setdefault(number, signal.signal(number, self._received))
             if reload is not None and hasattr(signal, "SIGHUP"):
-                self._before[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._hung_up)
+                self._before.setdefault(signal.SIGHUP, signal.signal(signal.SIGHUP, self._hung_up))
         self._reload = reload
 
     def __exit__(self, *_error: object) -> None:

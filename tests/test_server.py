@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.calls import ask, code, living, server_in, text
+from support.calls import ask, code, living, logged, server_in, text
 
 from holdfast import Context, ReadPath, Server, Settings, Tool, ToolInput
 from holdfast.core.config import AuthSettings, LimitSettings
@@ -289,6 +289,28 @@ async def test_health_checks_of_the_author_are_part_of_the_report(tmp_path: Path
         report = await live.plant.health.report()
         assert live.plant.health.ready
     assert (report.status, report.checks["backend"].detail) == ("degraded", "no answer")
+
+
+async def test_a_server_serves_at_once_and_is_ready_when_its_critical_checks_have_passed(tmp_path: Path) -> None:
+    server, up = server_in(tmp_path), asyncio.Event()
+    server.add(Greet)
+
+    async def backend() -> Finding:
+        return Finding("ok") if up.is_set() else Finding("failed", "no answer from canary")
+
+    server.check("backend", backend)
+    async with server.serving() as live:
+        health = live.plant.health
+        assert (health.ready, health.reason) == (False, "starting; waits for backend")
+        assert text(await ask(live, "greet", {"name": "Ada"})) == "hello Ada"
+        up.set()
+        while not health.ready:
+            await asyncio.sleep(0.02)
+    told = [line for line in logged(tmp_path) if line["event"] in ("not ready", "ready")]
+    assert [(line["event"], line.get("waits_for")) for line in told] == [
+        ("not ready", "backend: no answer from canary"),
+        ("ready", None),
+    ]
 
 
 def test_settings_may_be_a_mapping_or_the_model_and_overrides_win(monkeypatch: pytest.MonkeyPatch) -> None:

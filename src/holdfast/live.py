@@ -14,13 +14,16 @@ from typing import Any
 from holdfast.core.context import Context, ContextServices
 from holdfast.core.endpoint import Listed, Request
 from holdfast.core.failures import as_protocol_error, as_result
+from holdfast.core.layers import Loaded
 from holdfast.core.operation import Operation
 from holdfast.core.pipeline import Answer, Call
 from holdfast.core.principal import Principal
 from holdfast.core.registry import Admitted, Registry
+from holdfast.core.reloading import LINKED, Reload, merged
 from holdfast.core.resource import MAX_URI
-from holdfast.errors import Draining, ProtocolError, Quarantined, UnknownName
+from holdfast.errors import ConfigurationError, Draining, ProtocolError, Quarantined, UnknownName
 from holdfast.plant import Plant
+from holdfast.resources.suspended import waiting_in
 from holdfast.snapshot import Entry, Snapshot, take_snapshot
 
 _NEWS: dict[str, tuple[Listed, ...]] = {
@@ -44,7 +47,7 @@ class Live:
         # a copy: what the server says of itself does not change while it serves
         self.identity = dict(plant.outgoing.tree(dict(identity)))
         self.plant = plant
-        admitted = self._admit(registry, starting=True)
+        self._admitted = admitted = self._admit(registry, starting=True)
         self.snapshot = take_snapshot(admitted.registry, plant, marks=admitted.marks)
         for place in self.snapshot.visible.idle_grants():
             plant.log.warning("grants", finding=f"{place}: fits nothing that this server has, names or arguments")
@@ -54,6 +57,7 @@ class Live:
         self.homes: Mapping[Operation, Any] = {}
         """What the lifespans of the servers yielded, and the mounted server that an operation comes from."""
         self.draining = False
+        self._cutting = False
         self.quarantined: Mapping[str, float] = {}
         """Tools that were under way when workers were lost by their own doing, and until when they may not run."""
         self._publisher: Any = None
@@ -79,7 +83,7 @@ class Live:
         Raises ``ConfigurationError`` for what is not as it was pinned; everything else is served by then.
         """
         self._services = {}
-        admitted = self._admit(registry, starting=False)
+        self._admitted = admitted = self._admit(registry, starting=False)
         earlier = self.snapshot
         self.snapshot = take_snapshot(admitted.registry, self.plant, earlier, admitted.marks)
         before, now = earlier.visible.whole(), self.snapshot.visible.whole()
@@ -89,6 +93,21 @@ class Live:
             self._loop.call_soon_threadsafe(self._announce, news, earlier, context=contextvars.Context())
         if admitted.refusal is not None:
             raise admitted.refusal
+
+    def reload(self, fresh: Loaded) -> Reload:
+        """Serve with what can be taken of fresh settings; calls end on the snapshot that they began with.
+
+        Raises ``ConfigurationError``, and everything stays as it was.
+        """
+        before = self.plant.loaded
+        found = merged(before.settings, fresh.settings)
+        if self.plant.renew(Loaded(found.settings, fresh.origins, fresh.again)) or LINKED.intersection(found.now):
+            try:
+                self.snapshot = take_snapshot(self._admitted.registry, self.plant, marks=self._admitted.marks)
+            except ConfigurationError:
+                self.plant.renew(before)
+                raise
+        return found
 
     def _admit(self, registry: Registry, *, starting: bool) -> Admitted:
         """What may be served of ``registry``: all of it, unless a manifest is pinned and says otherwise."""
@@ -103,6 +122,15 @@ class Live:
             self.draining = True
             self.plant.health.set_ready(False, "draining")
             self.plant.parts.events.emit("server.draining", name=self.name)
+
+    def cut(self) -> int:
+        """Cancel the calls that still wait for something; each caller is told why. Returns how many there were."""
+        self.drain()
+        self._cutting = True
+        waiting = waiting_in(Live.handle, self)
+        for task in waiting:
+            task.cancel()
+        return len(waiting)
 
     def _announce(self, news: list[str], earlier: Snapshot) -> None:
         before, now = earlier.visible, self.snapshot.visible
@@ -163,14 +191,23 @@ class Live:
                 self._refuse(operation)
             answer = await entry.proceed(call)
             return answer if kind != "resource" else _addressed(answer, request)
-        except (ProtocolError, CancelledError, GeneratorExit):
+        except (ProtocolError, GeneratorExit):
             raise
+        except CancelledError:
+            if not self._cutting:
+                raise
+            return self._told(_cut_short(operation), call, request, snapshot)
         except BaseException as error:  # boundary: here an exception becomes what the caller sees, even a sys.exit()
-            if snapshot.hides(principal, kind, request.name, operation):  # it is on record; its caller may not know
-                raise self._unknown(request) from None
-            if kind != "tool":
-                raise as_protocol_error(error, call.incident) from None
-            return as_result(error, call.incident)
+            return self._told(error, call, request, snapshot)
+
+    def _told(self, error: BaseException, call: Call, request: Request, snapshot: Snapshot) -> Answer:
+        """What the caller sees of a failure: an answer, or a raised ``ProtocolError``."""
+        kind = request.kind
+        if snapshot.hides(request.principal, kind, request.name, call.operation):  # on record; not for its caller
+            raise self._unknown(request) from None
+        if kind != "tool":
+            raise as_protocol_error(error, call.incident) from None
+        return as_result(error, call.incident)
 
     def _refuse(self, operation: Operation) -> None:
         if self.draining:
@@ -215,6 +252,18 @@ class Live:
             sandbox=plant.parts.sandbox,
         )
         return services
+
+
+def _cut_short(operation: Operation) -> Draining:
+    """The answer to a call that the end has cut short; its task is not cancelled any more, so that it can be sent."""
+    task = asyncio.current_task()
+    while task is not None and task.uncancel():
+        pass
+    if operation.changes_things and not operation.idempotent:
+        refusal = Draining("the server shut down during this call; whether it had an effect is unknown: look first")
+        refusal.retryable = False  # type: ignore[misc]  # as with codes: an instance may narrow its class's
+        return refusal
+    return Draining("the server shut down during this call; try another one, or again in a moment", retry_after=5.0)
 
 
 def _wanted(operation: Operation, arguments: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from holdfast.core.clock import Clock, SystemClock
 from holdfast.core.events import Events
@@ -23,6 +23,7 @@ from holdfast.guards.parts import Parts
 from holdfast.isolation.threads import ThreadPool
 from holdfast.observe.audit import AuditLog
 from holdfast.observe.checks import answers
+from holdfast.observe.checks import log as log_check
 from holdfast.observe.health import Health, audit, confinement, loop_lag, memory
 from holdfast.observe.logs import FileSink, LogPipe, StderrSink, build_logger, capture_stdlib
 from holdfast.observe.metrics import Metrics
@@ -31,6 +32,7 @@ from holdfast.observe.standard import clean_standard
 from holdfast.resilience.bulkhead import Bulkhead
 from holdfast.resilience.deadline import Orphans
 from holdfast.resilience.retry import RetryBudget
+from holdfast.resilience.teardown import Punctual
 from holdfast.resources.allocator import hold_thresholds, set_aside
 from holdfast.resources.tracker import Occupancy
 from holdfast.resources.tracking import install as install_tracking
@@ -57,7 +59,11 @@ MAX_TOLD = 100
 DATABASE_CHECK = 3.0
 """Seconds for the database to answer a health check; a connection may have to be opened first."""
 LAST_WORDS = 1.0
-"""Seconds each for orphans, threads and logs to end at stopping."""
+"""Seconds each for orphans, threads and logs to end at stopping; less when a client's patience ends sooner."""
+AT_ONCE = 0.05
+"""Seconds that a start waits for the first health checks; those that take longer go on beside the serving."""
+HURRY = 0.05
+"""Seconds that each of them gets at least."""
 
 
 class Plant:
@@ -84,8 +90,11 @@ class Plant:
             pair=self.outgoing.pair, clock=self.clock,
         )  # fmt: skip
         self.heartbeat: Heartbeat | None = None
+        self._over: float | None = None
+        self._prints_lost = 0
         self._processes: ProcessPool | None = None
         self._undo: list[Callable[[], None]] = []
+        self._uncapture: Callable[[], None] = _nothing
         self.store: Store | None = None
         self.parts = self._build_parts()
         self.recorder = Recorder(self.parts.audit, self.metrics.audited)
@@ -121,8 +130,17 @@ class Plant:
         if not settings.enabled:
             return None
         return AuditLog(
-            settings.file or self.state_dir() / "audit.jsonl", fail_open=settings.fail_open, clock=self.clock
+            settings.file or self.state_dir() / "audit.jsonl",
+            fail_open=settings.fail_open,
+            clock=self.clock,
+            told=self._audit_changed,
         )
+
+    def _audit_changed(self, working: bool, lost: int) -> None:
+        if working:
+            self.log.warning("audit.resumed", lost=lost)
+        else:
+            self.log.error("audit.failed", reason="the audit log cannot be written; it is tried again each second")
 
     def _open_pin(self) -> Pin | None:
         settings = self.loaded.settings.manifest
@@ -183,6 +201,8 @@ class Plant:
     def _watch(self) -> None:
         parts, settings = self.parts, self.loaded.settings
         self.metrics.watch("log_records_lost", lambda: self.pipe.lost)
+        self.metrics.watch("log_write_failures", lambda: self.pipe.sink.failures)
+        self.metrics.watch("prints_lost_bytes", lambda: self._prints_lost)
         self.metrics.orphans.set_function(lambda: parts.orphans.count)
         self.metrics.zombies.set_function(lambda: parts.threads.zombies)
         self.metrics.watch("calls_running", lambda: parts.total.running)
@@ -192,7 +212,9 @@ class Plant:
         self.health.add("loop", loop_lag(lambda: self.heartbeat.lag if self.heartbeat else 0.0))
         if (database := parts.sandbox.database) is not None:
             self.health.add("database", answers(database.working), timeout=DATABASE_CHECK, critical=False)
+        self.health.add("log", log_check(lambda: self.pipe.working, lambda: self.pipe.lost), critical=False)
         if (log := parts.audit) is not None:
+            self.metrics.watch("audit_records_lost", lambda: log.lost)
             self.health.add("audit", audit(lambda: log.working), critical=not settings.audit.fail_open)
         if launching := sys.modules.get("holdfast.safe.launching"):  # loaded by whoever declares a program
             self.health.add("programs", confinement(launching.missing), critical=False)
@@ -204,10 +226,11 @@ class Plant:
         self.recorder.start()
         executor = ThreadPoolExecutor(IO_THREADS, thread_name_prefix="holdfast-io")
         loop.set_default_executor(executor)
+        self._uncapture = capture_stdlib(self.pipe, self.loaded.settings.log.level)
         self._undo += [
-            capture_stdlib(self.pipe, self.loaded.settings.log.level),
+            lambda: self._uncapture(),
             install_tracking(loop),
-            clean_standard(self.outgoing),
+            clean_standard(self.outgoing, self._lose_prints),
         ]
         stack.push_async_callback(self._stop, executor)
         for root in self.parts.sandbox.all_roots():
@@ -221,6 +244,9 @@ class Plant:
             self.log.warning("audit", finding=finding)
         for line in (*self.loaded.weakened(), *self._weak_secrets()):
             self.log.warning("weakened", setting=line)
+
+    def _lose_prints(self, count: int) -> None:
+        self._prints_lost += count
 
     def _weak_secrets(self) -> list[str]:
         tokens = self.loaded.settings.auth.tokens
@@ -239,21 +265,64 @@ class Plant:
             self.heartbeat = Heartbeat(self.clock, thresholds, on_lag=self.metrics.lag, on_block=self._blocked)
             self.heartbeat.start()
 
+    async def become_ready(self, stack: AsyncExitStack) -> None:
+        """Be ready once all critical checks have passed. What passes at once is waited for, the rest is not."""
+        task = asyncio.get_running_loop().create_task(self.health.pass_once(self._unready), name="holdfast-ready")
+        stack.push_async_callback(_ended, task)
+        await asyncio.wait({task}, timeout=AT_ONCE)
+
+    def _unready(self, failed: Mapping[str, str]) -> None:
+        if failed:
+            told = "; ".join(f"{name}: {why}" for name, why in failed.items())
+            self.log.warning("not ready", waits_for=self.outgoing.text(told))
+        else:
+            self.log.info("ready")
+
     def _blocked(self, block: Block) -> None:
         self.log.error("loop.blocked", seconds=round(block.seconds, 3), stack=block.stack)
+
+    def renew(self, loaded: Loaded) -> bool:
+        """Go on with other settings, as far as they are not held elsewhere; whether the chains log otherwise now."""
+        self.loaded, level = loaded, loaded.settings.log.level
+        self.parts = replace(self.parts, settings=loaded.settings)
+        self._uncapture()
+        self._uncapture = capture_stdlib(self.pipe, level)
+        return self.log.set_level(level)
+
+    def hurry(self, seconds: float) -> None:
+        """Everything is to be over in ``seconds``, the teardown of lifespans and the stopping of what runs."""
+        self._over = self.clock.now() + seconds
+
+    def teardown(self) -> float:
+        """Seconds that the teardown of a lifespan gets: half of what is left, so that what comes after has some."""
+        most = self.loaded.settings.teardown
+        return most if self._over is None else min(most, max(HURRY, (self._over - self.clock.now()) / 2))
+
+    def _patience(self) -> float:
+        """Seconds that one step of the stopping gets."""
+        return LAST_WORDS if self._over is None else min(LAST_WORDS, max(HURRY, (self._over - self.clock.now()) / 4))
+
+    def _late(self, seconds: float) -> None:
+        self.log.error(
+            "lifespan.late", seconds=round(seconds, 3), reason="its teardown took too long; it was abandoned"
+        )
+
+    def punctual(self, lifespan: AbstractAsyncContextManager[Any]) -> Punctual:
+        """A lifespan whose teardown ends in time."""
+        return Punctual(lifespan, self.teardown, self._late, self.clock, self.parts.orphans)
 
     async def _stop(self, executor: ThreadPoolExecutor) -> None:
         if self.heartbeat is not None:
             await self.heartbeat.stop()
         await self.parts.events.close()
         await self.health.close()
-        await self.parts.orphans.close(LAST_WORDS)
-        self.parts.threads.close(LAST_WORDS)
+        await self.parts.orphans.close(self._patience())
+        self.parts.threads.close(self._patience())
         if self._processes is not None:
             self._processes.close()
-        await self.recorder.close(LAST_WORDS)
+        await self.recorder.close(self._patience())
         if self.parts.audit is not None:
-            await self.parts.audit.close()
+            await self.parts.audit.close(5 * self._patience())
         if self.store is not None:
             await self.store.close()
         for undo in reversed(self._undo):
@@ -262,4 +331,13 @@ class Plant:
         # whoever owns the loop may go on using it, and a pool that was shut down would refuse its work
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(thread_name_prefix="asyncio"))
         self.parts.sandbox.close()
-        self.pipe.close(LAST_WORDS)
+        self.pipe.close(self._patience())
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
+
+
+def _nothing() -> None:
+    return None

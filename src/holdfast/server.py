@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from holdfast.core.tool import Tool
     from holdfast.live import Live
     from holdfast.observe.finding import Probe
+    from holdfast.plant import Plant
 
 F = TypeVar("F", bound=Callable[..., Any])
 Op = TypeVar("Op", bound="Operation | type[Tool]")
@@ -186,7 +188,8 @@ class Server:
         given = self._overrides
         base = given.model_dump(exclude_unset=True) if isinstance(given, Settings) else dict(given or {})
         chosen = {key.replace("__", "."): value for key, value in overrides.items() if value is not None}
-        return load({**base, **chosen}, file=self.sources["file"], env_file=self.sources["env_file"])
+        found = load({**base, **chosen}, file=self.sources["file"], env_file=self.sources["env_file"])
+        return found._replace(again=partial(self.load_settings, **overrides))
 
     @asynccontextmanager
     async def serving(self, loaded: Loaded | None = None) -> AsyncIterator[Live]:
@@ -202,12 +205,12 @@ class Server:
                 plant.parts.events.subscribe(pattern, subscriber)
             for name, probe, options in self._checks:
                 plant.health.add(name, probe, **options)
-            live.states = await self._enter_lifespans(stack)
+            live.states = await self._enter_lifespans(stack, plant)
             live.homes = self._homes
             self._serving.append(live)
             stack.callback(self._serving.remove, live)
             plant.watch_loop()
-            plant.health.set_ready(True)
+            await plant.become_ready(stack)
             plant.parts.events.emit("server.started", name=self.name)
             yield live
             plant.parts.events.emit("server.stopped", name=self.name)
@@ -215,12 +218,12 @@ class Server:
     def _all_subscribers(self) -> list[tuple[str, Subscriber]]:
         return [item for server in (self, *self.everything_mounted()) for item in server._subscribers]
 
-    async def _enter_lifespans(self, stack: AsyncExitStack) -> dict[Server | None, Any]:
+    async def _enter_lifespans(self, stack: AsyncExitStack, plant: Plant) -> dict[Server | None, Any]:
         """What each lifespan yielded, by its server; this server's own is everybody's who has none."""
         states: dict[Server | None, Any] = {}
         for server in (*self.everything_mounted(), self):
             if server._lifespan is not None:
-                states[server] = await stack.enter_async_context(server._lifespan(server))
+                states[server] = await stack.enter_async_context(plant.punctual(server._lifespan(server)))
         return states | {None: states.get(self)}
 
     def _changed(self) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from holdfast.core.clock import SystemClock
 from holdfast.errors import ConfigurationError, DuplicateName
 from holdfast.observe.checks import audit, confinement, disk_space, loop_lag, memory
-from holdfast.observe.health import Finding, Health
+from holdfast.observe.health import RETRY, Finding, Health
+from holdfast.testing import FakeClock
 
 
 class Clock(SystemClock):
@@ -178,3 +180,57 @@ async def test_the_ready_made_checks_judge_by_their_steps(tmp_path: Path) -> Non
     }
     assert checks["programs loose"].detail == "programs run without landlock, prlimit"
     assert str(tmp_path) not in str(checks)
+
+
+async def test_readiness_waits_for_each_critical_check_to_pass_once_and_says_for_which() -> None:
+    clock, told = FakeClock(), []
+    health = Health(clock=clock)
+    found = {"cache": ["failed"], "database": ["failed"], "extra": ["failed"], "good": ["ok"]}
+    for name, results in found.items():
+
+        async def probe(results: list[Any] = results) -> Finding:
+            return Finding(results[-1], "no answer")
+
+        health.add(name, probe, critical=name != "extra")
+    starting = asyncio.ensure_future(health.pass_once(lambda failed: told.append(dict(failed))))
+    await clock.settle()
+    assert (health.ready, health.reason) == (False, "starting; waits for cache, database")
+    found["cache"].append("ok")
+    await clock.advance(RETRY)
+    found["cache"].append("failed")  # it has passed once
+    await clock.advance(RETRY)
+    assert (health.ready, health.reason) == (False, "starting; waits for database")
+    found["database"].append("degraded")
+    await clock.advance(RETRY)
+    assert (health.ready, health.reason) == (True, "")
+    await starting
+    assert told == [{"cache": "no answer", "database": "no answer"}, {"database": "no answer"}, {}]
+
+
+async def test_a_server_that_leaves_before_it_was_ready_never_is() -> None:
+    clock, results = FakeClock(), ["failed"]
+    health = Health(clock=clock)
+
+    async def probe() -> Finding:
+        return Finding(results[-1])  # type: ignore[arg-type]
+
+    health.add("slow", probe)
+    starting = asyncio.ensure_future(health.pass_once(lambda _: None))
+    await clock.settle()
+    health.set_ready(False, "draining")
+    results.append("ok")
+    await clock.advance(RETRY)
+    await starting
+    assert (health.ready, health.reason) == (False, "draining")
+
+
+async def test_one_that_leaves_during_a_check_is_not_made_ready_by_its_answer() -> None:
+    health = Health()
+
+    async def probe() -> Finding:
+        health.set_ready(False, "draining")
+        return Finding("ok")
+
+    health.add("late", probe)
+    await health.pass_once(lambda _: None)
+    assert (health.ready, health.reason) == (False, "draining")

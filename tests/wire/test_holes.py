@@ -314,8 +314,8 @@ def test_a_signal_ends_the_server_in_time_with_the_input_still_open(mortal: Stdi
     still_serves(mortal)
     mortal.process.send_signal(getattr(signal, name))
     begun = time.monotonic()
-    assert mortal.wait() == (0 if name == "SIGTERM" else 130)
-    assert time.monotonic() - begun < 3
+    assert mortal.wait() == 0
+    assert time.monotonic() - begun < 4, "calls get three seconds; a client that waits kills after four"
 
 
 def test_text_and_blobs_that_are_too_large_are_cut_or_refused(legacy: StdioPeer) -> None:

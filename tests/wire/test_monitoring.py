@@ -29,7 +29,7 @@ async def page(live: Any, path: str) -> tuple[int, dict[bytes, bytes], bytes]:
 async def test_a_server_is_alive_before_it_is_ready_and_not_ready_once_it_drains(tmp_path: Path) -> None:
     async with living(server_in(tmp_path)) as live:
         assert (await page(live, "/livez"))[::2] == (200, b"ok\n")
-        assert (await page(live, "/readyz"))[::2] == (503, b"not ready\n")
+        assert (await page(live, "/readyz"))[::2] == (503, b"not ready: starting\n")
         live.plant.health.set_ready(True)
         assert (await page(live, "/readyz"))[::2] == (200, b"ready\n")
         live.drain()

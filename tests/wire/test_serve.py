@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import os
 import signal
 import subprocess
@@ -117,7 +118,7 @@ def test_a_port_that_is_taken_is_refused(capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.mark.parametrize("status", [0, 130])
 def test_the_exit_status_is_that_of_the_serving(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def served(server: Any, loaded: Any) -> int:
+    async def served(server: Any, loaded: Any, backstop: Any) -> int:
         return status
 
     monkeypatch.setattr(serve, "_http", served)
@@ -240,32 +241,64 @@ def test_the_servers_own_exit_is_an_exit() -> None:
     assert left.value.code == 5
 
 
-@pytest.mark.parametrize(
-    "numbers, status", [([signal.SIGTERM], 0), ([signal.SIGINT], 130), ([signal.SIGTERM, signal.SIGINT], 0)]
-)
-async def test_the_first_signal_decides_the_status_and_each_one_stops(numbers: list[int], status: int) -> None:
+class Told:
+    """A backstop that ends nothing."""
+
+    def __init__(self) -> None:
+        self.forced: list[tuple[int, str]] = []
+
+    def force(self, status: int, event: str, **fields: Any) -> None:
+        """Note it."""
+        self.forced.append((status, fields["reason"]))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_the_first_signal_stops_and_what_was_there_before_is_put_back(number: int) -> None:
     stopped = asyncio.Event()
-    calls: list[int] = []
-
-    def stop() -> None:
-        calls.append(1)
-        stopped.set()
-
-    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    before = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)]
     with Signals() as signals:
-        assert signals.status == 0
-        signals.listen(stop)
-        for number in numbers:
-            stopped.clear()
-            signal.raise_signal(number)
-            await asyncio.wait_for(stopped.wait(), 2)
-        assert (signals.status, len(calls)) == (status, len(numbers))
-    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == [
-        signal.SIG_DFL,
-        signal.default_int_handler,
-    ]
-    for number, handler in zip((signal.SIGTERM, signal.SIGINT), before, strict=True):
-        signal.signal(number, handler)
+        signals.listen(stopped.set)
+        signal.raise_signal(number)
+        await asyncio.wait_for(stopped.wait(), 2)
+        stopped.clear()
+        signal.raise_signal(number)  # whoever serves inside a process of somebody else's ends nothing but its serving
+        await asyncio.sleep(0)
+        assert not stopped.is_set()
+    assert [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)] == before
+
+
+async def test_a_second_signal_forces_the_end_and_an_echo_of_the_first_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, told, stops = [100.0], Told(), []
+    monkeypatch.setattr(serve.time, "monotonic", lambda: now[0])
+    with Signals(lambda: stops.append(1), told):  # type: ignore[arg-type]  # as much of one as is used
+        signal.raise_signal(signal.SIGINT)
+        now[0] += serve.ECHO
+        signal.raise_signal(signal.SIGTERM)
+        await asyncio.sleep(0)
+        assert (told.forced, stops) == ([], [1])
+        now[0] += 0.01
+        signal.raise_signal(signal.SIGTERM)
+    assert told.forced == [(143, "a second signal, SIGTERM")]
+
+
+async def test_what_a_signal_asks_for_is_not_done_in_the_name_of_the_tool_that_it_interrupts() -> None:
+    whose: contextvars.ContextVar[str] = contextvars.ContextVar("whose", default="nobody's")
+    seen: list[str] = []
+
+    async def tool() -> None:
+        whose.set("a tool's")
+        signal.raise_signal(signal.SIGTERM)
+
+    with Signals(lambda: seen.append(whose.get())) as signals:
+        signals.listen(lambda: seen.append(whose.get()), lambda: seen.append(f"{whose.get()} reload"))
+        await asyncio.create_task(tool())
+        whose.set("a tool's")
+        signal.raise_signal(signal.SIGHUP)
+        await asyncio.sleep(0)
+        assert signals.number == signal.SIGTERM
+    assert seen == ["nobody's", "nobody's reload"]
 
 
 def test_outside_the_main_thread_signals_are_left_alone() -> None:
@@ -274,12 +307,12 @@ def test_outside_the_main_thread_signals_are_left_alone() -> None:
 
     async def main() -> None:
         with Signals(lambda: None) as signals:
-            outcome.append((signals.status, signal.getsignal(signal.SIGTERM)))
+            outcome.append((signals, signal.getsignal(signal.SIGTERM)))
 
     thread = threading.Thread(target=lambda: asyncio.run(main()))
     thread.start()
     thread.join()
-    assert outcome == [(0, before)]
+    assert [handler for _, handler in outcome] == [before]
 
 
 def test_finishing_is_silent_with_status_0_and_an_exit_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:

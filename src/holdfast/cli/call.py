@@ -81,7 +81,7 @@ async def _finished(into: dict[str, Any], answer: Awaitable[dict[str, Any]]) -> 
         try:
             into.update(await task)
         except asyncio.CancelledError:
-            return signals.status or TERMINATED
+            return 128 + signals.number if signals.number else TERMINATED
     return FAILED if into.get("isError") else 0
 
 

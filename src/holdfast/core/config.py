@@ -70,6 +70,17 @@ class LimitSettings(_Section):
     in_flight: int = Field(1_024, gt=0, description="requests of one connection over pipes under way at once")
 
 
+class StdioSettings(_Section):
+    """The transport over standard input and output."""
+
+    drain: float = Field(
+        3.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="seconds that calls in flight get when the client leaves or a signal comes; clients kill after 4",
+    )
+
+
 class HttpSettings(_Section):
     """The HTTP transport."""
 
@@ -86,7 +97,9 @@ class HttpSettings(_Section):
     stateless: bool = Field(False, description="no sessions for the handshake era: each request stands alone")
     json_response: bool = Field(False, description="answer with plain JSON in place of event streams where possible")
     session_idle: float = Field(1800.0, gt=0, description="seconds after which an idle session ends")
-    drain: float = Field(30.0, ge=0, description="seconds that calls in flight get when the server stops")
+    drain: float = Field(
+        30.0, ge=0, allow_inf_nan=False, description="seconds that calls in flight get when the server stops"
+    )
 
 
 class AuthSettings(_Section):
@@ -253,6 +266,13 @@ class Settings(_Section):
     )
     state: Path | None = Field(None, description="folder for durable state (default: the user's state folder)")
     limits: LimitSettings = LimitSettings.model_construct()
+    teardown: float = Field(
+        10.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="seconds that the teardown of each lifespan gets; over stdio no more than what the drain left",
+    )
+    stdio: StdioSettings = StdioSettings.model_construct()
     http: HttpSettings = HttpSettings.model_construct()
     auth: AuthSettings = AuthSettings.model_construct()
     access: AccessSettings = AccessSettings.model_construct()

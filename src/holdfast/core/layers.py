@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_origin
 
@@ -24,6 +24,8 @@ class Loaded(NamedTuple):
 
     settings: Settings
     origins: Mapping[str, str]
+    again: Callable[[], Loaded] | None = None
+    """Reads the same layers once more; ``None`` when nobody knows them."""
 
     def origin(self, key: str) -> str:
         """The layer of a dotted key such as ``limits.rate``: ``default``, a file's name, ``environment``, ..."""

@@ -6,7 +6,7 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from holdfast.core.clock import Clock, SystemClock
@@ -24,6 +24,8 @@ MAX_WAITING = 10_000
 """Records that wait for the writer; past that the disk is not keeping up."""
 MAX_WAIT = 5.0
 """Seconds an ``append`` waits for a disk that hangs; without it a hung disk would hold every call for ever."""
+AGAIN = 1.0
+"""Seconds between attempts to write again while the disk refuses and nothing is appended."""
 MAX_BYTES = 64 * 1024 * 1024
 MAX_INLINE = 4_096
 """Bytes of a line that the loop writes itself: one page of the kernel's cache."""
@@ -44,9 +46,12 @@ class AuditLog:
     The chain shows lines that were altered, deleted, inserted or moved. It cannot show that the newest lines were cut
     off: keep ``head`` elsewhere (a log, a metric) for that. Raises ``AuditUnavailable`` at once when the file cannot
     be opened, unless ``fail_open``.
+
+    A disk that refuses is tried again each second. ``told(working, lost)`` hears, in the writer thread, when writing
+    begins to fail and when it works again; then a line says how many records are missing from the chain.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keywords, all but one with a default
         self,
         path: Path,
         *,
@@ -54,6 +59,7 @@ class AuditLog:
         fail_open: bool = False,
         max_bytes: int = MAX_BYTES,
         clock: Clock | None = None,
+        told: Callable[[bool, int], None] | None = None,
     ) -> None:
         self.lost = 0
         """Records that were not written although ``fail_open`` let their calls go on."""
@@ -70,6 +76,8 @@ class AuditLog:
         self._queue: Queue = queue.SimpleQueue()
         self._closed = False
         self._dirty_since: float | None = None
+        self._told = told
+        self._missing = 0
         try:
             self._open()
         except OSError as error:
@@ -173,12 +181,13 @@ class AuditLog:
             raise AuditUnavailable(_UNAVAILABLE) from error
         self.lost += 1
 
-    async def close(self) -> None:
-        """Write and sync what waits, then release the file. Later appends are refused."""
+    async def close(self, patience: float = MAX_WAIT) -> None:
+        """Write and sync what waits, for at most ``patience`` seconds, then release the file. Later appends are
+        refused."""
         if not self._closed:
             self._closed = True
             self._queue.put(None)
-        await asyncio.get_running_loop().run_in_executor(None, self._thread.join, MAX_WAIT)
+        await asyncio.get_running_loop().run_in_executor(None, self._thread.join, patience)
 
     # -- the writer thread ---------------------------------------------------------------------------------------------
 
@@ -187,17 +196,23 @@ class AuditLog:
             self._sync()  # shows whether the disk is prompt
         going = True
         while going:
-            entries, going = batch(self._queue, self._until_sync())
-            if entries:
-                with self._gate.lock:
-                    error = self._write(entries)
-                self._gate.taken += len(entries)
-                settle(entries, error)
+            entries, going = batch(self._queue, self._pause())
+            if entries or (not self.working and (going or self.lost > self._missing)):
+                self._take(entries)
             if self._dirty_since is not None and (not going or not self._until_sync()):
                 self._sync()
         with self._gate.lock:
             if self._ledger is not None:
                 self._ledger.close()
+
+    def _take(self, entries: list[Entry]) -> None:
+        before = self.working
+        with self._gate.lock:
+            error = self._write(entries)
+        self._gate.taken += len(entries)
+        settle(entries, error)
+        if self._told is not None and self.working != before:
+            self._told(self.working, self.lost)
 
     def _write(self, entries: list[Entry]) -> OSError | None:
         try:
@@ -208,13 +223,17 @@ class AuditLog:
                 ledger = self._open()
             if ledger.size >= self._max_bytes:
                 ledger.rotate()
-            head, lines = ledger.head, []
+            head, lines, lost = ledger.head, [], self.lost
+            if not self.working and (lost > self._missing or not entries):
+                back = {"event": "audit.resumed", "lost": lost - self._missing}
+                line, head = link(head, self._stamps.micros(self._wall()), back)
+                lines.append(line)
             for entry in entries:
                 line, head = link(head, self._stamps.micros(entry.when), plain(entry.fields))
                 lines.append(line)
             ledger.write(b"".join(lines), head)
             self._mark_dirty(ledger)
-            self.working = True
+            self.working, self._missing = True, lost
         except OSError as error:
             self.working = False
             return error
@@ -236,6 +255,10 @@ class AuditLog:
             line, head = link(ledger.head, self._stamps.micros(self._wall()), repaired)
             ledger.write(line, head)
         return ledger
+
+    def _pause(self) -> float | None:
+        left = self._until_sync()
+        return left if self.working else min(AGAIN, AGAIN if left is None else left)
 
     def _until_sync(self) -> float | None:
         if self._dirty_since is None:

@@ -60,6 +60,15 @@ def audit(working: Callable[[], bool]) -> Probe:
     return check
 
 
+def log(working: Callable[[], bool], lost: Callable[[], int]) -> Probe:
+    """Fail while the log cannot be written; calls go on without it."""
+
+    async def check() -> Finding:
+        return Finding("ok") if working() else Finding("failed", f"the log cannot be written; {lost()} records lost")
+
+    return check
+
+
 def manifest(changes: Callable[[], int]) -> Probe:
     """Degrade while entries differ from the pinned manifest."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from holdfast.core.clock import Clock, SystemClock
@@ -20,6 +21,8 @@ __all__ = [
 MAX_CHECKS = 64
 CACHE_SECONDS = 1.0
 """How long a report is good for: a flood of /health costs one round of checks a second."""
+RETRY = 1.0
+"""Seconds between attempts while critical checks have yet to pass for the first time."""
 _RANK: tuple[Status, ...] = ("ok", "degraded", "failed")
 
 
@@ -64,10 +67,33 @@ class Health:
         self._last: tuple[float, Status, dict[str, CheckResult]] | None = None
         self.ready = False
         self.reason = "starting"
+        self._starting = True
 
     def set_ready(self, ready: bool, reason: str = "") -> None:
-        """Say whether the server takes calls; ``reason`` is public."""
-        self.ready, self.reason = ready, reason
+        """Say whether the server takes calls; ``reason`` is public. Whatever ``pass_once`` still waits for is over."""
+        self.ready, self.reason, self._starting = ready, reason, False
+
+    async def pass_once(self, tell: Callable[[Mapping[str, str]], None]) -> None:
+        """Be ready as soon as every critical check has passed once; one that fails is tried again each second.
+
+        ``tell`` hears which ones have yet to pass and why, name -> detail, whenever those change; at last nothing.
+        """
+        left = {name: check for name, check in self._checks.items() if check.critical}
+        told: set[str] = set()
+        while self._starting:
+            found = dict(zip(left, await asyncio.gather(*map(self._check, left.values())), strict=True))
+            failed = {name: result.detail for name, result in found.items() if result.status == "failed"}
+            left = {name: left[name] for name in failed}
+            if not self._starting:
+                return
+            if failed.keys() != told:  # a start where all pass at once has nothing to tell
+                told = set(failed)
+                tell(failed)
+            if not failed:
+                self.set_ready(True)
+                return
+            self.reason = f"starting; waits for {', '.join(failed)}"
+            await self._clock.sleep(RETRY)
 
     def add(self, name: str, check: Probe, *, timeout: float = 1.0, critical: bool = True) -> None:
         """Add a check; it fails when it raises or takes longer than ``timeout`` seconds.

@@ -72,6 +72,13 @@ class Logger:
         """Return a logger without these fields, if they are bound."""
         return Logger(self._outlet, {name: value for name, value in self._context.items() if name not in names})
 
+    def set_level(self, level: str) -> bool:
+        """Write what is at ``level`` or above from now on, with all loggers over the same outlet; whether that changes
+        if calls are told of, which guards look at once."""
+        before = self._outlet.level
+        self._outlet.level = now = int(getattr(logging, level.upper()))
+        return (before > logging.INFO) != (now > logging.INFO)
+
     def _say(self, number: int, level: str, event: Any = None, /, *args: Any, **fields: Any) -> None:
         if number < self._outlet.level:
             return

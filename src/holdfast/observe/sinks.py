@@ -25,8 +25,9 @@ class Sink(Protocol):
     tty: bool
     """Whether a person is looking."""
 
-    def write(self, data: bytes) -> None:
-        """Write whole lines; called from the pipe's writer thread only."""
+    def write(self, data: bytes) -> int | None:
+        """Write whole lines; called from the pipe's writer thread only. Returns how many bytes were taken; ``None`` is
+        all of them, or none when ``failures`` has grown."""
         ...
 
     def close(self) -> None:
@@ -52,25 +53,24 @@ class StderrSink:
         self._closed = threading.Event()
         self._in_use = threading.Lock()
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> int:
         """Write all of ``data`` or count a failure; returns early once ``close`` was called."""
         with self._in_use:
+            rest = memoryview(data)
             try:
-                if not self._write_all(data):
-                    self.failures += 1
+                while rest and not self._closed.is_set():
+                    if self._has_room():
+                        rest = rest[self._write_some(rest) :]
             except OSError:  # the reader is gone (EPIPE) or the terminal is
-                self.failures += 1
+                pass
+            self.failures += bool(rest)
+            return len(data) - len(rest)
 
-    def _write_all(self, data: bytes) -> bool:
-        rest = memoryview(data)
-        while rest:
-            if self._closed.is_set():
-                return False
-            if not self._has_room():
-                continue
-            with contextlib.suppress(BlockingIOError):  # the reader's end was made non-blocking by somebody else
-                rest = rest[os.write(self._fd, rest[: self._chunk()]) :]
-        return True
+    def _write_some(self, rest: memoryview) -> int:
+        try:
+            return os.write(self._fd, rest[: self._chunk()])
+        except BlockingIOError:  # the reader's end was made non-blocking by somebody else
+            return 0
 
     def _chunk(self) -> int:
         return getattr(select, "PIPE_BUF", PIPE_CHUNK)
@@ -111,27 +111,27 @@ class FileSink:
         self._closed = False
         self._in_use = threading.Lock()
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> int:
         """Append ``data``; what the disk does not take is lost and counted."""
         with self._in_use:
-            if self._closed:
-                self.failures += 1
-                return
+            rest = memoryview(data)
             try:
-                self._append(data)
+                if not self._closed:
+                    fd = self._current()
+                    while rest:
+                        rest = rest[self._append(fd, rest) :]
             except OSError:  # disk full, no permission, a directory that went away: logging goes on
-                self.failures += 1
                 self._release()
+            self.failures += bool(rest)
+            return len(data) - len(rest)
 
-    def _append(self, data: bytes) -> None:
-        fd = self._current()
-        if self._torn:
-            data = b"\n" + data  # the last line was cut short: the next must not be glued to it
-        rest = memoryview(data)
-        while rest:
-            written = os.write(fd, rest)
-            rest = rest[written:]
-            self._torn = bool(rest)
+    def _append(self, fd: int, rest: memoryview) -> int:
+        if self._torn:  # the last line was cut short: the next must not be glued to it
+            os.write(fd, b"\n")
+            self._torn = False
+        written = os.write(fd, rest)
+        self._torn = written < len(rest) and rest[written - 1] != ord("\n")
+        return written
 
     def _current(self) -> int:
         """Return the descriptor of the file that ``path`` names now, rotated if it is full."""

@@ -77,7 +77,7 @@ class Parent:
         status: int | None = None
         while status is None:
             if self._stopping is not None and self._active is None:
-                status = self._stopped()
+                status = 0
                 break
             for key, _ in self._selector.select(self._timeout()):
                 if key.data is not None:
@@ -176,7 +176,7 @@ class Parent:
         if meant := self._memory.words[ENDED]:
             return int(meant) - 1
         if self._stopping is not None:
-            return self._stopped()
+            return max(0, status)
         if child.ready_at is None:
             return self._never_ready(child, status)
         self._lost(child, status)
@@ -273,9 +273,6 @@ class Parent:
         self._spare_at = self._start_at = None
         for child in self._children.values():
             child.kill(number if child is self._active and not again else signal.SIGKILL)
-
-    def _stopped(self) -> int:
-        return 130 if self._stopping is signal.SIGINT else 0
 
     def _reload(self) -> None:
         """Load a new spare, with whatever the files say now, and let it take over."""

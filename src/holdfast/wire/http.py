@@ -17,8 +17,10 @@ from mcp.server.transport_security import TransportSecuritySettings
 from holdfast.wire.connection import PunctualConnection
 from holdfast.wire.directhttp import DirectHttp
 from holdfast.wire.edge import MCP_PATH, Edge
+from holdfast.wire.ending import Backstop, Ending
 from holdfast.wire.eventstore import RecentEvents
 from holdfast.wire.publish import Shares
+from holdfast.wire.reloading import Reloading
 from holdfast.wire.sdk import SdkServer, keys_of
 from holdfast.wire.sdkhttp import HttpApp, Sessions
 from holdfast.wire.serve import Servable, Signals, refuse_unsafe_binding
@@ -34,6 +36,10 @@ PATIENCE = 10.0
 HTTP_PORT = 80
 NOTICE = 0.1
 """Seconds between being not ready and taking no more connections, so that a balancer can look away first."""
+LAST = 1.0
+"""Seconds in which calls that were cut short send their answers, before their requests are ended too."""
+AFTER = 5.0
+"""Seconds past the time of the lifespan's teardown in which all else is over."""
 
 
 class _Uvicorn(uvicorn.Server):
@@ -44,35 +50,41 @@ class _Uvicorn(uvicorn.Server):
         yield
 
 
-async def serve(server: Servable, loaded: Loaded) -> int:
+async def serve(server: Servable, loaded: Loaded, backstop: Backstop | None = None) -> int:
     """Serve until a signal comes; returns the exit status. Raises ``ConfigurationError`` when that would be unsafe."""
     refuse_unsafe_binding(loaded)
     settings = loaded.settings
-    with bind(settings.http.host, settings.http.port) as listening, Signals() as signals:
+    with bind(settings.http.host, settings.http.port) as listening, Signals(backstop=backstop) as signals:
         refuse_unsafe_binding(loaded, listening.getsockname()[0])  # a name may mean another address than it says
         async with server.serving(loaded) as live:
-            await _serve(live, settings, listening, signals)
-        return signals.status
+            now = live.plant.loaded.settings
+            ending = Ending(live, now.http.drain, now.teardown + AFTER, backstop)
+            await _serve(live, settings, listening, signals, ending)
+        return 0
 
 
-async def _serve(live: Any, settings: Settings, listening: socket.socket, signals: Signals) -> None:
+async def _serve(live: Any, settings: Settings, listening: socket.socket, signals: Signals, ending: Ending) -> None:
     sdk = SdkServer(live, keys=keys_of(settings), over_http=True)
     live.publisher = sdk.publisher
     app = application(live, sdk, settings, hosts_of(listening))
     http = settings.http
-    runner = _Uvicorn(config(app, drain=http.drain, connections=http.connections, patience=http.receive_timeout))
+    runner = _Uvicorn(config(app, drain=http.drain + LAST, connections=http.connections, patience=http.receive_timeout))
 
     def stop() -> None:
         live.drain()
+        ending.hurry(http.drain)
         sdk.close()
         app.drain()
         asyncio.get_running_loop().call_later(NOTICE, setattr, runner, "should_exit", True)
 
-    signals.listen(stop)
+    reloading = Reloading(live)
+    signals.listen(stop, reloading)
     live.plant.log.info("serving", transport="http", server=live.name, url=f"{url_of(listening)}{MCP_PATH}")
     try:
         await runner.serve(sockets=[listening])
     finally:
+        reloading.close()
+        ending.spoken()
         await app.close()
 
 

@@ -19,7 +19,7 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 PATHS = frozenset({"/health", "/livez", "/readyz", "/metrics"})
 OPEN_PATHS = frozenset({"/livez", "/readyz"})
-"""Paths that say nothing but yes or no, and so need no token."""
+"""Paths that say nothing but yes or no, and which checks a start still waits for; they need no token."""
 
 
 MONITOR: Final = "monitor"
@@ -105,11 +105,8 @@ async def _page(live: Monitored, path: str) -> tuple[int, bytes, str]:
         return 200, b"ok\n", "text/plain; charset=utf-8"
     health = live.plant.health
     if path == "/readyz":
-        return (
-            (200, b"ready\n", "text/plain; charset=utf-8")
-            if health.ready
-            else (503, b"not ready\n", "text/plain; charset=utf-8")
-        )
+        told = "ready" if health.ready else f"not ready: {health.reason}"
+        return 200 if health.ready else 503, f"{told}\n".encode(), "text/plain; charset=utf-8"
     report = await health.report()
     detail = {
         **report.as_dict(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import os
 import signal
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol
 
 from holdfast.errors import ConfigurationError, HoldfastError
 from holdfast.wire.claim import claim, fill_standard
+from holdfast.wire.ending import Backstop
 from holdfast.wire.loops import new_loop
 
 if TYPE_CHECKING:
@@ -23,9 +25,12 @@ if TYPE_CHECKING:
 
 REFUSED = 2
 """Exit status of a server that refuses to start."""
-LAST_TASKS = 1.0
-"""Seconds that tasks get to end after they were cancelled at the very end."""
-LAST_THREADS = 0.2
+LAST_TASKS = 0.1
+"""Seconds that tasks get to end after they were cancelled at the very end; those of calls had their time before."""
+ECHO = 0.1
+"""Seconds in which a second signal counts as the first: Ctrl-C reaches a whole group of processes, and some parents
+(uv, npm) pass it on besides."""
+LAST_THREADS = 0.1
 """Seconds that idle threads get to notice that they are not needed any more."""
 _CTRL_C = signal.default_int_handler
 """What SIGINT does before ``Signals`` takes it over: then Ctrl-C really is the operator's."""
@@ -50,20 +55,33 @@ def run(
     server: Servable, transport: Literal["stdio", "http"], overrides: Mapping[str, Any], *, claimed: Claim | None = None
 ) -> None:
     """Serve until the end. A refusal to start is one clear line on stderr and exit status 2."""
+    backstop = Backstop()
+    try:
+        finish(_served(server, transport, overrides, claimed, backstop))
+    finally:
+        backstop.close()
+
+
+def _served(
+    server: Servable,
+    transport: Literal["stdio", "http"],
+    overrides: Mapping[str, Any],
+    claimed: Claim | None,
+    backstop: Backstop,
+) -> int:
     try:
         if transport == "stdio":
             claimed = claimed or claim()  # before anything is opened: a closed descriptor's number is the next to go
         else:
             fill_standard((0, 1))
         loaded = server.load_settings(**overrides)
-        main = _stdio(server, loaded, claimed) if claimed is not None else _http(server, loaded)
-        status = run_loop(main)
+        served = _http(server, loaded, backstop) if claimed is None else _stdio(server, loaded, claimed, backstop)
+        return run_loop(served)
     except HoldfastError as error:
         refuse(server, error)
     finally:
         if claimed is not None:
             claimed.release()
-    finish(status)
 
 
 def refuse(server: Servable, error: HoldfastError) -> NoReturn:
@@ -73,16 +91,16 @@ def refuse(server: Servable, error: HoldfastError) -> NoReturn:
     raise SystemExit(REFUSED) from None
 
 
-async def _stdio(server: Servable, loaded: Loaded, claimed: Claim) -> int:
+async def _stdio(server: Servable, loaded: Loaded, claimed: Claim, backstop: Backstop) -> int:
     from holdfast.wire.stdioserver import serve
 
-    return await serve(server, loaded, claimed)
+    return await serve(server, loaded, claimed, backstop)
 
 
-async def _http(server: Servable, loaded: Loaded) -> int:
+async def _http(server: Servable, loaded: Loaded, backstop: Backstop) -> int:
     from holdfast.wire.http import serve
 
-    return await serve(server, loaded)
+    return await serve(server, loaded, backstop)
 
 
 def run_loop(main: Coroutine[Any, Any, int]) -> int:
@@ -135,42 +153,66 @@ def finish(status: int) -> None:
 
 
 class Signals:
-    """Turns SIGTERM and SIGINT into a call of ``stop``; the first one decides the exit status.
+    """Turns the first SIGTERM or SIGINT into a call of ``stop`` on the loop; a second one forces the end at once.
 
     They are taken over at once when ``stop`` is given, else by ``listen``. Entered before everything that is torn down
-    at the end: a client's SIGTERM two seconds after it closed its pipe must not cut the teardown short.
+    at the end: a client's SIGTERM two seconds after it closed its pipe must not cut the teardown short. Without a
+    ``backstop`` the process is not ours to end, and further signals change nothing.
     """
 
-    def __init__(self, stop: Callable[[], None] | None = None) -> None:
+    def __init__(self, stop: Callable[[], None] | None = None, backstop: Backstop | None = None) -> None:
         self._stop = stop
+        self._backstop = backstop
         self._loop = asyncio.get_running_loop()
-        self._first: int | None = None
-
-    @property
-    def status(self) -> int:
-        """The exit status; 0 when no signal came."""
-        return self._first or 0
+        self._context = contextvars.copy_context()  # a handler runs in that of whatever it interrupts, a tool's perhaps
+        self.number = 0
+        """The first signal that came; 0 when none did."""
+        self._first = 0.0
+        self._before: dict[int, Any] = {}
+        self._reload: Callable[[], None] | None = None
 
     def __enter__(self) -> Signals:
         if self._stop is not None:
             self.listen(self._stop)
         return self
 
-    def listen(self, stop: Callable[[], None]) -> None:
-        """Take the signals over; before, they end the process at once, as there is nothing to tear down."""
+    def listen(self, stop: Callable[[], None], reload: Callable[[], None] | None = None) -> None:
+        """Take the signals over; before, they end the process at once, as there is nothing to tear down.
+
+        ``reload`` is called on the loop for each SIGHUP, where there is one.
+        """
         self._stop = stop
         if threading.current_thread() is threading.main_thread():
-            for number, status in ((signal.SIGTERM, 0), (signal.SIGINT, 130)):
-                self._loop.add_signal_handler(number, self._received, stop, status)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                # not the loop's own handler: a second signal must be heard while something blocks the loop
+                self._before.setdefault(number, signal.signal(number, self._received))
+            if reload is not None and hasattr(signal, "SIGHUP"):
+                self._before.setdefault(signal.SIGHUP, signal.signal(signal.SIGHUP, self._hung_up))
+        self._reload = reload
 
     def __exit__(self, *_error: object) -> None:
-        if self._stop is not None and threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                self._loop.remove_signal_handler(number)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before.clear()
 
-    def _received(self, stop: Callable[[], None], status: int) -> None:
-        self._first = status if self._first is None else self._first
-        stop()
+    def _received(self, number: int, _frame: object) -> None:
+        now = time.monotonic()
+        if not self.number:
+            self.number, self._first = number, now
+            with suppress(RuntimeError):  # the loop is closed: everything has ended
+                self._loop.call_soon_threadsafe(self._stop or _nothing, context=self._context)
+        elif self._backstop is not None and now - self._first > ECHO:
+            self._backstop.force(
+                128 + number, "server.forced", reason=f"a second signal, {signal.Signals(number).name}"
+            )
+
+    def _hung_up(self, _number: int, _frame: object) -> None:
+        with suppress(RuntimeError):  # as above
+            self._loop.call_soon_threadsafe(self._reload or _nothing, context=self._context)
+
+
+def _nothing() -> None:
+    return None
 
 
 def refuse_unsafe_binding(loaded: Loaded, bound: str | None = None) -> None:

@@ -16,11 +16,22 @@ from holdfast.supervisor.ladder import rungs
 from holdfast.supervisor.memory import SLOTS, STRIDE
 from holdfast.supervisor.worker import Worker
 from holdfast.wire.conversation import Conversation
+from holdfast.wire.ending import Backstop, Ending
 from holdfast.wire.kept import keep
 from holdfast.wire.messages import message_bounds
 from holdfast.wire.serve import Servable, Signals, finish, refuse, run_loop
 from holdfast.wire.stdio import FLUSH, Lines
-from holdfast.wire.stdioserver import health_beside, sdk_of
+from holdfast.wire.stdioserver import (
+    AFTER,
+    CUT,
+    INSISTING,
+    LAST,
+    NOTICE,
+    UNANSWERED,
+    health_beside,
+    sdk_of,
+    watching,
+)
 from holdfast.wire.takeover import Takeover
 
 if TYPE_CHECKING:
@@ -51,10 +62,13 @@ def run(server: Servable, overrides: Mapping[str, Any], worker: Worker) -> bool:
             return False
         if not worker.wait():
             raise SystemExit(0)
-        status = run_loop(serve(server, loaded, worker))
+        backstop = Backstop()
+        try:
+            finish(run_loop(serve(server, loaded, worker, backstop)))
+        finally:
+            backstop.close()
     except HoldfastError as error:
         refuse(server, error)
-    finish(status)
     return True
 
 
@@ -68,27 +82,31 @@ def _unsupervised(loaded: Loaded, worker: Worker) -> str | None:
     return None
 
 
-async def serve(server: Servable, loaded: Loaded, worker: Worker) -> int:
+async def serve(server: Servable, loaded: Loaded, worker: Worker, backstop: Backstop | None = None) -> int:
     """Serve; returns the exit status. What is not answered at a hand-over is left for the next worker."""
     async with AsyncExitStack() as stack:
-        signals = stack.enter_context(Signals())
+        signals = stack.enter_context(Signals(backstop=backstop))
         live = await stack.enter_async_context(server.serving(loaded))
         live.plant.health.add("worker", partial(_standing, worker), critical=False)
         await health_beside(live, loaded, stack)
-        limits = loaded.settings.limits
+        limits, drain = loaded.settings.limits, loaded.settings.stdio.drain
         intake, outlet, requests = keep(worker, limits.message)
         lines = KeptLines(intake, outlet, None, message_bounds(limits))
-        lines.most = limits.in_flight
+        lines.most, lines.drain = limits.in_flight, drain + LAST
+        ending = Ending(live, drain, AFTER, backstop)
         takeover = Takeover(worker, intake, outlet, requests)
 
         def stop() -> None:
+            left = intake.ended.is_set()
             live.drain()
-            intake.stop()
+            ending.hurry(INSISTING if left else drain)
+            asyncio.get_running_loop().call_later(NOTICE, intake.stop)
 
         def leave() -> None:
             lines.leaving = True
             intake.leave()
 
+        stack.callback(watching(intake, lambda: None if lines.leaving else ending.begin()).cancel)
         signals.listen(stop)
         stack.enter_context(_watched(worker, leave, stop))
         conversation = Conversation(live, intake, outlet, lines, sdk_of(live, loaded.settings), takeover.remembered)
@@ -97,11 +115,14 @@ async def serve(server: Servable, loaded: Loaded, worker: Worker) -> int:
         worker.ready(rungs(loaded.settings.watchdog.interrupt))
         live.plant.log.info("serving", transport="stdio", server=server.name, restarts=worker.task.number)
         await conversation.serve()
-        live.drain()
+        if not lines.leaving:
+            live.drain()
+            lines.fail(UNANSWERED, CUT, ())
+            ending.spoken()
         await outlet.close(FLUSH)
         if not lines.leaving:
-            worker.ended(signals.status)
-    return signals.status
+            worker.ended(0)
+    return 0
 
 
 def _standing(worker: Worker) -> Finding:

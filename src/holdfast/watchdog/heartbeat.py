@@ -34,18 +34,21 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A loop found standing still: for how long so far, what its thread was doing, and in whose call, if in one's."""
+    """A loop found standing still: for how long so far, what its thread was doing, in whose call, if in one's, and
+    whether that was interrupted. No stack: the interpreter was held all the time, so that no other thread could look.
+    """
 
     seconds: float
     stack: str
     tool: str | None = None
+    interrupted: bool = False
 
 
 class Heartbeat:
     """The loop writes the time; a daemon thread reads it. The thread is blind while C code holds the GIL, which is why
     a supervisor in another process is the last line, and why a timer of C shows where the loop stood.
 
-    ``on_block`` hears of each block once, from that thread; ``on_step`` of what came of it: "stuck" and "past" from the
+    ``on_block`` hears of each block once, mostly from that thread; ``on_step`` of what came of it: "stuck" and "past" from the
     thread, and "free", with the whole time, on the loop.
     """
 
@@ -73,6 +76,7 @@ class Heartbeat:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._seen: Block | None = None
         self._worst = 0.0
+        self._fired = 0
         self._armed_at = -1.0
         self.lag = 0.0
 
@@ -126,7 +130,11 @@ class Heartbeat:
 
     def _freed(self) -> None:
         seen, self._seen = self._seen, None
-        self._tell("free", Block(self.lag, "", None if seen is None else seen.tool))
+        if seen is None:  # the thread could not look: it is told now at least
+            seen = Block(self.lag, "")
+            self._safely(self._on_block, seen)
+        before, self._fired = self._fired, self._interrupter.fired
+        self._tell("free", Block(self.lag, "", seen.tool, self._fired > before))
 
     def _rearm(self, now: float) -> None:
         patience = self._thresholds.dump

@@ -248,7 +248,9 @@ class Plant:
         self._undo.append(set_aside())
         settings = self.loaded.settings
         if settings.watchdog.enabled:
-            folders = {"state": settings.state or default_state_dir()} | ({"log": settings.log.file.parent} if settings.log.file else {})
+            folders = {"state": settings.state or default_state_dir()}
+            if settings.log.file is not None:
+                folders["log"] = settings.log.file.parent
             subjects = Subjects(self.name, self.clock, self.metrics, self.budget, folders)
             self.lookout = Lookout(settings.watchdog, subjects, self.log, self.parts.events, self.hooks)
             self.heartbeat = self.lookout.heartbeat

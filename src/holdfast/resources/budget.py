@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 UNLIMITED = 1 << 60
 """Bytes from which a limit is none: version 1 of control groups writes 2^63 rounded down to a page."""
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """A control group in bytes: its limit, what it uses and cannot give back at once, and what of that is anonymous."""
 
     limit: int
@@ -20,8 +19,7 @@ class Group:
     anonymous: int
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """One look. ``share`` is of the budget, or of the container's limit where that is nearer; ``own`` is what this
     process's resident memory alone makes of the budget: nothing but that goes away when it is replaced."""
 
@@ -98,7 +96,7 @@ def _lines(file: Path) -> list[str]:
 
 
 def _version_2(folder: Path) -> Group | None:
-    """Linux, Documentation/admin-guide/cgroup-v2.rst. Past ``memory.high`` the kernel throttles: it counts as a limit."""
+    """Linux, Documentation/admin-guide/cgroup-v2.rst. Past ``memory.high`` the kernel throttles: a limit too."""
     limits = [_limit(folder / name) for name in ("memory.max", "memory.high")]
     limit = min((each for each in limits if each is not None), default=None)
     if limit is None:

@@ -48,8 +48,8 @@ class Heartbeat:
     """The loop writes the time; a daemon thread reads it. The thread is blind while C code holds the GIL, which is why
     a supervisor in another process is the last line, and why a timer of C shows where the loop stood.
 
-    ``on_block`` hears of each block once, mostly from that thread; ``on_step`` of what came of it: "stuck" and "past" from the
-    thread, and "free", with the whole time, on the loop.
+    ``on_block`` hears of each block once, mostly from that thread; ``on_step`` of what came of it: "stuck" and "past"
+    from the thread, and "free", with the whole time, on the loop.
     """
 
     def __init__(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from holdfast.core.clock import Clock
 from holdfast.core.config import WatchdogSettings
@@ -23,18 +23,21 @@ from holdfast.watchdog.pressure import Pressure
 from holdfast.watchdog.schedule import Watchdog
 from holdfast.watchdog.trend import Leak, Trend
 from holdfast.watchdog.watch import Hooks, Reading, Watch
-from holdfast.watchdog.webhook import Webhook
+
+if TYPE_CHECKING:
+    from holdfast.watchdog.webhook import Webhook
 
 LAST_WORDS = 1.0
 """Seconds that the last alerts have to leave for the operator's URL at the end."""
+FAREWELL = 0.3
+"""Seconds that the log and the operator's URL have for the last words of a process that replaces itself."""
 _LOOKS = 60
 """Samples of a leak's window."""
 _SLOWLY, _RARELY = 5, 10
 """Looks between counts that take a while (tasks), and between those at disks."""
 
 
-@dataclass(frozen=True, slots=True)
-class Subjects:
+class Subjects(NamedTuple):
     """What is watched: a server by its name, its counts and budget, and the folders, by name, that it writes to."""
 
     server: str
@@ -42,6 +45,12 @@ class Subjects:
     metrics: Metrics
     budget: Budget
     folders: Mapping[str, Path]
+
+
+def _webhook(url: str, server: str) -> Webhook:
+    from holdfast.watchdog.webhook import Webhook
+
+    return Webhook(url, server)
 
 
 class Lookout:
@@ -53,7 +62,7 @@ class Lookout:
         self._log = log
         self._hooks = hooks
         url = settings.webhook
-        self.webhook = None if url is None else Webhook(url.get_secret_value(), subjects.server)
+        self.webhook = None if url is None else _webhook(url.get_secret_value(), subjects.server)
         post = None if self.webhook is None else self.webhook.post
         self.alerts = Alerts(log, events, subjects.metrics, post)
         thresholds = Thresholds(settings.heartbeat, settings.lag, settings.interrupt, settings.dump, settings.restart)
@@ -148,4 +157,5 @@ class Lookout:
             )  # fmt: skip
             return
         self.alerts.action("restart", reason)
+        time.sleep(FAREWELL)
         self.alerts.action("none", reason, why=self._hooks.restart(reason))

@@ -87,8 +87,9 @@ class Pressure:
             self._alerts.action("none", reason, why="others in the container hold it: replacing this process helps not")
         elif self._hooks.retire is None:
             self._alerts.action("none", reason, why="nobody can replace this process: use holdfast run, or restart it")
+        elif (why := self._hooks.retire(reason)) is not None:
+            self._alerts.action("none", reason, why=why)
         else:
-            self._hooks.retire(reason)
             self._alerts.action("retire", reason, bytes=usage.resident)
 
 

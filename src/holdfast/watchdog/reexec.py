@@ -15,7 +15,7 @@ Execute = Callable[[str, list[str], Mapping[str, str]], object]
 
 
 def reexecute(
-    reason: str,
+    _reason: str = "",
     *,
     environ: MutableMapping[str, str] = os.environ,
     execute: Execute = os.execve,
@@ -26,10 +26,8 @@ def reexecute(
     Descriptors are closed by the system (PEP 446), so a bound port is bound again. Measured: 44 to 57 ms to readiness,
     but not before C code gives the interpreter back.
     """
-    if not sys.orig_argv or not sys.executable:
-        return "it is not known how this process was started"
-    if wall() - _number(environ.get(LAST)) < APART:
-        return "it was begun anew less than a minute ago"
+    if (why := why_not(environ, wall)) is not None:
+        return why
     try:
         execute(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**environ, LAST: str(wall())})
     except OSError as error:
@@ -37,8 +35,34 @@ def reexecute(
     return "the system did not do it"
 
 
+def why_not(environ: MutableMapping[str, str] = os.environ, wall: Callable[[], float] = time.time) -> str | None:
+    """Why the process should not be begun anew now, or ``None``."""
+    if not sys.orig_argv or not sys.executable:
+        return "it is not known how this process was started"
+    if wall() - _number(environ.get(LAST)) < APART:
+        return "it was begun anew less than a minute ago"
+    return None
+
+
 def _number(text: str | None) -> float:
     try:
         return float(text or 0)
     except ValueError:
         return 0.0
+
+
+class Anew:
+    """Ends the serving as a signal does, with its drain, to begin anew after it. ``stop`` is called on the loop."""
+
+    def __init__(self, stop: Callable[[], None], refused: Callable[[], str | None] = why_not) -> None:
+        self._stop = stop
+        self._refused = refused
+        self.wanted = False
+
+    def retire(self, _reason: str) -> str | None:
+        """See ``Hooks.retire``."""
+        why = self._refused()
+        if why is None:
+            self.wanted = True
+            self._stop()
+        return why

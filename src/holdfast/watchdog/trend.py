@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
+from typing import NamedTuple
 
 from holdfast.watchdog.watch import Reading
 
@@ -14,8 +14,7 @@ PARTS = 6
 """Parts of the window. Six floors that rise by chance alone do so once in 720 windows."""
 
 
-@dataclass(frozen=True, slots=True)
-class Growth:
+class Growth(NamedTuple):
     """What a leak has grown by over the window, and how fast in an hour; zero when it is none."""
 
     total: float

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from holdfast.watchdog.levels import Levels
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """A number to be judged, and what else is worth saying of it; no paths and no values of calls."""
 
     value: float
-    said: Mapping[str, Any] = field(default_factory=dict)
+    said: Mapping[str, Any] = MappingProxyType({})
 
 
 Act = Callable[[int, Reading], Awaitable[None]]
@@ -46,12 +46,12 @@ class Hooks:
     """What the watchdog asks of others; whoever can do it sets it.
 
     ``shed(level)``: refuse calls of low priority (1), of normal priority too (2), or none (0). ``shrink()``: make
-    caches smaller, returning the bytes that were given up. ``retire(reason)``: have the process replaced while calls go on;
-    called at most once a minute. ``restart(reason)``: called from the monitor's thread when the loop stands past the
-    ladder; does not return when it succeeds, else returns why it did not.
+    caches smaller, returning the bytes that were given up. ``retire(reason)``: have the process replaced while calls
+    go on, or return why that cannot be; called at most once in ``collect`` seconds. ``restart(reason)``: called from
+    the monitor's thread when the loop stands past the ladder; does not return when it succeeds, else says why not.
     """
 
     shed: Callable[[int], None] | None = None
     shrink: Callable[[], int] | None = None
-    retire: Callable[[str], None] | None = None
+    retire: Callable[[str], str | None] | None = None
     restart: Callable[[str], str] | None = None

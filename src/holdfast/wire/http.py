@@ -14,6 +14,7 @@ import uvicorn
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
 from mcp.server.transport_security import TransportSecuritySettings
 
+from holdfast.watchdog.reexec import Anew, reexecute
 from holdfast.wire.connection import PunctualConnection
 from holdfast.wire.directhttp import DirectHttp
 from holdfast.wire.edge import MCP_PATH, Edge
@@ -51,11 +52,14 @@ async def serve(server: Servable, loaded: Loaded) -> int:
     with bind(settings.http.host, settings.http.port) as listening, Signals() as signals:
         refuse_unsafe_binding(loaded, listening.getsockname()[0])  # a name may mean another address than it says
         async with server.serving(loaded) as live:
-            await _serve(live, settings, listening, signals)
+            anew = await _serve(live, settings, listening, signals)
+        if anew:
+            reexecute()
         return signals.status
 
 
-async def _serve(live: Any, settings: Settings, listening: socket.socket, signals: Signals) -> None:
+async def _serve(live: Any, settings: Settings, listening: socket.socket, signals: Signals) -> bool:
+    """Serve to the end; returns whether this process should begin anew after it."""
     sdk = SdkServer(live, keys=keys_of(settings), over_http=True)
     live.publisher = sdk.publisher
     app = application(live, sdk, settings, hosts_of(listening))
@@ -69,11 +73,16 @@ async def _serve(live: Any, settings: Settings, listening: socket.socket, signal
         asyncio.get_running_loop().call_later(NOTICE, setattr, runner, "should_exit", True)
 
     signals.listen(stop)
+    anew = Anew(stop)
+    hooks = live.plant.hooks
+    if hooks.retire is None:  # nobody outside can replace this process; its clients can connect again
+        hooks.restart, hooks.retire = reexecute, anew.retire
     live.plant.log.info("serving", transport="http", server=live.name, url=f"{url_of(listening)}{MCP_PATH}")
     try:
         await runner.serve(sockets=[listening])
     finally:
         await app.close()
+    return anew.wanted
 
 
 def application(live: Any, sdk: SdkServer, settings: Settings, hosts: frozenset[str]) -> Edge:

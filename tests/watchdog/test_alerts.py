@@ -19,12 +19,12 @@ async def test_an_alarm_is_logged_counted_posted_and_active_until_it_is_over() -
     told.alerts.recovered("memory", value=0.5)
     told.alerts.recovered("memory", value=0.5)
     assert told.alerts.active == {}
-    assert [(level, name, said["level"]) for level, name, said in told.lines] == [
+    assert [(level, name, said["stage"]) for level, name, said in told.lines] == [
         ("warning", "watchdog.alert", 1), ("error", "watchdog.alert", 3), ("info", "watchdog.recovered", 1),
         ("info", "watchdog.recovered", 0),
     ]  # fmt: skip
     assert told.counts == ["watchdog.alert"] * 2 + ["watchdog.recovered"] * 2
-    assert told.posts[0] == {"event": "watchdog.alert", "probe": "memory", "level": 1, "value": 0.7}
+    assert told.posts[0] == {"event": "watchdog.alert", "probe": "memory", "stage": 1, "value": 0.7}
 
 
 async def test_stacks_are_logged_and_leave_the_machine_on_no_other_way() -> None:
@@ -34,7 +34,7 @@ async def test_stacks_are_logged_and_leave_the_machine_on_no_other_way() -> None
     told.alerts.alert("loop", 2, stacks="File secret.py", tool="slow")
     await asyncio.sleep(0)
     assert told.lines[0][2]["stacks"] == "File secret.py"
-    assert heard[0].fields == {"probe": "loop", "level": 2, "tool": "slow"}
+    assert heard[0].fields == {"probe": "loop", "stage": 2, "tool": "slow"}
     assert "stacks" not in told.posts[0]
     await told.events.close()
 

@@ -63,7 +63,7 @@ async def test_with_nobody_who_could_shed_nothing_is_said_to_be_done() -> None:
     watchdog = Watchdog(FakeClock(), [Watch("it", Value(5).read, levels(), 1.0, (0, 1))], told.alerts, Hooks(), 1.0)
     await watchdog.round()
     assert told.actions() == []
-    assert told.lines[0][2] == {"probe": "it", "level": 1, "value": 5, "limit": 1.0, "what": "it"}
+    assert told.lines[0][2] == {"probe": "it", "stage": 1, "value": 5, "limit": 1.0, "what": "it"}
 
 
 async def test_one_that_cannot_be_looked_at_is_told_once_and_the_others_go_on(caplog: pytest.LogCaptureFixture) -> None:

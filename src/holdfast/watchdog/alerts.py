@@ -32,18 +32,18 @@ class Alerts:
         self._thread = threading.get_ident()
         self.active: dict[str, int] = {}  # bounded by the probes
 
-    def alert(self, probe: str, level: int, **said: Any) -> None:
-        """``probe`` is alarming, at a level from 1 on."""
-        self.active[probe] = level
-        self._tell("watchdog.alert", "error" if level > 1 else "warning", {"probe": probe, "level": level, **said})
+    def alert(self, probe: str, stage: int, **said: Any) -> None:
+        """``probe`` is alarming, at a stage from 1 on (``level`` is what a log line is called by)."""
+        self.active[probe] = stage
+        self._tell("watchdog.alert", "error" if stage > 1 else "warning", {"probe": probe, "stage": stage, **said})
 
-    def recovered(self, probe: str, level: int = 0, **said: Any) -> None:
-        """``probe`` is less alarming than it was, or with level 0 not any more."""
-        if level:
-            self.active[probe] = level
+    def recovered(self, probe: str, stage: int = 0, **said: Any) -> None:
+        """``probe`` is less alarming than it was, or with stage 0 not any more."""
+        if stage:
+            self.active[probe] = stage
         elif self.active.pop(probe, None) is None:
             return
-        self._tell("watchdog.recovered", "info", {"probe": probe, "level": level, **said})
+        self._tell("watchdog.recovered", "info", {"probe": probe, "stage": stage, **said})
 
     def action(self, action: str, reason: str, **effect: Any) -> None:
         """Something was done, with its measured effect. Logged, told and counted, not posted."""

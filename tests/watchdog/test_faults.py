@@ -18,7 +18,7 @@ reports.start()
 reports.expect(0.2)
 
 def in_c():
-    return sum(range(40_000_000))  # the interpreter is held until it is done
+    return sum(range(20_000_000))  # the interpreter is held until it is done
 
 in_c()
 reports.stop()

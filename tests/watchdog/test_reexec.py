@@ -60,6 +60,8 @@ def test_a_server_is_stopped_to_begin_anew_only_if_it_can() -> None:
     anew = Anew(lambda: stops.append(1), lambda: None)
     assert anew.retire("memory") is None
     assert (anew.wanted, stops) == (True, [1])
+    anew.end()
+    assert (anew.wanted, stops.pop()) == (False, 1), "a signal is an end"
     anew = Anew(lambda: stops.append(1), lambda: "just now")
     assert anew.retire("memory") == "just now"
     assert (anew.wanted, stops) == (False, [1])

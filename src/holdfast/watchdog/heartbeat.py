@@ -157,8 +157,9 @@ class Heartbeat:
     def _watch(self) -> None:
         rung = 0
         while not self._stop.wait(self._thresholds.heartbeat):
-            stood = self._stood() - self._thresholds.heartbeat
-            if stood < self._thresholds.lag:
+            beat = self._beat
+            stood = self._clock.now() - beat - self._thresholds.heartbeat
+            if stood < self._thresholds.lag or beat != self._beat:  # it went on while this thread waited for its turn
                 rung = 0
                 continue
             rung = self._climb(rung, stood)

@@ -59,6 +59,11 @@ class Anew:
         self._refused = refused
         self.wanted = False
 
+    def end(self) -> None:
+        """Stop for good: whoever sends a signal wants an end, even while this process is about to begin anew."""
+        self.wanted = False
+        self._stop()
+
     def retire(self, _reason: str) -> str | None:
         """See ``Hooks.retire``."""
         why = self._refused()

@@ -72,8 +72,8 @@ async def _serve(live: Any, settings: Settings, listening: socket.socket, signal
         app.drain()
         asyncio.get_running_loop().call_later(NOTICE, setattr, runner, "should_exit", True)
 
-    signals.listen(stop)
     anew = Anew(stop)
+    signals.listen(anew.end)
     hooks = live.plant.hooks
     if hooks.retire is None:  # nobody outside can replace this process; its clients can connect again
         hooks.restart, hooks.retire = reexecute, anew.retire

@@ -137,7 +137,7 @@ class Lookout:
         self.alerts.seen("watchdog.blocked", **said)
 
     def _step(self, step: Step, block: Block) -> None:
-        said = {"seconds": round(block.seconds, 3), "tool": block.tool}
+        said: dict[str, Any] = {"seconds": round(block.seconds, 3), "tool": block.tool}
         if step == "free":
             if block.interrupted:
                 self.alerts.action("interrupt", "a call blocked the event loop for too long", **said)

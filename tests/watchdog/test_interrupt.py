@@ -95,14 +95,6 @@ def waits_for_a_lock(seconds: float) -> None:
     lock.acquire(timeout=seconds)
 
 
-def waits_for_a_child(seconds: float) -> None:
-    with subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({seconds})"], stdout=-1, stderr=-1) as child:
-        try:
-            child.communicate()
-        finally:
-            child.kill()
-
-
 def spin(seconds: float) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -113,7 +105,6 @@ def spin(seconds: float) -> None:
     "how",
     [
         time.sleep, spin, waits_for_an_event, waits_for_a_queue, waits_for_a_future, waits_for_a_lock,
-        waits_for_a_child,
     ],
 )  # fmt: skip
 async def test_an_overdue_tool_that_blocks_the_loop_is_interrupted(
@@ -123,6 +114,16 @@ async def test_an_overdue_tool_that_blocks_the_loop_is_interrupted(
     with Shots(interrupter), pytest.raises(LoopBlocked):
         await blocked(5, how)
     assert time.monotonic() - begun < 2
+    assert interrupter.fired == 1
+
+
+async def test_a_tool_that_waits_for_a_childs_output_is_interrupted(interrupter: Interrupter) -> None:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(9)"], stdout=-1, stderr=-1) as child:
+        begun = time.monotonic()
+        with Shots(interrupter), pytest.raises(LoopBlocked):
+            await blocked(0, lambda _: child.communicate() and None)
+        assert time.monotonic() - begun < 5
+        child.kill()
     assert interrupter.fired == 1
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
+from contextvars import Context, copy_context
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from support.calls import ask, living, server_in, text
@@ -97,3 +99,23 @@ def test_the_stacks_of_all_threads_begin_with_the_one_that_matters_and_have_a_bo
         leave.set()
         for thread in threads:
             thread.join()
+
+
+async def test_from_python_312_on_the_running_tasks_context_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looking, server, contexts = Looking(), server_in(tmp_path), list[Context]()
+
+    @server.tool
+    async def culprit() -> str:
+        contexts.append(copy_context())
+        return "went on"
+
+    async with living(server) as live:
+        await ask(live, "culprit")
+    task = SimpleNamespace(get_context=lambda: contexts[0])
+    monkeypatch.setattr(stacks.asyncio, "current_task", lambda _: task)
+    looking.stand()
+    task.get_context = Context
+    looking.stand()
+    assert looking.found == ["culprit", None]

@@ -22,11 +22,13 @@ from holdfast.guards.egress import cleaner
 from holdfast.guards.parts import Parts
 from holdfast.isolation.threads import ThreadPool
 from holdfast.observe.audit import AuditLog
+from holdfast.observe.checks import alerts as alarms
 from holdfast.observe.checks import answers
 from holdfast.observe.checks import log as log_check
 from holdfast.observe.health import Health, audit, confinement, loop_lag, memory
 from holdfast.observe.logs import FileSink, LogPipe, StderrSink, build_logger, capture_stdlib
 from holdfast.observe.metrics import Metrics
+from holdfast.observe.process import resident_bytes
 from holdfast.observe.recording import Recorder
 from holdfast.observe.standard import clean_standard
 from holdfast.resilience.bulkhead import Bulkhead
@@ -34,13 +36,15 @@ from holdfast.resilience.deadline import Orphans
 from holdfast.resilience.retry import RetryBudget
 from holdfast.resilience.teardown import Punctual
 from holdfast.resources.allocator import hold_thresholds, set_aside
+from holdfast.resources.budget import Budget, control_group
 from holdfast.resources.tracker import Occupancy
 from holdfast.resources.tracking import install as install_tracking
 from holdfast.safe.outgoing import Outgoing
 from holdfast.safe.secrets import SecretRegistry
 from holdfast.safe.secrets import require as require_redaction
-from holdfast.state.location import folder_for
-from holdfast.watchdog.heartbeat import Block, Heartbeat, Thresholds
+from holdfast.state.location import default_state_dir, folder_for
+from holdfast.watchdog.lookout import Lookout, Subjects
+from holdfast.watchdog.watch import Hooks
 
 if TYPE_CHECKING:
     from holdfast.access.capabilities import Capabilities
@@ -49,6 +53,7 @@ if TYPE_CHECKING:
     from holdfast.core.pin import Pin
     from holdfast.isolation.processes import ProcessPool
     from holdfast.state.store import Store
+    from holdfast.watchdog.heartbeat import Heartbeat
 
 IO_THREADS = 32
 """Threads for the short I/O of handles; tools' own blocking code has ``limits.threads`` of its own."""
@@ -92,6 +97,10 @@ class Plant:
         self.heartbeat: Heartbeat | None = None
         self._over: float | None = None
         self._prints_lost = 0
+        self.lookout: Lookout | None = None
+        self.hooks = Hooks()
+        """What the watchdog may ask of others: to shed, to shrink, to have this process replaced."""
+        self.budget = Budget(settings.watchdog.memory, resident_bytes, control_group())
         self._processes: ProcessPool | None = None
         self._undo: list[Callable[[], None]] = []
         self._uncapture: Callable[[], None] = _nothing
@@ -208,7 +217,11 @@ class Plant:
         self.metrics.watch("calls_running", lambda: parts.total.running)
         self.metrics.watch("calls_queued", lambda: parts.total.queued)
         self.metrics.watch("interrupts", lambda: self.heartbeat.interrupts if self.heartbeat else 0)
-        self.health.add("memory", memory(settings.watchdog.memory), critical=False)
+        self.hooks.shrink = self._shrink_caches
+        self.health.add("memory", memory(self.budget.bytes), critical=False)
+        self.health.add("watchdog", alarms(lambda: self.lookout.alerts.active if self.lookout else {}), critical=False)
+        self.metrics.watch("shedding", lambda: self.lookout.watchdog.shedding if self.lookout else 0)
+        self.metrics.watch("alarming", lambda: len(self.lookout.alerts.active) if self.lookout else 0)
         self.health.add("loop", loop_lag(lambda: self.heartbeat.lag if self.heartbeat else 0.0))
         if (database := parts.sandbox.database) is not None:
             self.health.add("database", answers(database.working), timeout=DATABASE_CHECK, critical=False)
@@ -259,11 +272,15 @@ class Plant:
     def watch_loop(self) -> None:
         """Start the heartbeat, once everything that takes its time at start has been imported and built."""
         self._undo.append(set_aside())
-        settings = self.loaded.settings.watchdog
-        if settings.enabled:
-            thresholds = Thresholds(settings.heartbeat, settings.lag, settings.interrupt)
-            self.heartbeat = Heartbeat(self.clock, thresholds, on_lag=self.metrics.lag, on_block=self._blocked)
-            self.heartbeat.start()
+        settings = self.loaded.settings
+        if settings.watchdog.enabled:
+            folders = {"state": settings.state or default_state_dir()}
+            if settings.log.file is not None:
+                folders["log"] = settings.log.file.parent
+            subjects = Subjects(self.name, self.clock, self.metrics, self.budget, folders)
+            self.lookout = Lookout(settings.watchdog, subjects, self.log, self.parts.events, self.hooks)
+            self.heartbeat = self.lookout.heartbeat
+            self.lookout.start()
 
     async def become_ready(self, stack: AsyncExitStack) -> None:
         """Be ready once all critical checks have passed. What passes at once is waited for, the rest is not."""
@@ -278,8 +295,8 @@ class Plant:
         else:
             self.log.info("ready")
 
-    def _blocked(self, block: Block) -> None:
-        self.log.error("loop.blocked", seconds=round(block.seconds, 3), stack=block.stack)
+    def _shrink_caches(self) -> int:
+        return sum(cache.shrink() for cache in list(self.parts.caches))
 
     def renew(self, loaded: Loaded) -> bool:
         """Go on with other settings, as far as they are not held elsewhere; whether the chains log otherwise now."""
@@ -312,8 +329,8 @@ class Plant:
         return Punctual(lifespan, self.teardown, self._late, self.clock, self.parts.orphans)
 
     async def _stop(self, executor: ThreadPoolExecutor) -> None:
-        if self.heartbeat is not None:
-            await self.heartbeat.stop()
+        if self.lookout is not None:
+            await self.lookout.stop(self._patience())
         await self.parts.events.close()
         await self.health.close()
         await self.parts.orphans.close(self._patience())

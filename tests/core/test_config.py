@@ -85,6 +85,28 @@ def test_values_that_make_no_sense_are_refused(section: type[BaseModel], values:
 
 
 @pytest.mark.parametrize(
+    "given, lower, higher",
+    [
+        ({"heartbeat": 0.2}, "HEARTBEAT", "LAG"),
+        ({"lag": 20}, "LAG", "DUMP"),
+        ({"interrupt": 3}, "DUMP", "INTERRUPT"),
+        ({"restart": 10}, "INTERRUPT", "RESTART"),
+        ({"memory_shrink": 0.9}, "MEMORY_SHRINK", "MEMORY_SHED"),
+        ({"memory_retire": 0.85}, "MEMORY_SHED", "MEMORY_RETIRE"),
+        ({"descriptors": 0.95}, "DESCRIPTORS", "DESCRIPTORS_SHED"),
+        ({"disk": 0.01}, "DISK_FAILED", "DISK"),
+    ],
+    ids=str,
+)
+def test_thresholds_of_the_watchdog_out_of_order_are_refused_by_name(
+    given: dict[str, float], lower: str, higher: str
+) -> None:
+    said = f"HOLDFAST_WATCHDOG__{lower} must be less than HOLDFAST_WATCHDOG__{higher}"
+    with pytest.raises(ConfigurationError, match=said):
+        load({"watchdog": given}, environ={})
+
+
+@pytest.mark.parametrize(
     "given, text",
     [("token-1234", "token-1234"), (["a", "b"], '["a", "b"]'), ({"ada": "x"}, '{"ada": "x"}'), (None, None)],
 )

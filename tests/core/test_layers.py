@@ -271,7 +271,7 @@ def test_a_secret_that_cannot_be_had_is_refused_and_never_taken_literally(tmp_pa
 
 
 def test_secret_settings_are_known_as_such() -> None:
-    secret = {"auth.tokens", "database", "health.token", "secrets.keys"}
+    secret = {"auth.tokens", "database", "health.token", "secrets.keys", "watchdog.webhook"}
     assert {key for key, info in keys().items() if is_secret(info)} == secret
 
 

@@ -13,9 +13,10 @@ from support.marked import marked
 
 from holdfast.core.clock import SystemClock
 from holdfast.isolation.inline import LoopBlocked
-from holdfast.watchdog.heartbeat import Block, Heartbeat, Thresholds
+from holdfast.watchdog.heartbeat import Block, Heartbeat, Step, Thresholds
 
 QUICK = Thresholds(heartbeat=0.01, lag=0.05, interrupt=0.3)
+LADDER = Thresholds(heartbeat=0.01, lag=0.02, dump=0.06, interrupt=60, restart=0.15)
 
 
 class Seen:
@@ -25,7 +26,13 @@ class Seen:
         self.lags: list[float] = []
         self.blocks: list[Block] = []
         self.told = threading.Event()
-        self.heart = Heartbeat(SystemClock(), thresholds, on_lag=self.lags.append, on_block=self._block)
+        self.steps: list[tuple[Step, Block]] = []
+        self.heart = Heartbeat(
+            SystemClock(), thresholds, on_lag=self.lags.append, on_block=self._block, on_step=self._step
+        )
+
+    def _step(self, step: Step, block: Block) -> None:
+        self.steps.append((step, block))
 
     def _block(self, block: Block) -> None:
         self.blocks.append(block)
@@ -128,6 +135,51 @@ async def test_when_it_stops_its_thread_its_task_and_its_handler_are_gone() -> N
     assert signal.getsignal(signal.SIGUSR2) is before
 
 
+async def test_a_long_block_climbs_the_ladder_once_each_step_and_is_told_when_it_is_over() -> None:
+    seen = Seen(LADDER)
+    seen.heart.start()
+    for _ in range(2):
+        await seen.beats(3)
+        block_the_loop(0.3)
+        await seen.beats(3)
+    await seen.heart.stop()
+    # a busy machine adds blocks of its own, each with its own steps
+    assert " ".join(step for step, _ in seen.steps).count("stuck past free") >= 2
+    stuck = next(block for step, block in seen.steps if step == "stuck" and "block_the_loop" in block.stack)
+    assert stuck.stack.startswith("thread MainThread:")
+    assert "holdfast-heartbeat" in stuck.stack, "all threads"
+    assert stuck.seconds >= 0.06
+    assert all(block.seconds >= 0.15 for step, block in seen.steps if step == "past")
+    assert seen.heart.worst() >= 0.25
+    assert seen.heart.worst() == 0.0, "asked for once, it begins anew"
+
+
+async def test_a_report_that_fails_does_not_end_the_thread_that_interrupts(caplog: pytest.LogCaptureFixture) -> None:
+    seen = Seen(Thresholds(heartbeat=0.01, lag=0.02, dump=0.03, interrupt=60))
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("full disk")
+
+    seen.heart._on_block = seen.heart._on_step = fails
+    seen.heart.start()
+    await seen.beats(1)
+    with pytest.raises(LoopBlocked):
+        await call(10, time.monotonic() + 0.1)
+    await seen.beats(2)
+    await seen.heart.stop()
+    assert "could not be reported" in caplog.text
+
+
+async def test_one_that_nobody_asks_for_steps_still_beats() -> None:
+    heart = Heartbeat(SystemClock(), LADDER, on_lag=lambda _: None, on_block=lambda _: None)
+    heart.start()
+    await asyncio.sleep(0.03)
+    block_the_loop(0.1)
+    await asyncio.sleep(0.03)
+    assert heart.worst() > 0.05
+    await heart.stop()
+
+
 async def test_one_that_was_never_started_can_be_stopped() -> None:
     await Seen().heart.stop()
 
@@ -147,12 +199,6 @@ def test_on_a_loop_outside_the_main_thread_blocks_are_seen_but_nothing_is_interr
     assert outcome == ["slept"]
     assert any("block_the_loop" in block.stack for block in seen.blocks)
     assert seen.heart.interrupts == 0
-
-
-def test_a_loop_whose_thread_is_gone_has_no_stack() -> None:
-    seen = Seen()
-    seen.heart._loop_thread = -1
-    assert seen.heart._stack() == ""
 
 
 async def test_a_monitor_that_hangs_keeps_the_handler_so_that_its_signal_kills_nobody() -> None:

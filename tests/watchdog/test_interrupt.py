@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import queue
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from types import FrameType, SimpleNamespace
 from typing import Any
 
@@ -16,7 +20,7 @@ from support.marked import marked
 
 from holdfast.isolation.inline import LoopBlocked
 from holdfast.watchdog import interrupt
-from holdfast.watchdog.interrupt import Interrupter, interruptible
+from holdfast.watchdog.interrupt import Interrupter, interruptible, waiting
 
 SIGNAL = signal.SIGUSR2
 
@@ -72,13 +76,37 @@ async def blocked(seconds: float, how: Callable[[float], None] = time.sleep, all
     return str(await marked(time.monotonic() + allowed, tool))
 
 
+def waits_for_an_event(seconds: float) -> None:
+    threading.Event().wait(seconds)
+
+
+def waits_for_a_queue(seconds: float) -> None:
+    queue.Queue().get(timeout=seconds)
+
+
+def waits_for_a_future(seconds: float) -> None:
+    """What becomes of ``run_coroutine_threadsafe(...).result()`` on the loop itself: nobody can ever answer."""
+    Future().result(seconds)
+
+
+def waits_for_a_lock(seconds: float) -> None:
+    lock = threading.Lock()
+    lock.acquire()
+    lock.acquire(timeout=seconds)
+
+
 def spin(seconds: float) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         pass
 
 
-@pytest.mark.parametrize("how", [time.sleep, spin])
+@pytest.mark.parametrize(
+    "how",
+    [
+        time.sleep, spin, waits_for_an_event, waits_for_a_queue, waits_for_a_future, waits_for_a_lock,
+    ],
+)  # fmt: skip
 async def test_an_overdue_tool_that_blocks_the_loop_is_interrupted(
     interrupter: Interrupter, how: Callable[[float], None]
 ) -> None:
@@ -86,6 +114,16 @@ async def test_an_overdue_tool_that_blocks_the_loop_is_interrupted(
     with Shots(interrupter), pytest.raises(LoopBlocked):
         await blocked(5, how)
     assert time.monotonic() - begun < 2
+    assert interrupter.fired == 1
+
+
+async def test_a_tool_that_waits_for_a_childs_output_is_interrupted(interrupter: Interrupter) -> None:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(9)"], stdout=-1, stderr=-1) as child:
+        begun = time.monotonic()
+        with Shots(interrupter), pytest.raises(LoopBlocked):
+            await blocked(0, lambda _: child.communicate() and None)
+        assert time.monotonic() - begun < 5
+        child.kill()
     assert interrupter.fired == 1
 
 
@@ -194,6 +232,44 @@ async def test_the_inner_one_of_two_servers_passes_on_what_is_meant_for_the_oute
     finally:
         inner.remove()
     assert (interrupter.fired, inner.fired) == (1, 0)
+
+
+@pytest.mark.parametrize("stuck", [True, False])
+async def test_a_supervisors_signal_counts_when_the_loop_does_stand_still(stuck: bool) -> None:
+    interrupter = Interrupter(overdue, lambda: stuck)
+    interrupter.install()
+    threading.Timer(0.1, os.kill, (os.getpid(), SIGNAL)).start()
+    try:
+        if stuck:
+            with pytest.raises(LoopBlocked):
+                await blocked(5)
+        else:
+            assert await blocked(0.3) == "slept"
+    finally:
+        interrupter.remove()
+    assert interrupter.fired == int(stuck)
+
+
+def test_a_librarys_wait_is_left_alone_where_a_library_waits_and_on_its_way_through() -> None:
+    def frame(*modules: str) -> Any:
+        made = None
+        for module in reversed(modules):
+            made = SimpleNamespace(f_globals={"__name__": module}, f_back=made, f_lasti=8)
+        return made
+
+    assert waiting(frame("threading", "threading", "queue", "author"))
+    assert waiting(frame("selectors", "author"))
+    assert not waiting(frame("selectors", "asyncio.base_events", "author"))
+    assert not waiting(frame("threading", "holdfast.observe.pipe", "author"))
+    assert not waiting(frame("threading"))
+    assert not waiting(frame("author"))
+    assert not waiting(None)
+    interrupter, first, second = Interrupter(overdue), frame("threading", "author"), frame("threading", "author")
+    assert [interrupter._waits(each) for each in (first, second, second, None, second)] == [
+        False, False, True, False, False,
+    ]  # fmt: skip
+    second.f_lasti = 10
+    assert not interrupter._waits(second)
 
 
 def test_once_removed_it_fires_no_more_and_never_into_the_void(interrupter: Interrupter) -> None:

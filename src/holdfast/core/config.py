@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from holdfast.core.limits import parse_rate
@@ -216,11 +217,54 @@ class SecretSettings(_Section):
 class WatchdogSettings(_Section):
     """When the watchdog acts."""
 
-    enabled: bool = Field(True, description="watch the event loop")
+    enabled: bool = Field(True, description="watch the event loop, memory and everything else below")
     heartbeat: float = Field(0.05, gt=0, description="seconds between the loop's heartbeats")
-    lag: float = Field(0.1, gt=0, description="seconds of loop lag that are reported")
+    lag: float = Field(0.1, gt=0, description="seconds of loop lag that are reported, and shed for when they last")
+    dump: float = Field(5.0, gt=0, description="seconds of a blocked loop after which all stacks are logged")
     interrupt: float = Field(10.0, gt=0, description="seconds of a blocked loop after which its call is interrupted")
+    restart: float = Field(13.0, gt=0, description="seconds of a blocked loop after which only a new process helps")
     memory: int = Field(512 * MIB, gt=0, description="bytes of resident memory that count as the budget")
+    memory_shrink: float = Field(0.70, gt=0, le=1, description="share of the budget from which caches are shrunk")
+    memory_shed: float = Field(0.90, gt=0, le=1, description="share of the budget from which calls are shed")
+    memory_retire: float = Field(0.95, gt=0, le=1, description="share of the budget from which the process is replaced")
+    collect: float = Field(60.0, gt=0, description="seconds between two full collections under memory pressure")
+    sample: float = Field(1.0, gt=0, description="seconds between two looks at memory and everything else")
+    samples: int = Field(3, gt=0, le=100, description="looks in a row that must agree before anything is done")
+    hysteresis: float = Field(0.05, ge=0, lt=1, description="share below a threshold at which it counts as left")
+    errors: float = Field(0.5, gt=0, le=1, description="share of failed calls from which calls are shed")
+    errors_least: int = Field(20, gt=0, description="calls in the window before the share of failed ones counts")
+    errors_window: float = Field(60.0, gt=0, description="seconds over which failed calls are counted")
+    descriptors: float = Field(0.8, gt=0, le=1, description="share of the process's descriptors that is alarming")
+    descriptors_shed: float = Field(0.9, gt=0, le=1, description="share of them from which calls are shed")
+    threads: int = Field(512, gt=0, description="threads that are alarming")
+    tasks: int = Field(10_000, gt=0, description="tasks on the event loop that are alarming")
+    disk: float = Field(0.10, ge=0, lt=1, description="free share of the disks of state and log that is alarming")
+    disk_failed: float = Field(0.02, ge=0, lt=1, description="free share at which writing is about to fail")
+    leak_window: float = Field(600.0, gt=0, description="seconds over which growth without an end counts as a leak")
+    leak_memory: float = Field(0.10, gt=0, le=1, description="share of the budget that a leak of memory has grown by")
+    leak_tasks: int = Field(200, gt=0, description="tasks that a leak of tasks has grown by")
+    leak_descriptors: int = Field(64, gt=0, description="descriptors that a leak of descriptors has grown by")
+    webhook: SecretStr | None = Field(None, description="http(s) URL to which alerts are posted as JSON (off)")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> WatchdogSettings:
+        for steps in _RISING:
+            for lower, higher in pairwise(steps):
+                if getattr(self, lower) >= getattr(self, higher):
+                    names = [f"{ENV_PREFIX}WATCHDOG__{name.upper()}" for name in (lower, higher)]
+                    raise PydanticCustomError(
+                        "order", "{lower} must be less than {higher}", {"lower": names[0], "higher": names[1]}
+                    )
+        return self
+
+
+_RISING = (
+    ("heartbeat", "lag", "dump", "interrupt", "restart"),
+    ("memory_shrink", "memory_shed", "memory_retire"),
+    ("descriptors", "descriptors_shed"),
+    ("disk_failed", "disk"),
+)
+"""Thresholds of the watchdog that make sense only one after the other."""
 
 
 class RootSettings(_Section):

@@ -70,4 +70,6 @@ def recipe(operation: Operation, parts: Parts) -> Cache | None:
         raise ConfigurationError(f"{operation.kind} {operation.name}: only a read_only operation may be cacheable")
     from holdfast.resilience.cache import CoalescingCache
 
-    return Cache(CoalescingCache(parts.clock), operation.ttl, parts.cleaner(operation, parts))
+    cache = CoalescingCache(parts.clock)
+    parts.caches.add(cache)
+    return Cache(cache, operation.ttl, parts.cleaner(operation, parts))

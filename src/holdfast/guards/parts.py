@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from holdfast.core.limits import Bounds, settle
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from holdfast.observe.audit import AuditLog
     from holdfast.observe.metrics import Metrics
     from holdfast.resilience.bulkhead import Bulkhead
+    from holdfast.resilience.cache import CoalescingCache
     from holdfast.resilience.deadline import Orphans
     from holdfast.resilience.retry import RetryBudget
     from holdfast.resources.tracker import Occupancy
@@ -53,6 +55,8 @@ class Parts:
     occupancy: Occupancy
     cleaner: Callable[[Operation, Parts], Callable[[Answer], Answer]]
     """What egress does to an operation's answers, for a guard beneath it that keeps them."""
+    caches: WeakSet[CoalescingCache] = field(default_factory=WeakSet)
+    """Those in use, so that the watchdog can make them smaller."""
 
     def bounds(self, operation: Operation) -> Bounds:
         """The operation's own limits, and the server's where it has none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from holdfast.observe.finding import Finding, Probe
@@ -47,6 +47,16 @@ def loop_lag(read: Callable[[], float]) -> Probe:
     async def check() -> Finding:
         lag = read()
         return _judge(lag, LAG_DEGRADED, LAG_FAILED, f"{lag * 1000:.0f} ms late")
+
+    return check
+
+
+def alerts(active: Callable[[], Mapping[str, int]]) -> Probe:
+    """Degrade while the watchdog is alarmed, naming what by."""
+
+    async def check() -> Finding:
+        names = sorted(active())
+        return Finding("degraded", f"alarming: {', '.join(names)}") if names else Finding("ok")
 
     return check
 

@@ -14,6 +14,7 @@ import uvicorn
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
 from mcp.server.transport_security import TransportSecuritySettings
 
+from holdfast.watchdog.reexec import Anew, reexecute
 from holdfast.wire.connection import PunctualConnection
 from holdfast.wire.directhttp import DirectHttp
 from holdfast.wire.edge import MCP_PATH, Edge
@@ -59,11 +60,14 @@ async def serve(server: Servable, loaded: Loaded, backstop: Backstop | None = No
         async with server.serving(loaded) as live:
             now = live.plant.loaded.settings
             ending = Ending(live, now.http.drain, now.teardown + AFTER, backstop)
-            await _serve(live, settings, listening, signals, ending)
+            anew = await _serve(live, settings, listening, signals, ending)
+        if anew:
+            reexecute()
         return 0
 
 
-async def _serve(live: Any, settings: Settings, listening: socket.socket, signals: Signals, ending: Ending) -> None:
+async def _serve(live: Any, settings: Settings, listening: socket.socket, signals: Signals, ending: Ending) -> bool:
+    """Serve to the end; returns whether this process should begin anew after it."""
     sdk = SdkServer(live, keys=keys_of(settings), over_http=True)
     live.publisher = sdk.publisher
     app = application(live, sdk, settings, hosts_of(listening))
@@ -77,8 +81,11 @@ async def _serve(live: Any, settings: Settings, listening: socket.socket, signal
         app.drain()
         asyncio.get_running_loop().call_later(NOTICE, setattr, runner, "should_exit", True)
 
-    reloading = Reloading(live)
-    signals.listen(stop, reloading)
+    reloading, anew = Reloading(live), Anew(stop)
+    signals.listen(anew.end, reloading)
+    hooks = live.plant.hooks
+    if hooks.retire is None:  # nobody outside can replace this process; its clients can connect again
+        hooks.restart, hooks.retire = reexecute, anew.retire
     live.plant.log.info("serving", transport="http", server=live.name, url=f"{url_of(listening)}{MCP_PATH}")
     try:
         await runner.serve(sockets=[listening])
@@ -86,6 +93,7 @@ async def _serve(live: Any, settings: Settings, listening: socket.socket, signal
         reloading.close()
         ending.spoken()
         await app.close()
+    return anew.wanted
 
 
 def application(live: Any, sdk: SdkServer, settings: Settings, hosts: frozenset[str]) -> Edge:

@@ -1,0 +1,44 @@
+"""Python's faulthandler on stderr: where a process stood that was aborted, or whose interpreter was held by C code."""
+
+from __future__ import annotations
+
+import faulthandler
+from contextlib import suppress
+
+STDERR = 2
+"""The descriptor itself: ``sys.stderr`` may be anything, and whoever writes there at a fault may not run Python."""
+
+
+class FaultReports:
+    """Enabled while the server runs, unless somebody else has done it before: then it is theirs, and left alone.
+
+    ``expect`` starts a timer in a thread of C, which fires while the interpreter is held and no Python thread can run.
+    Starting it anew costs 52 us (measured), so whoever beats 20 times a second does it once a second.
+    """
+
+    def __init__(self) -> None:
+        self.ours = False
+
+    def start(self) -> None:
+        """Have a fault, or SIGABRT, tell on stderr where every thread stood."""
+        if not faulthandler.is_enabled():
+            with suppress(OSError, RuntimeError, ValueError):  # no stderr: then there is nobody to tell
+                faulthandler.enable(STDERR, all_threads=True)
+                self.ours = True
+
+    def expect(self, seconds: float) -> None:
+        """Show all stacks on stderr in ``seconds``, unless this is called again before then."""
+        if self.ours:
+            faulthandler.dump_traceback_later(seconds, file=STDERR)
+
+    def spare(self) -> None:
+        """Somebody else has shown the stacks, or nothing is watched any more."""
+        if self.ours:
+            faulthandler.cancel_dump_traceback_later()
+
+    def stop(self) -> None:
+        """Leave all as it was."""
+        if self.ours:
+            self.spare()
+            self.ours = False
+            faulthandler.disable()

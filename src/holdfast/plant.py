@@ -84,6 +84,8 @@ class Plant:
             pair=self.outgoing.pair, clock=self.clock,
         )  # fmt: skip
         self.heartbeat: Heartbeat | None = None
+        self.retire: Callable[[str], None] | None = None
+        """Told why this process must be replaced: all its threads are stuck for good. Set by who can do that."""
         self._processes: ProcessPool | None = None
         self._undo: list[Callable[[], None]] = []
         self.store: Store | None = None
@@ -106,7 +108,7 @@ class Plant:
             audit=self._open_audit(),
             log=self.log,
             orphans=Orphans(),
-            threads=ThreadPool(limits.threads),
+            threads=ThreadPool(limits.threads, retire=self._stuck, patience=limits.stuck),
             processes=self.processes,
             total=Bulkhead(limits.total, TOTAL_QUEUE, self.clock),
             access=self._read_grants(settings.access.grants),
@@ -177,8 +179,16 @@ class Plant:
         if self._processes is None:
             from holdfast.isolation.processes import ProcessPool
 
-            self._processes = ProcessPool(2, memory=self.loaded.settings.watchdog.memory)
+            limits = self.loaded.settings.limits
+            self._processes = ProcessPool(limits.processes, memory=limits.memory)
         return self._processes
+
+    def _stuck(self, reason: str) -> None:
+        """All threads are stuck for good: say so, and ask for another process."""
+        self.log.error("isolation.stuck", reason=reason)
+        self.parts.events.emit("isolation.stuck", reason=reason)
+        if self.retire is not None:
+            self.retire(reason)
 
     def _watch(self) -> None:
         parts, settings = self.parts, self.loaded.settings

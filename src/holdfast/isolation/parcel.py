@@ -60,10 +60,10 @@ def pack_message(kind: str, values: dict[str, Any]) -> bytes | None:
 
 def unpack_message(message: bytes) -> tuple[str, dict[str, Any]]:
     """Raises ``ValueError`` for what is no message."""
-    kind, values = json.loads(message)
-    if not isinstance(kind, str) or not isinstance(values, dict):
-        raise ValueError("a message is a kind and its values")
-    return kind, values
+    match json.loads(message):
+        case [str(kind), dict(values)]:
+            return kind, values
+    raise ValueError("a message is a kind and its values")
 
 
 def late() -> DeadlineExceeded:

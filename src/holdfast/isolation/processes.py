@@ -17,6 +17,7 @@ from holdfast.isolation.channel import Heard
 from holdfast.isolation.member import Member
 from holdfast.isolation.parcel import Brief, late, pack_call, unpack_answer
 from holdfast.isolation.threads import ThreadPool
+from holdfast.safe.descendants import adopt_orphans
 
 __all__ = ["ProcessDied", "ProcessPool"]
 
@@ -217,6 +218,7 @@ class ProcessPool:
 def _fork_server() -> Any:
     import multiprocessing
 
+    adopt_orphans()  # what a dead worker leaves becomes ours, so that it can be reaped
     context: Any = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["holdfast.isolation.quiet", "holdfast.isolation.worker", "holdfast.core.function"])
     return context

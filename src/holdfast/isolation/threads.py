@@ -52,12 +52,12 @@ class ThreadPool:
 
     A thread cannot be stopped. When its caller gives up, the call returns at once, and the thread counts as a zombie
     and keeps its place until its work ends. When ``max_stuck`` threads (default: all) are zombies, new calls are
-    refused with ``isolation.stuck`` instead of queueing behind them; and when none of them has ended ``patience``
-    seconds later, ``retire`` is told why (on the loop): only another process helps. Being daemons outside ``concurrent.futures``,
-    the threads never hold up the interpreter's exit.
+    refused with ``isolation.stuck`` instead of queueing behind them; when none has ended ``patience`` seconds later,
+    ``retire`` is told why (on the loop): only another process helps. Being daemons outside ``concurrent.futures``, the
+    threads never hold up the interpreter's exit.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keywords, all with a default
         self,
         workers: int,
         *,

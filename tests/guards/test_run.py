@@ -250,6 +250,53 @@ async def test_a_threads_place_is_free_only_when_the_thread_is(tmp_path: Path) -
         assert text(await ask(live, "stuck")) == "done"
 
 
+async def best(live: Live) -> float:
+    """Seconds that an asynchronous tool took at its best, on a machine that others use too."""
+    took = []
+    for _ in range(5):
+        begun = time.monotonic()
+        assert text(await ask(live, "quick")) == threading.current_thread().name
+        took.append(time.monotonic() - begun)
+    return min(took)
+
+
+@pytest.mark.parametrize("count", [39, 400])
+async def test_sync_tools_that_sleep_for_ever_cost_the_others_nothing_and_refused_calls_say_why(
+    tmp_path: Path, count: int
+) -> None:
+    server, free = server_in(tmp_path, limits__stuck=0.05, limits__total=1_000), threading.Event()
+    replaced: list[str] = []
+
+    @server.tool
+    async def quick() -> str:
+        return threading.current_thread().name
+
+    for number in range(count // 13 + 1):  # several tools, so that together they take every thread
+
+        def sleeps() -> None:
+            free.wait(60)
+
+        server.tool(name=f"sleeps{number}", limits=Limits(timeout=0.3, concurrency=13, queue=0))(sleeps)
+    async with living(server) as live:
+        live.plant.retire = replaced.append
+        try:
+            calls = [asyncio.ensure_future(ask(live, f"sleeps{number // 13}")) for number in range(count)]
+            await asyncio.sleep(0)
+            assert await best(live) < 0.1
+            codes = {code(answer) for answer in await asyncio.gather(*calls)}
+            assert codes <= {"deadline.exceeded", "isolation.stuck", "busy"}
+            assert code(await ask(live, "sleeps0")) == "isolation.stuck"
+            if count == 400:
+                while not replaced:
+                    await asyncio.sleep(0.01)
+                assert replaced[0] == "64 of 64 worker threads are stuck for good"
+            assert await best(live) < 0.1
+        finally:
+            free.set()
+    if count == 400:
+        assert [line["reason"] for line in logged(tmp_path) if line.get("event") == "isolation.stuck"] == replaced
+
+
 async def test_a_tool_in_a_thread_can_see_that_nobody_waits_any_more(tmp_path: Path) -> None:
     server, seen = server_in(tmp_path), threading.Event()
 

@@ -36,7 +36,8 @@ class RemoteContext:
     may_ask = False
 
     def __init__(self, brief: Brief, say: Say) -> None:
-        self.request_id, self.principal, self.era = brief.identity or ("", None, "")
+        identity: tuple[str, Any, str] = brief.identity or ("", None, "")
+        self.request_id, self.principal, self.era = identity
         self.tool = brief.name
         self.deadline = brief.ends
         self.cancelled = False

@@ -43,7 +43,7 @@ DOCUMENTED = (
     "mcp.shared.exceptions",
 )
 # `opentelemetry` is the API, which comes with the SDK of the protocol; only its SDK is an extra.
-EXTRA_ONLY = ["typer", "rich", "sqlglot", "redis", "opentelemetry.sdk", "pebble", "hypothesis"]
+EXTRA_ONLY = ["typer", "rich", "sqlglot", "redis", "opentelemetry.sdk", "hypothesis"]
 
 
 @cache

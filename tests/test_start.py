@@ -19,7 +19,7 @@ AWAY = frozenset(
         # libraries, in the order of what they cost
         "mcp", "mcp_types", "starlette", "uvicorn", "httpx2", "httpcore2", "anyio", "opentelemetry", "cryptography",
         "sse_starlette", "sqlglot", "sqlalchemy", "typer", "click", "yaml", "pydantic_settings", "dotenv", "jinja2",
-        "jsonschema", "jsonschema_rs", "re2", "psutil", "idna", "redis", "pebble", "hypothesis", "multipart",
+        "jsonschema", "jsonschema_rs", "re2", "psutil", "idna", "redis", "hypothesis", "multipart",
         "structlog", "rich", "attr", "prometheus_client",
         # of the standard library
         "tomllib", "argparse", "sqlite3", "difflib", "multiprocessing", "unittest", "xml", "ctypes.util", "wsgiref",

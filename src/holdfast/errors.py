@@ -16,6 +16,7 @@
        |- RateLimited                rate.limited
        |- DeadlineExceeded           deadline.exceeded
        |- Busy                       busy
+       |- ProcessDied                isolation.crashed, isolation.memory, isolation.unavailable
        |- BreakerOpen                breaker.open
        |- OutputTooLarge             output.too_large
        |- OutputInvalid              output.invalid
@@ -156,6 +157,19 @@ class Busy(Refusal):
 
     code = "busy"
     retryable = True
+
+
+class ProcessDied(Refusal):
+    """The tool's own process ended in mid-call: a crash, a kill from outside, or its memory limit.
+
+    ``exit_status`` is negative for a signal, and ``None`` when nobody knows. ``isolation.unavailable``: none started.
+    """
+
+    code = "isolation.crashed"
+
+    def __init__(self, message: str, exit_status: int | None = None, *, code: str | None = None) -> None:
+        super().__init__(message, code=code)
+        self.exit_status = exit_status
 
 
 class BreakerOpen(Refusal):

@@ -124,7 +124,7 @@ class Plant:
             audit=self._open_audit(),
             log=self.log,
             orphans=Orphans(),
-            threads=ThreadPool(limits.threads),
+            threads=ThreadPool(limits.threads, retire=self._stuck, patience=limits.stuck),
             processes=self.processes,
             total=Bulkhead(limits.total, TOTAL_QUEUE, self.clock),
             access=self._read_grants(settings.access.grants),
@@ -204,8 +204,16 @@ class Plant:
         if self._processes is None:
             from holdfast.isolation.processes import ProcessPool
 
-            self._processes = ProcessPool(2, memory=self.loaded.settings.watchdog.memory)
+            limits = self.loaded.settings.limits
+            self._processes = ProcessPool(limits.processes, memory=limits.memory)
         return self._processes
+
+    def _stuck(self, reason: str) -> None:
+        """All threads are stuck for good: say so, and ask for another process."""
+        self.parts.events.emit("isolation.stuck", reason=reason)
+        retire = self.hooks.retire
+        why = "nobody can: use holdfast run, or restart it" if retire is None else retire(reason)
+        self.log.error("isolation.stuck", reason=reason, replacing=why or "it was asked for")
 
     def _watch(self) -> None:
         parts, settings = self.parts, self.loaded.settings

@@ -70,8 +70,9 @@ class Server:
         """Make a function a tool: ``@server.tool`` or ``@server.tool(read_only=True, limits=Limits(timeout=2))``.
 
         ``facts`` are ``name``, ``title``, ``description``, ``limits``, ``read_only``, ``idempotent``, ``destructive``,
-        ``open_world``, ``cacheable``, ``isolation``, ``lenient``, ``scopes``, ``icons``, ``meta``, ``fallback``, and
-        ``schema`` (a JSON schema of your own for a function of one argument). The function itself is returned.
+        ``open_world``, ``cacheable``, ``isolation``, ``cpu``, ``trusted``, ``lenient``, ``scopes``, ``icons``,
+        ``meta``, ``fallback``, and ``schema`` (a JSON schema of your own for a function of one argument). The function
+        itself is returned.
         """
         from holdfast.core.function import FunctionTool
 

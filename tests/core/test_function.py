@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import pytest
 from pydantic import BaseModel, Field
 
-from holdfast.core.context import Context
+from holdfast.core.context import Context, current_context
 from holdfast.core.function import FunctionTool, UnguardedParameter, call_detached, read_signature
 from holdfast.core.inject import Depends
 from holdfast.core.limits import Limits
@@ -390,12 +390,22 @@ def with_dependency(a: int, db: Any = Depends(lambda: 1)) -> int:  # noqa: B008 
 def test_the_work_of_a_process_is_a_function_and_its_values() -> None:
     tool = FunctionTool(add)
     function, arguments = tool.detached(tool.arguments.check({"a": 1, "b": 2}, None))
-    assert (function, arguments) == (call_detached, (add, {"a": 1, "b": 2, "c": 3}))
+    assert (function, arguments) == (call_detached, (add, {"a": 1, "b": 2, "c": 3}, None))
     assert function(*arguments) == 6
 
 
-@pytest.mark.parametrize("function", [last, with_dependency])
-def test_a_function_that_needs_the_servers_process_cannot_leave_it(function: Callable[..., Any]) -> None:
-    tool = FunctionTool(function)
-    with pytest.raises(ConfigurationError, match="gets no context"):
-        tool.detached(tool.arguments.check({"a": 1}, None))
+def test_the_work_of_a_process_gets_the_context_that_is_there() -> None:
+    tool = FunctionTool(last)
+    function, arguments = tool.detached(tool.arguments.check({"a": 1}, None))
+    assert arguments == (last, {"a": 1}, tool.signature.context)
+    there: Any = object()
+    token = current_context.set(there)
+    try:
+        assert function(*arguments) == (there, 1)
+    finally:
+        current_context.reset(token)
+
+
+def test_a_function_whose_dependencies_are_made_by_the_server_cannot_leave_it() -> None:
+    with pytest.raises(ConfigurationError, match="dependencies are made in the server's process"):
+        FunctionTool(with_dependency, isolation="process").where()

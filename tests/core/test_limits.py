@@ -64,6 +64,8 @@ def test_whatever_is_read_as_a_rate_is_positive_and_finite(text: str) -> None:
         {"output": -5},
         {"queue": -1},
         {"cost": -0.1},
+        {"memory": (64 << 20) - 1},
+        {"memory": float("inf")},
         {"cost": float("nan")},
         {"cost": float("inf")},
         {"rate": "often"},
@@ -80,9 +82,9 @@ def test_no_queue_and_no_cost_are_limits() -> None:
 
 
 def test_what_a_tool_leaves_open_comes_from_the_server_and_what_it_says_stays() -> None:
-    defaults = LimitSettings(timeout=9, rate="7/s", concurrency=3, queue=4, input=5, output=6)
+    defaults = LimitSettings(timeout=9, rate="7/s", concurrency=3, queue=4, input=5, output=6, memory=1 << 30)
     assert settle(Limits(timeout=1, queue=0, cost=2), defaults) == Bounds(
-        timeout=1, rate="7/s", concurrency=3, queue=0, input=5, output=6, cost=2
+        timeout=1, rate="7/s", concurrency=3, queue=0, input=5, output=6, cost=2, memory=1 << 30
     )
 
 

@@ -89,3 +89,35 @@ def test_a_docstring_is_cleaned_and_a_missing_one_is_nothing() -> None:
     assert doc(silent) is None
     assert doc(object()) is None
     assert doc(Doubled) == "Double it."
+
+
+@pytest.mark.parametrize(
+    "facts, place",
+    [
+        ({"cpu": True}, "process"),
+        ({"trusted": False}, "process"),
+        ({"cpu": True, "isolation": "thread"}, "thread"),
+        ({"trusted": False, "isolation": "process"}, "process"),
+    ],
+)
+def test_what_computes_or_is_not_trusted_runs_in_a_process_unless_it_is_told_otherwise(
+    facts: dict[str, Any], place: str
+) -> None:
+    assert type("Placed", (Doubled,), facts)().where() == place
+
+
+@pytest.mark.parametrize("place", ["thread", "inline"])
+def test_what_is_not_trusted_runs_nowhere_else(place: Any) -> None:
+    with pytest.raises(ConfigurationError, match="not trusted"):
+        type("Placed", (Doubled,), {"trusted": False, "isolation": place})()
+
+
+def test_an_async_def_that_should_leave_the_process_is_refused_with_the_remedy() -> None:
+    class Async(Doubled):
+        cpu = True
+
+        async def run(self, args: Any, ctx: Any) -> Any:
+            return args
+
+    with pytest.raises(ConfigurationError, match="make it a plain def"):
+        Async().where()

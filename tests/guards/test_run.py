@@ -250,6 +250,68 @@ async def test_a_threads_place_is_free_only_when_the_thread_is(tmp_path: Path) -
         assert text(await ask(live, "stuck")) == "done"
 
 
+async def best(live: Live) -> float:
+    """Seconds that an asynchronous tool took at its best, on a machine that others use too."""
+    took = []
+    for _ in range(5):
+        begun = time.monotonic()
+        assert text(await ask(live, "quick")) == threading.current_thread().name
+        took.append(time.monotonic() - begun)
+    return min(took)
+
+
+@pytest.mark.parametrize("count", [39, 400])
+async def test_sync_tools_that_sleep_for_ever_cost_the_others_nothing_and_refused_calls_say_why(
+    tmp_path: Path, count: int
+) -> None:
+    server, free = server_in(tmp_path, limits__stuck=0.05, limits__total=1_000), threading.Event()
+    replaced: list[str] = []
+
+    @server.tool
+    async def quick() -> str:
+        return threading.current_thread().name
+
+    for number in range(count // 13 + 1):  # several tools, so that together they take every thread
+
+        def sleeps() -> None:
+            free.wait(60)
+
+        server.tool(name=f"sleeps{number}", limits=Limits(timeout=0.3, concurrency=13, queue=0))(sleeps)
+    async with living(server) as live:
+        live.plant.hooks.retire = replaced.append  # type: ignore[assignment]
+        try:
+            calls = [asyncio.ensure_future(ask(live, f"sleeps{number // 13}")) for number in range(count)]
+            await asyncio.sleep(0)
+            assert await best(live) < 0.1
+            codes = {code(answer) for answer in await asyncio.gather(*calls)}
+            assert codes <= {"deadline.exceeded", "isolation.stuck", "busy"}
+            assert code(await ask(live, "sleeps0")) == "isolation.stuck"
+            if count == 400:
+                while not replaced:
+                    await asyncio.sleep(0.01)
+                assert replaced[0] == "64 of 64 worker threads are stuck for good"
+            assert await best(live) < 0.1
+        finally:
+            free.set()
+    if count == 400:
+        assert [line["reason"] for line in logged(tmp_path) if line.get("event") == "isolation.stuck"] == replaced
+
+
+async def test_a_tool_in_a_thread_can_see_that_nobody_waits_any_more(tmp_path: Path) -> None:
+    server, seen = server_in(tmp_path), threading.Event()
+
+    @server.tool(limits=Limits(timeout=0.05))
+    def looks(ctx: Context) -> str:
+        while not ctx.cancelled:
+            time.sleep(0.005)
+        seen.set()
+        return "late"
+
+    async with living(server) as live:
+        assert code(await ask(live, "looks")) == "deadline.exceeded"
+        assert await asyncio.to_thread(seen.wait, 10)
+
+
 async def test_giving_up_while_waiting_for_a_thread_loses_no_place(tmp_path: Path) -> None:
     server, free = server_in(tmp_path, limits__threads=1), threading.Event()
 
@@ -377,7 +439,7 @@ async def test_work_in_a_process_of_its_own_can_crash_or_hang_and_be_killed(tmp_
         pid, sum_of = text(await ask(live, "whereabouts", {"add": 41})).split()
         assert (int(pid) != os.getpid(), sum_of) == (True, "42")
         assert text(await ask(live, "counted", {"add": 1})).endswith(" 2")
-        assert code(await ask(live, "crash")) == "tool.failed"
+        assert code(await ask(live, "crash")) == "isolation.crashed"
         assert code(await ask(live, "fail")) == "tool.failed"
         begun = time.monotonic()
         assert code(await ask(live, "spin", {"seconds": 30.0})) == "deadline.exceeded"
@@ -391,17 +453,18 @@ async def test_a_process_gets_what_is_left_of_the_time_and_without_a_deadline_th
     seen: list[float] = []
 
     class Pool:
-        async def run(self, function: Any, *arguments: Any, timeout: float) -> str:
+        async def run(self, function: Any, *arguments: Any, timeout: float, **told: Any) -> str:
             seen.append(timeout)
+            assert (told["memory"], told["name"]) == (128 << 20, "whereabouts")
             await asyncio.sleep(0.001)
             return "done"
 
     async with living(server_in(tmp_path)) as live:
-        tool = FunctionTool(isolated.whereabouts, isolation="process", limits=Limits(timeout=7))
+        tool = FunctionTool(isolated.whereabouts, isolation="process", limits=Limits(timeout=7, memory=128 << 20))
         pool: Any = Pool()
         parts = replace(live.plant.parts, processes=lambda: pool)
         guard, meter = run.recipe(tool, parts), Meter()
-        context: Any = SimpleNamespace(restart=lambda: None)
+        context: Any = SimpleNamespace(restart=lambda: None, request_id="x", principal=live.local, era="modern")
         args = tool.arguments.check({"add": 1}, None)
         call = Call(tool, {}, live.local, context, "x", args=args)
         assert text(await guard.around(lambda _: child_that_exits(), call)) == "done"  # type: ignore[arg-type, return-value]
@@ -416,13 +479,59 @@ async def test_a_function_that_needs_the_server_cannot_leave_it(tmp_path: Path) 
     server = server_in(tmp_path)
 
     @server.tool(isolation="process")
-    def needs(ctx: Context) -> str:
+    def needs(at: Annotated[int, Depends(lambda: 5)]) -> str:
         return ""
 
+    with pytest.raises(ConfigurationError, match="tool needs: dependencies are made in the server's process"):
+        async with living(server):
+            pass
+
+
+@pytest.mark.parametrize("facts", [{"cpu": True}, {"trusted": False}])
+async def test_what_computes_or_is_not_trusted_runs_in_a_process_without_being_told(
+    tmp_path: Path, facts: dict[str, Any]
+) -> None:
+    server = server_in(tmp_path)
+    server.tool(**facts)(isolated.whereabouts)
     async with living(server) as live:
-        assert code(await ask(live, "needs")) == "tool.failed"
-        with pytest.raises(ConfigurationError, match="gets no context"):
-            server.registry.tools["needs"].detached(None)
+        pid, _ = text(await ask(live, "whereabouts", {"add": 1})).split()
+        assert int(pid) != os.getpid()
+
+
+async def test_progress_and_logs_come_out_of_a_process_before_its_answer(tmp_path: Path) -> None:
+    server, client = server_in(tmp_path), Client()
+    server.tool(isolation="process")(isolated.chatty)
+    async with living(server) as live:
+        said = text(await ask(live, "chatty", {"steps": 3}, client=client))
+    assert said == "tester True False"
+    steps = [("progress", step, 3, f"step {step}") for step in (1, 2, 3)]
+    assert client.told == [*steps[:2], ("log", "info", {"halfway": True}, None), steps[2]]
+    (line,) = [line for line in logged(tmp_path) if line.get("event") == "working"]
+    assert (line["level"], line["tool"], line["step"], line["key"]) == ("warning", "chatty", 2, "value")
+    assert line["request_id"], "as any record of the call"
+
+
+async def test_a_tool_in_a_process_hears_that_its_call_is_over_before_it_is_killed(tmp_path: Path) -> None:
+    server, told = server_in(tmp_path), tmp_path / "told"
+    server.tool(isolation="process", limits=Limits(timeout=0.4))(isolated.tidies)
+    server.tool(isolation="process")(isolated.whereabouts)
+    async with living(server) as live:
+        await ask(live, "whereabouts", {"add": 1})
+        assert code(await ask(live, "tidies", {"note": str(told)})) == "deadline.exceeded"
+        async with asyncio.timeout(5):
+            while not told.exists():
+                await asyncio.sleep(0.01)
+        assert told.read_text() == "True"
+
+
+async def test_memory_is_limited_for_each_tool_by_itself(tmp_path: Path) -> None:
+    server = server_in(tmp_path)
+    server.tool(isolation="process", name="small", limits=Limits(memory=128 << 20))(isolated.hoard)
+    server.tool(isolation="process", name="large", limits=Limits(memory=1 << 30))(isolated.hoard)
+    async with living(server) as live:
+        assert code(await ask(live, "small", {"mib": 200})) == "isolation.memory"
+        assert text(await ask(live, "large", {"mib": 200})) == "200"
+        assert text(await ask(live, "small", {"mib": 10})) == "10"
 
 
 async def test_the_watchdog_is_told_whose_code_runs_and_until_when_and_no_longer(tmp_path: Path) -> None:
@@ -475,7 +584,7 @@ def threaded(live: Live, pool: Later, work: Any) -> Any:
     parts: Any = replace(live.plant.parts, threads=pool)
     runner = run.recipe(tool, parts)._runner
     assert runner is not None
-    call: Any = SimpleNamespace(args=tool.arguments.check({}, None), context=None, meter=None)
+    call: Any = SimpleNamespace(args=tool.arguments.check({}, None), context=SimpleNamespace(), meter=None)
 
     async def begin() -> Any:
         return await runner(call, {})

@@ -330,3 +330,25 @@ async def test_a_call_costs_little() -> None:
         times.append(time.perf_counter() - started)
     assert sorted(times)[500] < 500e-6  # measured 63 us; the margin is for busy machines
     pool.close(1.0)
+
+
+async def test_a_pool_whose_threads_are_all_stuck_for_good_asks_for_another_process(gate: threading.Event) -> None:
+    told: list[str] = []
+    pool = ThreadPool(2, retire=told.append, patience=0.02)
+    await stick(pool, gate, 1)
+    await asyncio.sleep(0.04)
+    assert told == [], "one thread is left"
+    await stick(pool, gate, 1)
+    await until(lambda: bool(told))
+    assert told == ["2 of 2 worker threads are stuck for good"]
+
+
+async def test_a_pool_whose_threads_end_late_asks_for_nothing(gate: threading.Event) -> None:
+    told: list[str] = []
+    pool = ThreadPool(1, retire=told.append, patience=0.05)
+    await stick(pool, gate, 1)
+    gate.set()
+    await until(lambda: not pool.busy)
+    gate.clear()
+    await asyncio.sleep(0.08)
+    assert told == []

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from holdfast.core.limits import parse_rate
+from holdfast.core.limits import LEAST_MEMORY, parse_rate
 from holdfast.errors import ConfigurationError
 
 ENV_PREFIX = "HOLDFAST_"
@@ -68,6 +68,9 @@ class LimitSettings(_Section):
     elements: int = Field(100_000, gt=0, description="values in the arguments, all levels together")
     message: int = Field(4 * MIB, gt=0, description="bytes of one message: a line, or an HTTP body")
     threads: int = Field(64, gt=0, description="worker threads for synchronous tools")
+    stuck: float = Field(30.0, gt=0, description="seconds that all worker threads may be stuck until that is for good")
+    processes: int = Field(2, gt=0, le=256, description="worker processes for tools with isolation=process, kept warm")
+    memory: int = Field(512 * MIB, ge=LEAST_MEMORY, description="bytes of data that one call in a process may hold")
     in_flight: int = Field(1_024, gt=0, description="requests of one connection over pipes under way at once")
 
 

@@ -100,7 +100,9 @@ class Context:
     Attributes: ``request_id`` (unique within this process), ``tool`` (its name), ``principal`` (who calls).
     """
 
-    __slots__ = ("_asked", "_log", "_services", "_session", "deadline", "may_ask", "principal", "request_id", "tool")
+    __slots__ = (
+        "_asked", "_log", "_services", "_session", "cancelled", "deadline", "may_ask", "principal", "request_id", "tool"
+    )  # fmt: skip
 
     def __init__(
         self, request_id: str, tool: str, principal: Principal, services: ContextServices, session: Session
@@ -111,6 +113,8 @@ class Context:
         self.deadline: float | None = None
         self.may_ask = True
         """False where the answer is shared: it may not hold what one caller's user said."""
+        self.cancelled = False
+        """True when nobody waits for the answer any more; a plain def may look, for its thread cannot be stopped."""
         self._services = services
         self._session = session
         self._asked = 0

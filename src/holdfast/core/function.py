@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, PydanticUndefinedAnnotation, PydanticUserError, create_model
 
 from holdfast.core.arguments import Arguments, ModelArguments, ToolInput
+from holdfast.core.context import current_context
 from holdfast.core.inject import Plan, hints_of, is_context, label, marker, plan, resolve
-from holdfast.core.operation import FACTS, Operation, doc
+from holdfast.core.operation import FACTS, Isolation, Operation, doc
 from holdfast.core.output import declared_output
 from holdfast.core.raw import SchemaArguments
 from holdfast.core.tool import Tool
@@ -170,10 +171,18 @@ class FunctionOperation(Operation):
         return {name: fields[field] for name, field in self._fields}
 
     def detached(self, args: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        """See ``Operation.detached``; raises ``ConfigurationError`` for a function that needs the server's process."""
-        if self.signature.context is not None or self.signature.dependencies:
-            raise ConfigurationError(f"{self.kind} {self.name}: a function in a process of its own gets no context")
-        return call_detached, (self.function, self.values(args))
+        """See ``Operation.detached``."""
+        return call_detached, (self.function, self.values(args), self._takes)
+
+    def where(self) -> Isolation:
+        """See ``Operation.where``; raises ``ConfigurationError`` for a function that needs the server's process."""
+        place = super().where()
+        if place == "process" and self.signature.dependencies:
+            raise ConfigurationError(
+                f"{self.kind} {self.name}: dependencies are made in the server's process and cannot leave it; "
+                "make what it needs in the function itself, or let it run in a thread"
+            )
+        return place
 
     def run(self, args: Any, ctx: Context, **given: Any) -> Any:
         """Call the function with the arguments, the context and the dependencies; an asynchronous one is to be awaited.
@@ -191,9 +200,9 @@ class FunctionOperation(Operation):
         return self.function(**given)
 
 
-def call_detached(function: Callable[..., Any], values: Mapping[str, Any]) -> Any:
-    """Call a function in another process."""
-    return function(**values)
+def call_detached(function: Callable[..., Any], values: Mapping[str, Any], takes: str | None = None) -> Any:
+    """Call a function in another process, with that process's context when it ``takes`` one."""
+    return function(**values) if takes is None else function(**values, **{takes: current_context.get()})
 
 
 class FunctionTool(FunctionOperation, Tool):

@@ -8,6 +8,8 @@ from math import inf
 
 from holdfast.errors import ConfigurationError
 
+LEAST_MEMORY = 64 * 1024 * 1024
+"""Bytes of data that a process of its own needs at least; an interpreter with its libraries takes about half."""
 _PERIODS = {
     "second": 1.0,
     "s": 1.0,
@@ -43,6 +45,7 @@ class Limits:
     input        bytes of arguments, as JSON
     output       bytes of the answer, as JSON
     cost         how much of a principal's quota one call spends
+    memory       bytes of data that a call in a process of its own may hold, the interpreter's included (64 MiB or more)
     """
 
     timeout: float | None = None
@@ -52,6 +55,7 @@ class Limits:
     input: int | None = None
     output: int | None = None
     cost: float | None = None
+    memory: int | None = None
 
     def __post_init__(self) -> None:
         if self.rate is not None:
@@ -62,6 +66,8 @@ class Limits:
                 raise ConfigurationError(f"Limits({name}=) must be more than zero, and finite")
         if (self.cost is not None and not 0 <= self.cost < inf) or (self.queue is not None and self.queue < 0):
             raise ConfigurationError("Limits(cost=) and Limits(queue=) must not be negative")
+        if self.memory is not None and not LEAST_MEMORY <= self.memory < inf:
+            raise ConfigurationError("Limits(memory=) must be 64 MiB or more: an interpreter needs half of it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,7 @@ class Bounds:
     input: int
     output: int
     cost: float
+    memory: int
 
 
 def settle(limits: Limits, defaults: object) -> Bounds:

@@ -26,9 +26,11 @@ class Operation:
     """The root of ``Tool``, ``Resource`` and ``Prompt``: identity, facts and limits as attributes.
 
     Facts decide which guards a chain gets: ``read_only``, ``idempotent`` (may be retried), ``cacheable`` (``True`` for
-    60 s, or seconds), ``isolation`` (where it runs; by default inline when asynchronous, else a thread), ``scopes``
-    (what the principal must hold), ``fallback`` (a lesser answer when all else fails), ``lenient`` (numbers, booleans
-    and JSON sent as text are understood), ``needs`` (what it uses besides its arguments: ``workspace``, ``database``).
+    60 s, or seconds), ``isolation`` (where it runs; by default inline when asynchronous, else a thread), ``cpu`` (a
+    plain def that computes: by default in a process), ``trusted`` (``False``: it may crash, leak or never end, and runs
+    in a process), ``scopes`` (what the principal must hold), ``fallback`` (a lesser answer when all else fails),
+    ``lenient`` (numbers, booleans and JSON sent as text are understood), ``needs`` (what it uses besides its arguments:
+    ``workspace``, ``database``).
     """
 
     kind: ClassVar[Literal["tool", "resource", "prompt", "completion"]]
@@ -43,6 +45,8 @@ class Operation:
     open_world: bool | None = None
     cacheable: bool | float = False
     isolation: Isolation | None = None
+    cpu: bool = False
+    trusted: bool = True
     lenient: bool = False
     scopes: frozenset[str] = frozenset()
     icons: tuple[Mapping[str, Any], ...] = ()
@@ -59,6 +63,10 @@ class Operation:
         self.scopes = frozenset({self.scopes} if isinstance(self.scopes, str) else self.scopes)
         if self.isolation not in (None, "inline", "thread", "process"):
             raise ConfigurationError(f"{self.kind} {self.name}: isolation is inline, thread or process")
+        if self.isolation is None and (self.cpu or not self.trusted):
+            self.isolation = "process"
+        if not self.trusted and self.isolation != "process":
+            raise ConfigurationError(f"{self.kind} {self.name}: what is not trusted runs in a process, nowhere else")
         if not isinstance(self.limits, Limits):
             raise ConfigurationError(f"{self.kind} {self.name}: limits are written as Limits(...)")
 
@@ -99,7 +107,10 @@ class Operation:
         return {}
 
     def detached(self, args: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        """The work as a picklable function and its arguments, for a process of its own (where there is no context)."""
+        """The work as a picklable function and its arguments, for a process of its own.
+
+        The context there is ``current_context``'s: a stand-in that knows progress and logs.
+        """
         return run_detached, (type(self), args)
 
     def listing(self) -> dict[str, Any]:
@@ -125,7 +136,9 @@ class Operation:
 
 def run_detached(operation: type[Operation], args: Any) -> Any:
     """Run an operation's work in another process."""
-    return operation().run(args, None)
+    from holdfast.core.context import current_context
+
+    return operation().run(args, current_context.get())
 
 
 FACTS = frozenset(Operation.__annotations__) - {"kind", "arguments", "run"}

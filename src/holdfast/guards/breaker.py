@@ -7,7 +7,7 @@ from asyncio import CancelledError
 from holdfast.core.clock import Clock
 from holdfast.core.operation import Operation
 from holdfast.core.pipeline import Answer, Call, Proceed
-from holdfast.errors import DeadlineExceeded, ProtocolError, Refusal, ToolError
+from holdfast.errors import DeadlineExceeded, ProcessDied, ProtocolError, Refusal, ToolError
 from holdfast.guards.parts import Parts
 from holdfast.resilience.breaker import Breaker, State
 
@@ -41,7 +41,7 @@ def _failed(error: BaseException, late: bool) -> bool | None:
     if isinstance(error, CancelledError):
         return late or None  # the client went away: that says nothing about the operation
     if isinstance(error, Refusal | ProtocolError):
-        return True if isinstance(error, DeadlineExceeded) else None
+        return True if isinstance(error, DeadlineExceeded | ProcessDied) else None
     return True
 
 

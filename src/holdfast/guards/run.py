@@ -19,11 +19,14 @@ from holdfast.guards.parts import Parts
 from holdfast.isolation.inline import LoopBlocked, running
 
 if TYPE_CHECKING:
+    from holdfast.isolation.hearing import Hearing
     from holdfast.isolation.processes import ProcessPool
     from holdfast.isolation.threads import ThreadPool
 
 Runner = Callable[[Call, Mapping[str, Any]], Awaitable[Any]]
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+_ANSWER = 16 * 1024 * 1024
+"""Bytes that a pickled value may have at least; what leaves is bounded by ``Limits(output=)``."""
 
 
 class Run:
@@ -129,6 +132,9 @@ class _Threaded:
         self._inside.add(begun)
         try:
             value = await self._pool.run(partial(self._work, begun, call, given))
+        except CancelledError:
+            call.context.cancelled = True
+            raise
         finally:
             if not begun.is_set():
                 self._inside.discard(begun)  # the pool had no thread for it, or it was given up while it waited
@@ -156,12 +162,27 @@ class _Asked:
 
 
 def _processed(operation: Operation, processes: Callable[[], ProcessPool], parts: Parts) -> Runner:
-    limit = parts.bounds(operation).timeout
+    bounds = parts.bounds(operation)
+    limit, memory, answer = bounds.timeout, bounds.memory, max(_ANSWER, 2 * bounds.output)
 
-    async def runner(call: Call, given: Mapping[str, Any]) -> Any:
+    async def made(call: Call, hearing: Hearing) -> Any:
+        context = call.context
         left = limit if call.deadline is None else max(0.0, call.deadline - parts.clock.now())
         function, arguments = operation.detached(call.args)
-        work = processes().run(function, *arguments, timeout=left)
+        try:
+            value = await processes().run(
+                function, *arguments, timeout=left, memory=memory, answer=answer, name=operation.name,
+                identity=(context.request_id, context.principal, context.era), heard=hearing,
+            )  # fmt: skip
+            await hearing.finish()
+            return value
+        finally:
+            hearing.drop()
+
+    async def runner(call: Call, given: Mapping[str, Any]) -> Any:
+        from holdfast.isolation.hearing import Hearing
+
+        work = made(call, Hearing(call.context))
         return await (work if call.meter is None else call.meter.wait(work))
 
     return runner

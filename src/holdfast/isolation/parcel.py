@@ -1,20 +1,69 @@
-"""How calls and answers travel between the server and a worker: pickled here, never by the pool's own channel.
+"""How calls and answers travel between the server and a worker: pickled, in frames whose length is told first.
 
-An object that fails in the pool's channel (an exception that cannot be built again is enough) breaks the pool for
-all; wrapped as bytes, it fails only its own call.
+An exception that cannot be built again, or an object that cannot travel, fails only its own call.
 """
 
 from __future__ import annotations
 
+import json
 import pickle  # nosec B403  # both ends are this program; ProcessPool says what is isolated and what is not
+import struct
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from holdfast.errors import DeadlineExceeded, OutputTooLarge
 
+HEADER = struct.Struct("!cQ")
+"""What stands before each frame: its kind, and how many bytes follow."""
+CALL, READY, MESSAGE, ANSWER = b"C", b"R", b"M", b"A"
+"""Kinds of frames: the first comes from the server, the others from a worker."""
+VERDICT = struct.Struct("!?Q")
+"""What stands before an answer: whether the worker ends now, and the bytes of data that it holds."""
+MAX_MESSAGE = 64 * 1024
+"""Bytes of one message (progress, a log record) on its way from a worker."""
+MAX_MESSAGES = 1_000
+"""Messages that one call may send; further ones are dropped."""
 _NOTE = 8_000
 """Characters of a remote traceback that travel with the exception."""
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What a worker is told about a call: by when (the system's monotonic clock), within which bounds, for whom.
+
+    ``memory`` bytes of data (RLIMIT_DATA), ``answer`` bytes of the packed answer. ``identity`` are the plain values of
+    the context: ``request_id``, ``principal``, ``era``; without them there is no context.
+    """
+
+    name: str
+    ends: float
+    memory: int | None
+    answer: int
+    identity: tuple[str, Any, str] | None = None
+
+
+def frame(kind: bytes, *parts: bytes) -> bytes:
+    """The parts as one frame."""
+    return b"".join((HEADER.pack(kind, sum(map(len, parts))), *parts))
+
+
+def pack_message(kind: str, values: dict[str, Any]) -> bytes | None:
+    """A message as JSON; what has no JSON goes as its ``repr``. None for what is too long or cannot be written."""
+    try:
+        message = json.dumps([kind, values], default=repr, skipkeys=True).encode()
+    except (ValueError, RecursionError):  # a circle, or one too deep
+        return None
+    return message if len(message) <= MAX_MESSAGE else None
+
+
+def unpack_message(message: bytes) -> tuple[str, dict[str, Any]]:
+    """Raises ``ValueError`` for what is no message."""
+    match json.loads(message):
+        case [str(kind), dict(values)]:
+            return kind, values
+    raise ValueError("a message is a kind and its values")
 
 
 def late() -> DeadlineExceeded:
@@ -28,6 +77,17 @@ def pack_call(function: Callable[..., Any], args: tuple[Any, ...]) -> bytes:
         return _dump((function, args))
     except Exception as error:  # any class of an author's may fail in any way here
         raise TypeError("a call in a process needs a function importable by name, and picklable arguments") from error
+
+
+def pack_brief(brief: Brief, payload: bytes) -> bytes:
+    """A call as it is sent: what the worker must know about it, and the packed call itself."""
+    return _dump((brief, payload))
+
+
+def unpack_brief(data: bytes) -> tuple[Brief, bytes]:
+    """See ``pack_brief``."""
+    brief, payload = _load(data)
+    return brief, payload
 
 
 def unpack_call(payload: bytes) -> tuple[Callable[..., Any], tuple[Any, ...]]:

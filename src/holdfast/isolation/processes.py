@@ -3,56 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
-import logging
-import threading
+import contextvars
+import sys
 import time
+from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextlib import suppress
+from typing import Any, TypeVar
 
-from holdfast.errors import Busy, ConfigurationError, Draining, HoldfastError
-from holdfast.isolation.parcel import late, pack_call, unpack_answer
-from holdfast.isolation.worker import OUT_OF_MEMORY, perform, prepare
+from holdfast.core.limits import LEAST_MEMORY
+from holdfast.errors import Busy, ConfigurationError, Draining, ProcessDied
+from holdfast.isolation.channel import Heard
+from holdfast.isolation.member import Member
+from holdfast.isolation.parcel import Brief, late, pack_call, unpack_answer
+from holdfast.isolation.threads import ThreadPool
+from holdfast.safe.descendants import adopt_orphans
 
-if TYPE_CHECKING:
-    from concurrent.futures import Future
-
-    import pebble
+__all__ = ["ProcessDied", "ProcessPool"]
 
 T = TypeVar("T")
 
-TERM_TIMEOUT = 0.2
-"""Seconds between SIGTERM and SIGKILL; pebble's 3 s made a timeout of 0.5 s take 3.6 s (measured)."""
-_POLL = 0.02
-"""Seconds between looks at a worker that is being killed."""
-_STUCK_AFTER = 5.0
-"""Seconds after which a call that had a place and yet no worker took it means that the pool itself is broken."""
-_LEAST_MEMORY = 64 * 1024 * 1024
-"""An interpreter with its libraries needs about half of this."""
-
-_log = logging.getLogger(__name__)
-
-
-class ProcessDied(HoldfastError):
-    """The worker process ended in mid-call: a crash, a kill from outside, or its memory limit.
-
-    ``exit_status`` is negative for a signal, and ``None`` when nobody knows.
-    """
-
-    code = "isolation.process_died"
-
-    def __init__(self, message: str, exit_status: int | None = None) -> None:
-        super().__init__(message)
-        self.exit_status = exit_status
+MAX_ANSWER = 16 * 1024 * 1024
+"""Bytes of a pickled answer, unless a call asks for another bound."""
+_MODULES = 64
+"""Modules that new workers import before they take calls; the first that calls needed."""
+_SHARE = 4
+"""A worker that kept more than this part of a call's memory limit from earlier calls is replaced before it."""
 
 
 class ProcessPool:
     """Up to ``workers`` processes, kept warm, and a line of at most ``queue`` waiting calls.
 
-    Each worker may use ``memory`` bytes of data (RLIMIT_DATA), is replaced after ``max_calls`` calls, and dies with
-    the server. This contains crashes, leaks and endless loops. It is no boundary against hostile code: a worker has
-    the server's user, files and network, and its answers are unpickled. Timeouts are real time, whatever the clock.
-    Contextvars do not travel. Belongs to one event loop. Needs pebble (the extra ``holdfast[process]``).
+    A call may use ``memory`` bytes of data (RLIMIT_DATA; the interpreter included). A worker is replaced after
+    ``max_calls`` calls, when a call left processes running, and when it is killed; it dies with the server. This
+    contains crashes, leaks and endless loops. It is no boundary against hostile code: a worker has the server's user,
+    files and network, and its answers are unpickled. Timeouts are real time, whatever the clock. Contextvars do not
+    travel. Belongs to one event loop. Raises ``ConfigurationError`` where there is no fork server (Windows).
     """
 
     def __init__(
@@ -62,182 +48,186 @@ class ProcessPool:
         memory: int | None = None,
         queue: int = 64,
         max_calls: int = 1_000,
-        max_result: int = 16 * 1024 * 1024,
+        max_result: int = MAX_ANSWER,
     ) -> None:
-        if importlib.util.find_spec("pebble") is None:
-            raise ConfigurationError('tools with isolation="process" need pebble: pip install "holdfast[process]"')
-        if workers < 1 or queue < 0 or (memory is not None and memory < _LEAST_MEMORY):
+        if workers < 1 or queue < 0 or (memory is not None and memory < LEAST_MEMORY):
             raise ValueError("a pool needs at least one worker, a queue of zero or more, and 64 MiB for each worker")
+        if sys.platform == "win32":
+            raise ConfigurationError('isolation="process" needs Linux or macOS; let the tool run in a thread')
         self._workers = workers
         self._memory = memory
         self._queue = queue
         self._max_calls = max_calls
         self._max_result = max_result
-        self._places = asyncio.Semaphore(workers)
-        self._pool: pebble.ProcessPool | None = None
-        self._calls: set[Future[bytes]] = set()  # at most one for each worker
-        self._busy = 0
-        self._waiting = 0
+        self._context: Any = None
+        self._starter = ThreadPool(1, name="holdfast-starter", queue=4 * workers)
+        self._members: dict[Member, asyncio.Task[None]] = {}  # at most ``workers``
+        self._idle: list[Member] = []
+        self._waiting: deque[tuple[asyncio.Future[Member], int | None]] = deque()  # bounded in ``_admit``
+        self._modules: dict[str, None] = {}
         self._closed = False
 
     @property
     def busy(self) -> int:
-        """Workers at work, those that are being killed included."""
-        return self._busy
+        """Workers at work, those that are being ended included."""
+        return sum(member.leaving or (member.began and member not in self._idle) for member in self._members)
 
     @property
     def queued(self) -> int:
         """Calls waiting for a worker."""
-        return self._waiting
+        return len(self._waiting)
 
-    async def run(self, function: Callable[..., T], *args: Any, timeout: float) -> T:  # noqa: ASYNC109 - it kills
+    async def run(  # noqa: PLR0913 - keywords, each with its own meaning
+        self,
+        function: Callable[..., T],
+        *args: Any,
+        timeout: float,  # noqa: ASYNC109 - it kills
+        memory: int | None = None,
+        answer: int | None = None,
+        name: str = "",
+        identity: tuple[str, Any, str] | None = None,
+        heard: Heard | None = None,
+    ) -> T:
         """Call ``function(*args)`` in a worker; both must be picklable, which means importable by name.
 
-        ``timeout`` (seconds) covers waiting too; at its end, or when cancelled, the worker is killed. Raises what the
+        ``timeout`` (seconds) covers waiting too; at its end, or when cancelled, the worker is ended. ``memory`` and
+        ``answer`` (bytes) stand in for the pool's own. What is printed goes to standard error after ``name``. With
+        ``identity`` (``parcel.Brief``) there is a context, and ``heard`` is told what comes of it. Raises what the
         function raises (with the remote traceback as a note), ``DeadlineExceeded``, ``Busy`` when the line is full,
-        ``OutputTooLarge``, ``ProcessDied``, and ``TypeError`` when the call cannot be pickled.
+        ``OutputTooLarge``, ``ProcessDied``, ``Draining``, and ``TypeError`` when the call cannot be pickled.
         """
         payload = pack_call(function, args)
-        ends = time.monotonic() + timeout
-        await self._enter(ends)
-        try:
-            pool = self._live_pool()
-            future: Future[bytes] = pool.schedule(perform, args=(payload, ends, self._max_result), timeout=timeout)
-        except Exception as error:  # whatever pebble raises when processes cannot be started
-            self._leave()
-            if self._closed:
-                raise _draining() from None
-            raise ProcessDied("no worker process could be started") from error
-        value: T = unpack_answer(await self._answer(pool, future, ends))
+        ends, memory = time.monotonic() + timeout, memory or self._memory
+        name = name or getattr(function, "__name__", "")
+        self._remember(function)
+        member = await self._member(memory, ends)
+        brief = Brief(name, ends, memory, answer or self._max_result, identity)
+        value: T = unpack_answer(await member.call(brief, payload, heard))
         return value
 
     def close(self, timeout: float = 5.0) -> None:
         """Take no more calls, end those under way, kill the workers, and wait for that up to ``timeout`` seconds."""
         self._closed = True
-        for future in tuple(self._calls):
-            future.cancel()
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            _discard(pool).join(timeout)
+        ends = time.monotonic() + timeout
+        for member in self._members:
+            member.kill()
+        self._starter.close(timeout)
+        for member, life in self._members.items():
+            member.discard(ends)
+            life.cancel()
+        while self._waiting:
+            _refuse(self._waiting.popleft()[0], _draining())
+        self._idle.clear()
+        self._members.clear()
 
-    async def _enter(self, ends: float) -> None:
+    def _remember(self, function: Callable[..., Any]) -> None:
+        module = getattr(function, "__module__", None)
+        if isinstance(module, str) and len(self._modules) < _MODULES:
+            self._modules[module] = None
+
+    async def _member(self, memory: int | None, ends: float) -> Member:
+        """An idle worker, or the next that is: started if need be, which goes on when this call gives up."""
         if self._closed:
             raise _draining()
-        if self._places.locked() and self._waiting >= self._queue:
+        left = ends - time.monotonic()
+        if left <= 0:
+            raise late()
+        if not self._waiting and (member := self._fitting(memory)) is not None:
+            return member
+        if len(self._waiting) >= self._queue + self._workers - self.busy:
             raise Busy("all worker processes are busy; try again later", retry_after=1.0)
-        self._waiting += 1
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[Member] = loop.create_future()
+        self._waiting.append((waiter, memory))
+        self._grow()
+        timer = loop.call_later(left, _refuse, waiter, late())
         try:
-            async with asyncio.timeout(ends - time.monotonic()):
-                await self._places.acquire()
-        except TimeoutError:
-            raise late() from None
+            return await waiter
+        except BaseException:
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                self._free(waiter.result())  # it came in the very moment in which its caller gave up
+            raise
         finally:
-            self._waiting -= 1
-        self._busy += 1
+            timer.cancel()
+            with suppress(ValueError):
+                self._waiting.remove((waiter, memory))
 
-    def _leave(self) -> None:
-        self._busy -= 1
-        self._places.release()
+    def _fitting(self, memory: int | None) -> Member | None:
+        """The idle worker that was used last and kept little; one that kept too much makes room for a new one."""
+        self._idle = [member for member in self._idle if member.alive()]
+        for member in reversed(self._idle):
+            if memory is None or member.grown <= memory // _SHARE:
+                self._idle.remove(member)
+                return member
+        if self._idle and len(self._members) >= self._workers:
+            self._idle.pop(0).stop()
+        return None
 
-    async def _answer(self, pool: pebble.ProcessPool, future: Future[bytes], ends: float) -> bytes:
-        """The worker's answer, on time; the place is given back when the worker is free or dead, not before."""
-        answer = asyncio.wrap_future(future)
-        answer.add_done_callback(_retrieve)
-        started = time.monotonic()
-        self._calls.add(future)
-        try:
-            await asyncio.wait((answer,), timeout=max(0.0, ends - started))
-        finally:
-            waited_for_nothing = not (future.done() or future.running())
-            future.cancel()
-            self._calls.discard(future)
-            if waited_for_nothing:  # perform() and pebble see to it that it never runs, or not for long
-                self._leave()
-            else:
-                self._leave_when_over(pool, future)
-        if waited_for_nothing and time.monotonic() - started >= _STUCK_AFTER:
-            self._replace(pool)
-        if not answer.done() or answer.cancelled():
-            raise _draining() if self._closed else late()
-        return _result(answer)
+    def _free(self, member: Member) -> None:
+        """A worker is ready for a call: the one that waits longest gets it, if it suits that one."""
+        if member.leaving:
+            return
+        if member.calls >= self._max_calls:
+            member.stop()
+            return
+        self._idle.append(member)
+        while self._waiting and self._idle:
+            waiter, memory = self._waiting[0]
+            if waiter.done():  # it gave up in this moment
+                self._waiting.popleft()
+                continue
+            if (fitting := self._fitting(memory)) is None:
+                break
+            self._waiting.popleft()
+            waiter.set_result(fitting)
+        self._grow()
 
-    def _leave_when_over(self, pool: pebble.ProcessPool, future: Future[bytes]) -> None:
-        if self._pool is not pool or _over(future):
-            self._leave()
-        else:
-            asyncio.get_running_loop().call_later(_POLL, self._leave_when_over, pool, future)
+    def _grow(self) -> None:
+        """Start workers, as far as there are places, for those who wait and nobody is about to come for."""
+        coming = sum(not (member.began or member.leaving) for member in self._members)
+        for _ in range(min(len(self._waiting) - coming, self._workers - len(self._members))):
+            self._start()
 
-    def _live_pool(self) -> pebble.ProcessPool:
-        """The pool, replaced when it broke: pebble gives up as a whole when, say, an idle worker is killed."""
+    def _start(self) -> None:
+        if self._context is None:
+            self._context = _fork_server()
+        member = Member(self._context, tuple(self._modules), self._free)
+        apart = contextvars.Context()  # not the call's that needs it first: what a call starts ends with it
+        work = member.live(self._starter)
+        task = asyncio.get_running_loop().create_task(work, name="holdfast-worker", context=apart)
+        self._members[member] = task
+        task.add_done_callback(lambda _: self._gone(member))
+
+    def _gone(self, member: Member) -> None:
+        """A worker is dead and cleared away. In place of one that had served another is started, to be warm."""
+        self._members.pop(member, None)
         if self._closed:
-            raise _draining()
-        if self._pool is not None and not self._pool.active:
-            self._replace(self._pool)
-        if self._pool is None:
-            self._pool = self._new_pool()
-        return self._pool
-
-    def _replace(self, pool: pebble.ProcessPool) -> None:
-        if self._pool is pool:
-            _log.warning("the pool of worker processes broke and is replaced")
-            self._pool = None
-            _discard(pool)
-
-    def _new_pool(self) -> pebble.ProcessPool:
-        import multiprocessing
-
-        import pebble
-        from pebble.common.types import CONSTS
-
-        CONSTS.term_timeout = TERM_TIMEOUT
-        context: Any
-        if "forkserver" in multiprocessing.get_all_start_methods():
-            context = multiprocessing.get_context("forkserver")
-            context.set_forkserver_preload(["holdfast.isolation.quiet", "holdfast.isolation.worker"])
-        else:  # pragma: no cover - Windows
-            context = multiprocessing.get_context("spawn")
-        return pebble.ProcessPool(
-            self._workers, max_tasks=self._max_calls, initializer=prepare, initargs=(self._memory,), context=context
-        )
+            return
+        with suppress(ValueError):
+            self._idle.remove(member)
+        if not member.began and self._waiting:  # each failure is told to one, so that nobody waits for ever
+            failed = ProcessDied(
+                "no process for the tool could be started; try again later", code="isolation.unavailable"
+            )
+            _refuse(self._waiting.popleft()[0], failed)
+        self._grow()
+        if member.began and not any(not other.leaving for other in self._members):
+            self._start()
 
 
-def _discard(pool: pebble.ProcessPool) -> threading.Thread:
-    """Kill a pool's workers on a thread of its own, because joining them blocks."""
+def _fork_server() -> Any:
+    import multiprocessing
 
-    def stop() -> None:
-        pool.stop()  # type: ignore[no-untyped-call]  # pebble leaves it unannotated
-        pool.join()
-
-    thread = threading.Thread(target=stop, name="holdfast-pool-stop", daemon=True)
-    thread.start()
-    return thread
+    adopt_orphans()  # what a dead worker leaves becomes ours, so that it can be reaped
+    context: Any = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["holdfast.isolation.quiet", "holdfast.isolation.worker", "holdfast.core.function"])
+    return context
 
 
-def _result(answer: asyncio.Future[bytes]) -> bytes:
-    """What the pool delivered, its own errors translated; those of the function travel inside the bytes."""
-    error = answer.exception()
-    if error is None:
-        return answer.result()
-    if isinstance(error, TimeoutError):
-        raise late() from None
-    status = getattr(error, "exitcode", None)
-    if status == OUT_OF_MEMORY:
-        raise ProcessDied("the worker process reached its memory limit", status)
-    raise ProcessDied(f"the worker process ended in mid-call (exit status {status})", status) from error
+def _refuse(waiter: asyncio.Future[Member], refusal: Exception) -> None:
+    if not waiter.done():
+        waiter.set_exception(refusal)
 
 
 def _draining() -> Draining:
     return Draining("the server is shutting down", retry_after=5.0)
-
-
-def _over(future: Future[bytes]) -> bool:
-    """Whether pebble is done with the call; a cancelled one counts only when its worker was dealt with."""
-    from concurrent.futures import wait
-
-    return bool(wait((future,), timeout=0).done)
-
-
-def _retrieve(answer: asyncio.Future[bytes]) -> None:
-    """Look at the exception, so that an abandoned call never ends as "exception was never retrieved"."""
-    if not answer.cancelled():
-        answer.exception()

@@ -15,6 +15,9 @@ from holdfast.errors import Busy, Draining
 
 T = TypeVar("T")
 
+PATIENCE = 30.0
+"""Seconds after which threads that are all stuck count as stuck for good: no call may take longer by default."""
+
 
 class _Job(Generic[T]):
     """One call: what to run, in which context, and who waits for it."""
@@ -45,23 +48,37 @@ class _Job(Generic[T]):
 
 
 class ThreadPool:
-    """Up to ``workers`` daemon threads, started when needed, and a line of at most as many waiting calls.
+    """Up to ``workers`` daemon threads, started when needed, and a line of ``queue`` waiting calls (default: as many).
 
     A thread cannot be stopped. When its caller gives up, the call returns at once, and the thread counts as a zombie
     and keeps its place until its work ends. When ``max_stuck`` threads (default: all) are zombies, new calls are
-    refused with ``isolation.stuck`` instead of queueing behind them. Being daemons outside ``concurrent.futures``,
-    the threads never hold up the interpreter's exit.
+    refused with ``isolation.stuck`` instead of queueing behind them; when none has ended ``patience`` seconds later,
+    ``retire`` is told why (on the loop): only another process helps. Being daemons outside ``concurrent.futures``, the
+    threads never hold up the interpreter's exit.
     """
 
-    def __init__(self, workers: int, *, name: str = "holdfast-tool", max_stuck: int | None = None) -> None:
+    def __init__(  # noqa: PLR0913 - keywords, all with a default
+        self,
+        workers: int,
+        *,
+        name: str = "holdfast-tool",
+        max_stuck: int | None = None,
+        queue: int | None = None,
+        retire: Callable[[str], None] | None = None,
+        patience: float = PATIENCE,
+    ) -> None:
         if workers < 1 or (max_stuck is not None and not 1 <= max_stuck <= workers):
             raise ValueError("a pool needs at least one worker, and max_stuck between one and the number of workers")
         self._workers = workers
+        self._queue = workers if queue is None else queue
         self._name = name
         self._max_stuck = max_stuck or workers
         self._lock = threading.Lock()  # held for a few instructions only, so the event loop may take it
         self._idle: list[SimpleQueue[_Job[Any] | None]] = []
         self._waiting: deque[_Job[Any]] = deque()
+        self._retire = retire
+        self._patience = patience
+        self._ended = 0
         self._threads: set[threading.Thread] = set()
         self._busy = 0
         self._zombies = 0
@@ -125,7 +142,7 @@ class ThreadPool:
             raise Draining("the server is shutting down", retry_after=5.0)
         if self._zombies >= self._max_stuck:
             raise _stuck()
-        if self._busy >= self._workers and len(self._waiting) >= self._workers:
+        if self._busy >= self._workers and len(self._waiting) >= self._queue:
             raise Busy("all worker threads are busy; try again later", retry_after=1.0)
 
     def _start(self) -> SimpleQueue[_Job[Any] | None]:
@@ -154,6 +171,7 @@ class ThreadPool:
         deliver = job.perform()
         with self._lock:
             self._zombies -= job.state == "abandoned"
+            self._ended += 1
             job.state = "done"
             following = self._waiting.popleft() if self._waiting else None
             if following is not None:
@@ -182,7 +200,14 @@ class ThreadPool:
                 self._zombies += 1
                 if self._zombies >= self._workers:
                     dropped = self._take_waiting()
+                if self._zombies >= self._max_stuck and self._retire is not None:
+                    job.loop.call_later(self._patience, self._still_stuck, self._ended)
         _refuse(dropped, _stuck())
+
+    def _still_stuck(self, ended: int) -> None:
+        """Time is over since the last thread got stuck: when none has ended meanwhile, none will."""
+        if self._retire is not None and self._ended == ended and not self._closed:
+            self._retire(f"{self._zombies} of {self._workers} worker threads are stuck for good")
 
     def _take_waiting(self) -> list[_Job[Any]]:
         dropped = list(self._waiting)

@@ -150,7 +150,7 @@ class Live:
         request_id = f"{self._prefix}-{next(self._numbers)}"
         services = self._services.get(operation) or self._serving(operation)
         context = Context(request_id, operation.name, principal, services, request.session)
-        call = Call(operation, arguments, principal, context, request_id)
+        call = Call(operation, arguments, principal, context, request_id, key=request.key)
         try:
             if self.draining:
                 raise Draining("the server is shutting down; try another one, or again in a moment", retry_after=5.0)

@@ -23,7 +23,7 @@ from holdfast.guards.parts import Parts
 from holdfast.isolation.threads import ThreadPool
 from holdfast.observe.audit import AuditLog
 from holdfast.observe.checks import answers
-from holdfast.observe.health import Health, audit, confinement, loop_lag, memory
+from holdfast.observe.health import Health, audit, confinement, loop_lag, memory, state
 from holdfast.observe.logs import FileSink, LogPipe, StderrSink, build_logger, capture_stdlib
 from holdfast.observe.metrics import Metrics
 from holdfast.observe.recording import Recorder
@@ -37,7 +37,8 @@ from holdfast.resources.tracking import install as install_tracking
 from holdfast.safe.outgoing import Outgoing
 from holdfast.safe.secrets import SecretRegistry
 from holdfast.safe.secrets import require as require_redaction
-from holdfast.state.location import folder_for
+from holdfast.state.durable import Durable
+from holdfast.state.location import folder_for, path_of
 from holdfast.watchdog.heartbeat import Block, Heartbeat, Thresholds
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from holdfast.core.manifest import Change
     from holdfast.core.pin import Pin
     from holdfast.isolation.processes import ProcessPool
+    from holdfast.state.idempotency import Keys
     from holdfast.state.store import Store
 
 IO_THREADS = 32
@@ -86,7 +88,12 @@ class Plant:
         self.heartbeat: Heartbeat | None = None
         self._processes: ProcessPool | None = None
         self._undo: list[Callable[[], None]] = []
-        self.store: Store | None = None
+        self.durable = Durable(
+            path_of(name, settings.state), self.state_dir, self.clock,
+            lambda name: self.log.error("state.damaged", set_aside=name),
+        )  # fmt: skip
+        self.durable.there()  # a file that is not one of ours, or of a newer version, is told of now
+        self._keys: Keys | None = None
         self.parts = self._build_parts()
         self.recorder = Recorder(self.parts.audit, self.metrics.audited)
         self.pin = self._open_pin()
@@ -113,6 +120,7 @@ class Plant:
             quota=None if limits.quota is None and settings.quotas is None else self._open_quotas(),
             budget=RetryBudget(),
             occupancy=Occupancy(),
+            keys=self.keys,
             cleaner=cleaner,
         )
 
@@ -155,12 +163,10 @@ class Plant:
         from holdfast.access.allowances import allowances_of
         from holdfast.access.quotas import Quotas
         from holdfast.observe.checks import quotas as known
-        from holdfast.state.store import Store
 
         settings, wall = self.loaded.settings, self.clock.wall
         limits = allowances_of(settings.quotas, settings.limits.quota)
-        file, told = self.state_dir() / "state.sqlite", partial(self.log.error, "state.damaged")
-        store = self.store = Store(file, on_damage=lambda name: told(set_aside=name), clock=self.clock)
+        store = self.durable.open_now()
         quotas = Quotas(store, *limits)
         for dimension in quotas.spent:
             self.metrics.watch(f"quota_spent_{dimension}", partial(quotas.spent.__getitem__, dimension))
@@ -180,6 +186,20 @@ class Plant:
             self._processes = ProcessPool(2, memory=self.loaded.settings.watchdog.memory)
         return self._processes
 
+    @property
+    def store(self) -> Store | None:
+        """The durable store, if something has needed it."""
+        return self.durable.store
+
+    def keys(self) -> Keys:
+        """The idempotency keys, made when the first one is sent."""
+        if self._keys is None:
+            from holdfast.state.idempotency import Keys
+
+            settings = self.loaded.settings.idempotency
+            self._keys = Keys(self.durable, lifetime=settings.lifetime, rows=settings.keys, size=settings.size)
+        return self._keys
+
     def _watch(self) -> None:
         parts, settings = self.parts, self.loaded.settings
         self.metrics.watch("log_records_lost", lambda: self.pipe.lost)
@@ -188,6 +208,8 @@ class Plant:
         self.metrics.watch("calls_running", lambda: parts.total.running)
         self.metrics.watch("calls_queued", lambda: parts.total.queued)
         self.metrics.watch("interrupts", lambda: self.heartbeat.interrupts if self.heartbeat else 0)
+        self.metrics.watch("state_damaged", lambda: self.durable.damaged)
+        self.health.add("state", state(self.durable.lost, lambda: self.durable.broken), critical=False)
         self.health.add("memory", memory(settings.watchdog.memory), critical=False)
         self.health.add("loop", loop_lag(lambda: self.heartbeat.lag if self.heartbeat else 0.0))
         if (database := parts.sandbox.database) is not None:
@@ -254,8 +276,7 @@ class Plant:
         await self.recorder.close(LAST_WORDS)
         if self.parts.audit is not None:
             await self.parts.audit.close()
-        if self.store is not None:
-            await self.store.close()
+        await self.durable.close()
         for undo in reversed(self._undo):
             undo()
         executor.shutdown(wait=False, cancel_futures=True)

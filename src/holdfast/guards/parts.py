@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from holdfast.resources.tracker import Occupancy
     from holdfast.safe.outgoing import Outgoing
     from holdfast.safe.sandbox import Sandbox
+    from holdfast.state.idempotency import Keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class Parts:
     quota: Quotas | None
     budget: RetryBudget
     occupancy: Occupancy
+    keys: Callable[[], Keys]
+    """Idempotency keys; made when the first one is sent."""
     cleaner: Callable[[Operation, Parts], Callable[[Answer], Answer]]
     """What egress does to an operation's answers, for a guard beneath it that keeps them."""
 

@@ -81,6 +81,19 @@ def quotas(in_doubt: Callable[[], bool]) -> Probe:
     return check
 
 
+def state(lost: Callable[[], float | None], broken: Callable[[], str]) -> Probe:
+    """Degrade while a damaged state file lies set aside; fail while the file cannot be used. Looks at the disk."""
+
+    def check() -> Finding:
+        if why := broken():
+            return Finding("failed", why)
+        if lost() is not None:
+            return Finding("degraded", "a damaged state file was set aside: look at it, then move it away")
+        return Finding("ok")
+
+    return check
+
+
 def confinement(missing: Callable[[], Sequence[str]]) -> Probe:
     """Say what the system lacks to hold programs to their bounds (``holdfast.safe.launching.missing``)."""
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from holdfast.core.clock import Clock, SystemClock
 from holdfast.core.events import Events
 from holdfast.core.layers import Loaded
 from holdfast.core.reach import build_sandbox
 from holdfast.core.secretsettings import register
+from holdfast.errors import Busy
 from holdfast.guards.egress import cleaner
 from holdfast.guards.parts import Parts
 from holdfast.isolation.threads import ThreadPool
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from holdfast.core.pin import Pin
     from holdfast.isolation.processes import ProcessPool
     from holdfast.state.idempotency import Keys
+    from holdfast.state.sagas import Sagas
     from holdfast.state.store import Store
 
 IO_THREADS = 32
@@ -92,8 +94,11 @@ class Plant:
             path_of(name, settings.state), self.state_dir, self.clock,
             lambda name: self.log.error("state.damaged", set_aside=name),
         )  # fmt: skip
-        self.durable.there()  # a file that is not one of ours, or of a newer version, is told of now
+        self._left = self.durable.there()  # a file that is not one of ours, or of a newer version, is told of now
         self._keys: Keys | None = None
+        self._sagas: Sagas | None = None
+        self.compensations: Callable[[], Mapping[str, Callable[..., Any]]] = dict
+        """What undoes the steps of sagas, by name; set by the server."""
         self.parts = self._build_parts()
         self.recorder = Recorder(self.parts.audit, self.metrics.audited)
         self.pin = self._open_pin()
@@ -200,6 +205,34 @@ class Plant:
             self._keys = Keys(self.durable, lifetime=settings.lifetime, rows=settings.keys, size=settings.size)
         return self._keys
 
+    def sagas(self) -> Sagas:
+        """The sagas, made when the first one begins or one was left behind."""
+        if self._sagas is None:
+            from holdfast.observe.checks import sagas as known
+            from holdfast.state.sagas import Sagas
+
+            made = Sagas(self.durable, self.clock, lambda: self.compensations(), self.parts.threads.run, self._told)
+            self._sagas = made
+            self.metrics.watch("sagas_stuck", lambda: len(made.stuck))
+            self.health.add("sagas", known(lambda: len(made.stuck)), critical=False)
+        return self._sagas
+
+    def _told(self, what: str, fields: Mapping[str, Any]) -> None:
+        """What became of a saga that was not done."""
+        (self.log.warning if what == "saga.undone" else self.log.error)(what, **fields)
+        self.metrics.event(what)
+        self.parts.events.emit(what, **fields)
+
+    async def recall(self) -> None:
+        """Take up what an earlier process left: once, before calls are served."""
+        if self._left:
+            try:
+                await self.durable.open()
+            except Busy as error:  # whatever needs it will say so, and so does the health check
+                self.log.error("state.unusable", failure=str(error))
+                return
+            self.sagas().resuming()
+
     def _watch(self) -> None:
         parts, settings = self.parts, self.loaded.settings
         self.metrics.watch("log_records_lost", lambda: self.pipe.lost)
@@ -276,6 +309,8 @@ class Plant:
         await self.recorder.close(LAST_WORDS)
         if self.parts.audit is not None:
             await self.parts.audit.close()
+        if self._sagas is not None:
+            await self._sagas.close(LAST_WORDS)
         await self.durable.close()
         for undo in reversed(self._undo):
             undo()

@@ -28,8 +28,8 @@ class Idempotency:
     """A call without a key passes by. One with a key runs if it is the first of its principal, tool and key.
 
     Kept are answers, and what the tool's author says (``ToolError``) or a handle refuses, all cleaned. A question to
-    the user is no answer: the key is free for the next round. What never began frees the key; what began and was cut off or
-    failed is of unknown outcome from then on.
+    the user is no answer: the key is free for the next round. What never began frees the key; what began and was cut
+    off or failed is of unknown outcome from then on.
     """
 
     def __init__(self, name: str, keys: Callable[[], Keys], clean: Callable[[Answer], Answer], text: Any) -> None:

@@ -94,6 +94,16 @@ def state(lost: Callable[[], float | None], broken: Callable[[], str]) -> Probe:
     return check
 
 
+def sagas(stuck: Callable[[], int]) -> Probe:
+    """Fail while sagas are stuck half done, because what would undo them failed too often."""
+
+    async def check() -> Finding:
+        count = stuck()
+        return Finding("failed", f"{count} sagas could not be undone: see the log") if count else Finding("ok")
+
+    return check
+
+
 def confinement(missing: Callable[[], Sequence[str]]) -> Probe:
     """Say what the system lacks to hold programs to their bounds (``holdfast.safe.launching.missing``)."""
 

@@ -36,14 +36,12 @@ def put(connection: sqlite3.Connection, space: str, key: str, value: bytes, expi
     )
 
 
-def swap(
-    connection: sqlite3.Connection, at: tuple[str, str], old: bytes, new: bytes | None, expires: float | None
-) -> bool:
+def swap(connection: sqlite3.Connection, at: tuple[str, str], old: bytes, new: bytes | None) -> bool:
     """Put ``new`` in the place of ``old``, or nothing for ``None``. In one statement."""
     if new is None:
         return connection.execute("DELETE FROM entry WHERE space=? AND key=? AND value=?", (*at, old)).rowcount > 0
-    query = "UPDATE entry SET value=?, expires=coalesce(?, expires) WHERE space=? AND key=? AND value=?"
-    return connection.execute(query, (new, expires, *at, old)).rowcount > 0
+    query = "UPDATE entry SET value=? WHERE space=? AND key=? AND value=?"
+    return connection.execute(query, (new, *at, old)).rowcount > 0
 
 
 def has_room(connection: sqlite3.Connection, space: str, room: Room | None) -> bool:

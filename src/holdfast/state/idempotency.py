@@ -20,6 +20,8 @@ MAX_BYTES: Final = 64 * 1024 * 1024
 """Bytes of kept answers, all callers together: a quarter of the state file."""
 RUNNING_RETRY: Final = 1.0
 """Seconds after which to ask again for a call that another process of this server has under way."""
+NOBODY: Final = ""
+"""In the place of the process that runs a call: none does any more."""
 _MISMATCH: Final = "this idempotency key was used for a call with other arguments; send a new key for a new call"
 _RUNNING: Final = "the call with this idempotency key is still under way; try again in a moment, with the same key"
 _UNKNOWN: Final = (
@@ -104,7 +106,7 @@ class Keys:
             if found["outcome"] is None:
                 raise IdempotencyRefused(_NOT_KEPT, code="idempotency.not_kept")
             return Kept(found["outcome"])
-        owner = found.get("by", "")
+        owner = found["by"]
         if owner != self._durable.presence.name and await asyncio.to_thread(self._durable.presence.lives, owner):
             raise IdempotencyRefused(_RUNNING, code="idempotency.running", retry_after=RUNNING_RETRY)
         raise IdempotencyRefused(_UNKNOWN, code="idempotency.unknown")
@@ -126,8 +128,11 @@ class Keys:
             self._begun(partial(store.swap, turn.space, turn.row, turn.mine, None), turn)
 
     def leave(self, turn: Turn) -> None:
-        """The work began and did not come to its end: from now on its outcome is unknown."""
-        self._end(turn)
+        """The work began and did not come to its end: its outcome is unknown, to every process. Returns at once."""
+        store = self._durable.store
+        if store is not None:
+            unknown = _written({"for": json.loads(turn.mine)["for"], "by": NOBODY})
+            self._begun(partial(store.swap, turn.space, turn.row, turn.mine, unknown), turn)
 
     def _begun(self, what: Any, turn: Turn) -> asyncio.Future[bool] | None:
         """Begin to write, and end the turn when that is done; what cannot be written leaves an unknown outcome."""

@@ -154,9 +154,9 @@ class Store:
             raise Busy(LOST, code="state.lost", retry_after=since + period - now)
 
     def claim(
-        self, space: str, key: str, value: bytes, ttl: float, room: Room | None = None
+        self, space: str, key: str, value: bytes, ttl: float | None, room: Room | None = None
     ) -> asyncio.Future[Claimed]:
-        """Put the value for ``ttl`` seconds unless the key is there; the answer is what was there, ``None`` if nothing.
+        """Put the value for ``ttl`` seconds, or for ever, unless the key is there; the answer is what was, or ``None``.
 
         Begun at once. Refused with ``Busy`` where the space has no ``room``, or while what was claimed within ``ttl``
         may have been in a file that was damaged since.
@@ -166,31 +166,27 @@ class Store:
             now = self._wall()
             there = claiming.found(connection, space, key, now)
             if there is None:
-                self._check_losses(now, ttl)
+                self._check_losses(now, ttl or 0.0)
                 self._make_room(connection, space, key, now)
                 if not claiming.has_room(connection, space, room):
                     _sweep(connection, now)
                     if not claiming.has_room(connection, space, room):
                         raise Busy(claiming.NO_ROOM)
-                claiming.put(connection, space, key, value, now + ttl)
+                claiming.put(connection, space, key, value, _expiry(now, ttl))
             return there
 
         _check_names(space, key)
         return self._transactions.begin(work)
 
-    def swap(
-        self, space: str, key: str, old: bytes, new: bytes | None, ttl: float | None = None
-    ) -> asyncio.Future[bool]:
+    def swap(self, space: str, key: str, old: bytes, new: bytes | None) -> asyncio.Future[bool]:
         """Put ``new`` (or forget the key, for ``None``) if the value is still ``old``; say whether it was.
 
-        The time of expiry stays as it is, unless ``ttl`` is given. Begun at once.
+        The time of expiry stays as it is. Begun at once.
         """
         if new is not None and len(new) > MAX_VALUE:
             raise InputTooLarge(f"a stored value is at most {MAX_VALUE} bytes")
         _check_names(space, key)
-        return self._transactions.begin(
-            lambda connection: claiming.swap(connection, (space, key), old, new, _expiry(self._wall(), ttl))
-        )
+        return self._transactions.begin(lambda connection: claiming.swap(connection, (space, key), old, new))
 
     def fulfil(self, space: str, key: str, old: bytes, values: tuple[bytes, bytes], room: Room) -> asyncio.Future[bool]:
         """As ``swap``: the first of ``values``, or the second, smaller one, where the ``room`` has no bytes for it."""
@@ -198,7 +194,7 @@ class Store:
         def work(connection: sqlite3.Connection) -> bool:
             large, small = values
             fits = len(large) <= MAX_VALUE and claiming.takes(connection, space, len(large), room)
-            return claiming.swap(connection, (space, key), old, large if fits else small, None)
+            return claiming.swap(connection, (space, key), old, large if fits else small)
 
         _check_names(space, key)
         return self._transactions.begin(work)

@@ -38,6 +38,7 @@ from holdfast.resources.tracking import install as install_tracking
 from holdfast.safe.outgoing import Outgoing
 from holdfast.safe.secrets import SecretRegistry
 from holdfast.safe.secrets import require as require_redaction
+from holdfast.state.breakers import Breakers
 from holdfast.state.durable import Durable
 from holdfast.state.location import folder_for, path_of
 from holdfast.watchdog.heartbeat import Block, Heartbeat, Thresholds
@@ -95,6 +96,7 @@ class Plant:
             lambda name: self.log.error("state.damaged", set_aside=name),
         )  # fmt: skip
         self._left = self.durable.there()  # a file that is not one of ours, or of a newer version, is told of now
+        self.breakers = Breakers(self.durable, self.clock)
         self._keys: Keys | None = None
         self._sagas: Sagas | None = None
         self.compensations: Callable[[], Mapping[str, Callable[..., Any]]] = dict
@@ -125,6 +127,7 @@ class Plant:
             quota=None if limits.quota is None and settings.quotas is None else self._open_quotas(),
             budget=RetryBudget(),
             occupancy=Occupancy(),
+            breakers=self.breakers,
             keys=self.keys,
             cleaner=cleaner,
         )
@@ -227,7 +230,7 @@ class Plant:
         """Take up what an earlier process left: once, before calls are served."""
         if self._left:
             try:
-                await self.durable.open()
+                await self.breakers.recall()
             except Busy as error:  # whatever needs it will say so, and so does the health check
                 self.log.error("state.unusable", failure=str(error))
                 return
@@ -309,6 +312,7 @@ class Plant:
         await self.recorder.close(LAST_WORDS)
         if self.parts.audit is not None:
             await self.parts.audit.close()
+        await self.breakers.close(LAST_WORDS)
         if self._sagas is not None:
             await self._sagas.close(LAST_WORDS)
         await self.durable.close()

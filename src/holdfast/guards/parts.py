@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from holdfast.resources.tracker import Occupancy
     from holdfast.safe.outgoing import Outgoing
     from holdfast.safe.sandbox import Sandbox
+    from holdfast.state.breakers import Breakers
     from holdfast.state.idempotency import Keys
 
 
@@ -52,6 +53,7 @@ class Parts:
     quota: Quotas | None
     budget: RetryBudget
     occupancy: Occupancy
+    breakers: Breakers
     keys: Callable[[], Keys]
     """Idempotency keys; made when the first one is sent."""
     cleaner: Callable[[Operation, Parts], Callable[[Answer], Answer]]

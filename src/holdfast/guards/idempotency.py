@@ -49,9 +49,11 @@ class Idempotency:
         keys, who = self._keys(), call.principal
         caller, row = _digest(who.name)[:32], _digest([self._name, key])
         turn = await keys.begin(caller, row, _digest([sorted(who.scopes), dict(call.arguments)]))
-        if not hasattr(turn, "mine"):
-            return _again(turn, call)  # type: ignore[arg-type]  # one of the two
-        return await self._first(proceed, call, keys, turn)  # type: ignore[arg-type]  # the other
+        from holdfast.state.idempotency import Kept  # loaded with the first key, and not before
+
+        if isinstance(turn, Kept):
+            return _again(turn, call)
+        return await self._first(proceed, call, keys, turn)
 
     async def _first(self, proceed: Proceed, call: Call, keys: Keys, turn: Turn) -> Answer:
         try:

@@ -123,7 +123,9 @@ def _ours(path: Path) -> bool:
 
 def give_back(connection: sqlite3.Connection) -> None:
     """Return free pages at the end of the file to the disk, ``GIVEN_BACK`` at most."""
-    connection.execute(f"PRAGMA incremental_vacuum({GIVEN_BACK})").fetchall()
+    free = connection.execute("PRAGMA freelist_count").fetchone()[0]
+    for _ in range(min(free, GIVEN_BACK)):  # one step is one page, and the sqlite3 module takes one step
+        connection.execute("PRAGMA incremental_vacuum(1)")
 
 
 def _prepared(name: str, path: Path | None) -> sqlite3.Connection:

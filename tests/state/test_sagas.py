@@ -18,6 +18,7 @@ from support.peers import StdioPeer
 from holdfast import Context, Server, ToolError
 from holdfast.core.clock import SystemClock
 from holdfast.errors import Busy, ConfigurationError, DuplicateName, SagaRefused
+from holdfast.state import journal
 from holdfast.state import sagas as module
 from holdfast.state.durable import Durable
 from holdfast.state.journal import SPACE
@@ -302,11 +303,18 @@ async def test_what_could_not_be_undone_is_not_done(world: World, wrong: dict[st
         with pytest.raises(ConfigurationError, match="at most 512"):
             async with sagas.open("x" * 513):
                 pass
-        with pytest.raises(ConfigurationError, match="at most 100 steps"):  # noqa: PT012 - the saga is the statement
-            async with sagas.open("long") as saga:
-                for _ in range(101):
-                    await saga.step("one", lambda: None)
     assert world.done == []
+
+
+async def test_a_saga_has_so_many_steps_and_no_more(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "MAX_STEPS", 2)
+    async with world.process() as sagas:
+        with pytest.raises(ConfigurationError, match="at most 2 steps"):  # noqa: PT012 - the saga is the statement
+            async with sagas.open("long") as saga:
+                for number in range(3):
+                    await saga.step("one", world.do, "release", number)
+    assert world.done == [0, 1]
+    assert [payload for payload, _ in world.undone] == [1, 0]
 
 
 def test_a_function_is_lent_as_much_as_it_takes() -> None:

@@ -20,6 +20,8 @@
        |- BreakerOpen                breaker.open
        |- OutputTooLarge             output.too_large
        |- OutputInvalid              output.invalid
+       |- IdempotencyRefused         idempotency.*
+       |- SagaRefused                saga.running, saga.stuck
        |- AuditUnavailable           audit.unavailable
        |- UnsafePath                 path.refused
        |- UnsafeCommand              command.refused
@@ -196,6 +198,30 @@ class AuditUnavailable(Refusal):
 
     code = "audit.unavailable"
     retryable = True
+
+
+class IdempotencyRefused(Refusal):
+    """A call with an idempotency key that is not to run: ``idempotency.mismatch`` (the key belongs to another call),
+    ``.running`` (in another process), ``.unknown`` (the first one was interrupted) or ``.not_kept`` (done before).
+    """
+
+    code = "idempotency.unknown"
+
+    @property
+    def retryable(self) -> bool:  # type: ignore[override]  # of one class, and only one of its codes is
+        """Whether the same call may succeed later."""
+        return self.code == "idempotency.running"
+
+
+class SagaRefused(Refusal):
+    """A saga of that name and key is there already: ``saga.running``, or ``saga.stuck`` (it waits for the operator)."""
+
+    code = "saga.running"
+
+    @property
+    def retryable(self) -> bool:  # type: ignore[override]  # of one class, and only one of its codes is
+        """Whether the same call may succeed later."""
+        return self.code == "saga.running"
 
 
 class UnsafePath(Refusal):

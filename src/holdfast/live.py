@@ -185,7 +185,7 @@ class Live:
         request_id = f"{self._prefix}-{next(self._numbers)}"
         services = self._services.get(operation) or self._serving(operation)
         context = Context(request_id, operation.name, principal, services, request.session)
-        call = Call(operation, arguments, principal, context, request_id)
+        call = Call(operation, arguments, principal, context, request_id, key=request.key)
         try:
             if self.draining or self.quarantined:
                 self._refuse(operation)
@@ -250,6 +250,7 @@ class Live:
             secret=partial(plant.secrets.learn, lasts=LEARNED),
             clean=plant.outgoing.tree,
             sandbox=plant.parts.sandbox,
+            sagas=plant.sagas,
         )
         return services
 

@@ -18,6 +18,7 @@ from holdfast.core.events import Events
 from holdfast.core.layers import Loaded
 from holdfast.core.reach import build_sandbox
 from holdfast.core.secretsettings import register
+from holdfast.errors import Busy
 from holdfast.guards.egress import cleaner
 from holdfast.guards.parts import Parts
 from holdfast.isolation.threads import ThreadPool
@@ -25,7 +26,7 @@ from holdfast.observe.audit import AuditLog
 from holdfast.observe.checks import alerts as alarms
 from holdfast.observe.checks import answers
 from holdfast.observe.checks import log as log_check
-from holdfast.observe.health import Health, audit, confinement, loop_lag, memory
+from holdfast.observe.health import Health, audit, confinement, loop_lag, memory, state
 from holdfast.observe.logs import FileSink, LogPipe, StderrSink, build_logger, capture_stdlib
 from holdfast.observe.metrics import Metrics
 from holdfast.observe.process import resident_bytes
@@ -42,7 +43,9 @@ from holdfast.resources.tracking import install as install_tracking
 from holdfast.safe.outgoing import Outgoing
 from holdfast.safe.secrets import SecretRegistry
 from holdfast.safe.secrets import require as require_redaction
-from holdfast.state.location import default_state_dir, folder_for
+from holdfast.state.breakers import Breakers
+from holdfast.state.durable import Durable
+from holdfast.state.location import default_state_dir, folder_for, path_of
 from holdfast.watchdog.lookout import Lookout, Subjects
 from holdfast.watchdog.watch import Hooks
 
@@ -52,6 +55,8 @@ if TYPE_CHECKING:
     from holdfast.core.manifest import Change
     from holdfast.core.pin import Pin
     from holdfast.isolation.processes import ProcessPool
+    from holdfast.state.idempotency import Keys
+    from holdfast.state.sagas import Sagas
     from holdfast.state.store import Store
     from holdfast.watchdog.heartbeat import Heartbeat
 
@@ -104,7 +109,16 @@ class Plant:
         self._processes: ProcessPool | None = None
         self._undo: list[Callable[[], None]] = []
         self._uncapture: Callable[[], None] = _nothing
-        self.store: Store | None = None
+        self.durable = Durable(
+            path_of(name, settings.state), self.state_dir, self.clock,
+            lambda name: self.log.error("state.damaged", set_aside=name),
+        )  # fmt: skip
+        self._left = self.durable.there()  # a file that is not one of ours, or of a newer version, is told of now
+        self.breakers = Breakers(self.durable, self.clock)
+        self._keys: Keys | None = None
+        self._sagas: Sagas | None = None
+        self.compensations: Callable[[], Mapping[str, Callable[..., Any]]] = dict
+        """What undoes the steps of sagas, by name; set by the server."""
         self.parts = self._build_parts()
         self.recorder = Recorder(self.parts.audit, self.metrics.audited)
         self.pin = self._open_pin()
@@ -131,6 +145,8 @@ class Plant:
             quota=None if limits.quota is None and settings.quotas is None else self._open_quotas(),
             budget=RetryBudget(),
             occupancy=Occupancy(),
+            breakers=self.breakers,
+            keys=self.keys,
             cleaner=cleaner,
         )
 
@@ -182,12 +198,10 @@ class Plant:
         from holdfast.access.allowances import allowances_of
         from holdfast.access.quotas import Quotas
         from holdfast.observe.checks import quotas as known
-        from holdfast.state.store import Store
 
         settings, wall = self.loaded.settings, self.clock.wall
         limits = allowances_of(settings.quotas, settings.limits.quota)
-        file, told = self.state_dir() / "state.sqlite", partial(self.log.error, "state.damaged")
-        store = self.store = Store(file, on_damage=lambda name: told(set_aside=name), clock=self.clock)
+        store = self.durable.open_now()
         quotas = Quotas(store, *limits)
         for dimension in quotas.spent:
             self.metrics.watch(f"quota_spent_{dimension}", partial(quotas.spent.__getitem__, dimension))
@@ -215,6 +229,48 @@ class Plant:
         why = "nobody can: use holdfast run, or restart it" if retire is None else retire(reason)
         self.log.error("isolation.stuck", reason=reason, replacing=why or "it was asked for")
 
+    @property
+    def store(self) -> Store | None:
+        """The durable store, if something has needed it."""
+        return self.durable.store
+
+    def keys(self) -> Keys:
+        """The idempotency keys, made when the first one is sent."""
+        if self._keys is None:
+            from holdfast.state.idempotency import Keys
+
+            settings = self.loaded.settings.idempotency
+            self._keys = Keys(self.durable, lifetime=settings.lifetime, rows=settings.keys, size=settings.size)
+        return self._keys
+
+    def sagas(self) -> Sagas:
+        """The sagas, made when the first one begins or one was left behind."""
+        if self._sagas is None:
+            from holdfast.observe.checks import sagas as known
+            from holdfast.state.sagas import Sagas
+
+            made = Sagas(self.durable, self.clock, lambda: self.compensations(), self.parts.threads.run, self._told)
+            self._sagas = made
+            self.metrics.watch("sagas_stuck", lambda: len(made.stuck))
+            self.health.add("sagas", known(lambda: len(made.stuck)), critical=False)
+        return self._sagas
+
+    def _told(self, what: str, fields: Mapping[str, Any]) -> None:
+        """What became of a saga that was not done."""
+        (self.log.warning if what == "saga.undone" else self.log.error)(what, **fields)
+        self.metrics.event(what)
+        self.parts.events.emit(what, **fields)
+
+    async def recall(self) -> None:
+        """Take up what an earlier process left: once, before calls are served."""
+        if self._left:
+            try:
+                await self.breakers.recall()
+            except Busy as error:  # whatever needs it will say so, and so does the health check
+                self.log.error("state.unusable", failure=str(error))
+                return
+            self.sagas().resuming()
+
     def _watch(self) -> None:
         parts, settings = self.parts, self.loaded.settings
         self.metrics.watch("log_records_lost", lambda: self.pipe.lost)
@@ -225,6 +281,8 @@ class Plant:
         self.metrics.watch("calls_running", lambda: parts.total.running)
         self.metrics.watch("calls_queued", lambda: parts.total.queued)
         self.metrics.watch("interrupts", lambda: self.heartbeat.interrupts if self.heartbeat else 0)
+        self.metrics.watch("state_damaged", lambda: self.durable.damaged)
+        self.health.add("state", state(self.durable.lost, lambda: self.durable.broken), critical=False)
         self.hooks.shrink = self._shrink_caches
         self.health.add("memory", memory(self.budget.bytes), critical=False)
         self.health.add("watchdog", alarms(lambda: self.lookout.alerts.active if self.lookout else {}), critical=False)
@@ -344,12 +402,14 @@ class Plant:
         await self.parts.orphans.close(self._patience())
         self.parts.threads.close(self._patience())
         if self._processes is not None:
-            self._processes.close()
+            self._processes.close(5 * self._patience())
         await self.recorder.close(self._patience())
         if self.parts.audit is not None:
             await self.parts.audit.close(5 * self._patience())
-        if self.store is not None:
-            await self.store.close()
+        await self.breakers.close(self._patience())
+        if self._sagas is not None:
+            await self._sagas.close(self._patience())
+        await self.durable.close()
         for undo in reversed(self._undo):
             undo()
         executor.shutdown(wait=False, cancel_futures=True)

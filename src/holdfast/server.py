@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from holdfast.core.registry import Registry
-from holdfast.errors import ConfigurationError, HoldfastError
+from holdfast.errors import ConfigurationError, DuplicateName, HoldfastError
 
 if TYPE_CHECKING:
     from holdfast.core.config import Settings
@@ -58,6 +58,7 @@ class Server:
         self._parents: list[Server] = []
         self._subscribers: list[tuple[str, Subscriber]] = []
         self._checks: list[tuple[str, Probe, dict[str, Any]]] = []
+        self._compensations: dict[str, Callable[..., Any]] = {}  # bounded by what the author writes
         self._serving: list[Live] = []
         self._twins: dict[tuple[Operation, str], Operation] = {}  # bounded by what is mounted, like the next
         self._homes: dict[Operation, Server] = {}
@@ -177,6 +178,30 @@ class Server:
         self._subscribers.append((pattern, subscriber))
         return None
 
+    def compensation(self, name: str) -> Callable[[F], F]:
+        """Make a function undo a step of sagas (``ctx.saga``) under this name: ``@server.compensation("release")``.
+
+        It is called with as many of the step's payload and idempotency id as it takes, at least once; see
+        ``core.sagas.Saga``. Raises ``DuplicateName``.
+        """
+
+        def decorate(function: F) -> F:
+            if name in self._compensations:
+                raise DuplicateName(f"two compensations are called {name!r}; give one of them another name")
+            self._compensations[name] = function
+            return function
+
+        return decorate
+
+    def compensations(self) -> Mapping[str, Callable[..., Any]]:
+        """All of them by name, with those of what is mounted. Raises ``DuplicateName``."""
+        found = dict(self._compensations)
+        for server in self.everything_mounted():
+            for name, function in server._compensations.items():
+                if found.setdefault(name, function) is not function:
+                    raise DuplicateName(f"{server.name} and another server have a compensation {name!r}; rename one")
+        return found
+
     def check(self, name: str, probe: Probe, *, timeout: float = 1.0, critical: bool = True) -> None:
         """Add a health check: a function that returns a ``Finding``; it has ``timeout`` seconds."""
         self._checks.append((name, probe, {"timeout": timeout, "critical": critical}))
@@ -208,6 +233,9 @@ class Server:
                 plant.health.add(name, probe, **options)
             live.states = await self._enter_lifespans(stack, plant)
             live.homes = self._homes
+            self.compensations()  # a clash of names shows now, not when something has to be undone
+            plant.compensations = self.compensations
+            await plant.recall()
             self._serving.append(live)
             stack.callback(self._serving.remove, live)
             plant.watch_loop()

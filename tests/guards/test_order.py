@@ -15,7 +15,7 @@ from holdfast.errors import ConfigurationError
 from holdfast.guards import ORDER, chain
 from holdfast.live import Live
 
-ALWAYS = ["Observe", "Egress", "Rate", "Validate", "Deadline", "BulkheadGuard", "BreakerGuard", "Run"]
+ALWAYS = ["Observe", "Egress", "Rate", "Validate", "Deadline", "Idempotency", "BulkheadGuard", "BreakerGuard", "Run"]
 
 
 def guards_of(proceed: Proceed) -> Iterator[str]:
@@ -78,7 +78,18 @@ async def test_every_guard_together_stands_in_the_order_of_the_file(tmp_path: Pa
     async with living(server_in(tmp_path, limits__quota="5/day", access__grants=grants)) as live:
         found = await names(live, **facts)
     modules = [name.removesuffix("Guard").lower() for name in found]
-    assert modules == [recipe.__module__.rpartition(".")[2] for recipe in ORDER]
+    everything = [recipe.__module__.rpartition(".")[2] for recipe in ORDER]
+    assert modules == [module for module in everything if module != "idempotency"]
+    async with living(server_in(tmp_path, limits__quota="5/day")) as live:
+        changing = [name.removesuffix("Guard").lower() for name in await names(live, fallback=lambda: "x")]
+    assert "idempotency" in changing, "what is cacheable changes nothing, and needs no keys"
+    assert [module for module in everything if module in changing] == changing
+
+
+async def test_only_a_tool_that_changes_something_each_time_takes_keys(tmp_path: Path) -> None:
+    async with living(server_in(tmp_path)) as live:
+        assert "Idempotency" not in await names(live, read_only=True)
+        assert "Idempotency" not in await names(live, idempotent=True)
 
 
 @pytest.mark.parametrize(

@@ -76,9 +76,10 @@ async def ask(
     who: Principal | None = None,
     client: Client | None = None,
     kind: Kind = "tool",
+    key: object = None,
 ) -> Answer:
     """One call, all the way through."""
-    return await live.handle(Request(kind, name, arguments or {}, who or principal(), client or Client()))
+    return await live.handle(Request(kind, name, arguments or {}, who or principal(), client or Client(), key))
 
 
 def text(answer: Answer) -> str:

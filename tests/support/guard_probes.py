@@ -11,7 +11,7 @@ from support.peers import StdioPeer, code_of, text_of
 
 GRANTS = {
     "scope:other:read": [
-        {"tools": ["add", "change", "hidden", "scoped", "expensive", "rated", "slow", "failing_over"]},
+        {"tools": ["add", "change", "hidden", "scoped", "expensive", "rated", "slow", "failing_over", "booked"]},
         {"tools": ["counted", "flaky", "single", "broken"]},
         {"tools": "narrow", "where": {"part": "docs/**"}},
     ],
@@ -84,6 +84,14 @@ def fallback(peer: StdioPeer, state: Path) -> None:
     assert result["_meta"]["io.holdfast/fallback"] is True
 
 
+def idempotency(peer: StdioPeer, state: Path) -> None:
+    """The same key is the same call."""
+    call = {"name": "booked", "arguments": {}, "_meta": {"io.holdfast/idempotencyKey": "one"}}
+    first, again = (peer.ask("tools/call", call)["result"] for _ in range(2))
+    assert text_of(first) == text_of(again)
+    assert again["_meta"]["io.holdfast/replayed"] is True
+
+
 def cache(peer: StdioPeer, state: Path) -> None:
     """The same question is answered from memory."""
     assert text_of(peer.call("counted")) == text_of(peer.call("counted"))
@@ -116,7 +124,7 @@ def run(peer: StdioPeer, state: Path) -> None:
 PROBES: dict[str, Probe] = {
     probe.__name__: probe
     for probe in (
-        observe, egress, authorize, quota, rate, validate, constrain, deadline, fallback, cache, retry,
+        observe, egress, authorize, quota, rate, validate, constrain, deadline, fallback, idempotency, cache, retry,
         bulkhead, breaker, run,
     )
 }  # fmt: skip

@@ -200,6 +200,16 @@ class ManifestSettings(_Section):
     )
 
 
+class IdempotencySettings(_Section):
+    """Calls that carry an idempotency key, and the answers that are kept for them."""
+
+    lifetime: float = Field(
+        86_400.0, ge=60, allow_inf_nan=False, description="seconds that a key stands for its first call"
+    )
+    keys: int = Field(10_000, gt=0, description="keys of one principal at once; further calls with a new key wait")
+    size: int = Field(16 * MIB, gt=0, description="bytes of the answers kept for one principal; larger are not kept")
+
+
 class HealthSettings(_Section):
     """Health and metrics endpoints: beside a stdio server, and over HTTP."""
 
@@ -327,6 +337,7 @@ class Settings(_Section):
     log: LogSettings = LogSettings.model_construct()
     audit: AuditSettings = AuditSettings.model_construct()
     manifest: ManifestSettings = ManifestSettings.model_construct()
+    idempotency: IdempotencySettings = IdempotencySettings.model_construct()
     health: HealthSettings = HealthSettings.model_construct()
     secrets: SecretSettings = SecretSettings.model_construct()
     watchdog: WatchdogSettings = WatchdogSettings.model_construct()

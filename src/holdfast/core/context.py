@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from holdfast.core.clock import Clock
     from holdfast.core.principal import Principal
+    from holdfast.core.sagas import OpenSaga
     from holdfast.safe.databases import AnyDatabase
     from holdfast.safe.paths import Root
     from holdfast.safe.sandbox import Sandbox
@@ -247,6 +248,11 @@ class Context:
         self._services.secret(value, name)
         return value
 
+    def saga(self, name: str, *, key: str | None = None) -> OpenSaga:
+        """Steps that are undone together: ``async with ctx.saga("trip") as saga``; see ``core.sagas.Saga``."""
+        opened: OpenSaga = self._services.sagas().open(name, key)
+        return opened
+
     async def close_stream(self) -> None:
         """End this call's event stream so that the client reconnects and resumes (handshake era over HTTP)."""
         await self._session.close_stream()
@@ -287,6 +293,10 @@ class Cleaner(Protocol):
     def __call__(self, value: T, /) -> T: ...
 
 
+def _no_sagas() -> Any:
+    raise ConfigurationError("no sagas here: there is no server with durable state around this call")
+
+
 @dataclass(frozen=True, slots=True)
 class ContextServices:
     """What the server lends to every context of an operation; made once, not for each call."""
@@ -299,3 +309,4 @@ class ContextServices:
     secret: SecretRegister
     clean: Cleaner
     sandbox: Sandbox
+    sagas: Callable[[], Any] = _no_sagas

@@ -23,6 +23,8 @@ class Request(NamedTuple):
     arguments: Mapping[str, Any]
     principal: Principal
     session: Session
+    key: object = None
+    """What the caller sent as its idempotency key (``_meta``), unchecked."""
 
 
 class Endpoint(Protocol):

@@ -54,6 +54,8 @@ class Call:
     bytes_out: int = 0
     ran: bool = False
     """Whether the work itself began; set by ``run``. What was refused before costs its principal nothing."""
+    key: object = None
+    """What the caller sent as its idempotency key, unchecked; ``idempotency`` looks at it."""
     meter: Meter | None = None
     """Counts the processor time of the work; set by ``quota`` where that is rationed."""
 

@@ -20,6 +20,7 @@ from holdfast.guards import (
     deadline,
     egress,
     fallback,
+    idempotency,
     observe,
     quota,
     rate,
@@ -39,6 +40,7 @@ ORDER = (
     constrain.recipe,  # arguments that the grant covers
     deadline.recipe,  # one absolute deadline for all that follows
     fallback.recipe,  # a lesser answer, marked as such, in a reserved slice of the deadline
+    idempotency.recipe,  # calls with a key: each is done once, and its answer given again
     cache.recipe,  # answers given again; identical calls coalesced
     retry.recipe,  # idempotent operations only; budgeted, with jitter
     bulkhead.recipe,  # bounded running, bounded queue

@@ -48,10 +48,14 @@ def _failed(error: BaseException, late: bool) -> bool | None:
 def recipe(operation: Operation, parts: Parts) -> BreakerGuard:
     """Every operation has a breaker of its own."""
     metrics, events, name = parts.metrics, parts.events, operation.name
+    kept, key = parts.breakers, f"{operation.kind} {operation.name}"
 
     def told(old: State, new: State) -> None:
         metrics.event(f"breaker.{new}")
         events.emit("breaker.changed", tool=name, state=new)
         parts.log.warning("breaker", tool=name, state=new, before=old)
+        kept.changed(key)
 
-    return BreakerGuard(Breaker(parts.clock, rng=parts.random, on_change=told), parts.clock)
+    breaker = Breaker(parts.clock, rng=parts.random, on_change=told)
+    kept.watch(key, breaker)
+    return BreakerGuard(breaker, parts.clock)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from holdfast.resources.tracker import Occupancy
     from holdfast.safe.outgoing import Outgoing
     from holdfast.safe.sandbox import Sandbox
+    from holdfast.state.breakers import Breakers
+    from holdfast.state.idempotency import Keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,9 @@ class Parts:
     quota: Quotas | None
     budget: RetryBudget
     occupancy: Occupancy
+    breakers: Breakers
+    keys: Callable[[], Keys]
+    """Idempotency keys; made when the first one is sent."""
     cleaner: Callable[[Operation, Parts], Callable[[Answer], Answer]]
     """What egress does to an operation's answers, for a guard beneath it that keeps them."""
     caches: WeakSet[CoalescingCache] = field(default_factory=WeakSet)

@@ -100,6 +100,29 @@ def quotas(in_doubt: Callable[[], bool]) -> Probe:
     return check
 
 
+def state(lost: Callable[[], float | None], broken: Callable[[], str]) -> Probe:
+    """Degrade while a damaged state file lies set aside; fail while the file cannot be used. Looks at the disk."""
+
+    def check() -> Finding:
+        if why := broken():
+            return Finding("failed", why)
+        if lost() is not None:
+            return Finding("degraded", "a damaged state file was set aside: look at it, then move it away")
+        return Finding("ok")
+
+    return check
+
+
+def sagas(stuck: Callable[[], int]) -> Probe:
+    """Fail while sagas are stuck half done, because what would undo them failed too often."""
+
+    async def check() -> Finding:
+        count = stuck()
+        return Finding("failed", f"{count} sagas could not be undone: see the log") if count else Finding("ok")
+
+    return check
+
+
 def confinement(missing: Callable[[], Sequence[str]]) -> Probe:
     """Say what the system lacks to hold programs to their bounds (``holdfast.safe.launching.missing``)."""
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 
 from holdfast.core.clock import Clock, SystemClock
 from holdfast.errors import ConfigurationError, DuplicateName
-from holdfast.observe.checks import audit, confinement, disk_space, loop_lag, memory
+from holdfast.observe.checks import audit, confinement, disk_space, loop_lag, memory, state
 from holdfast.observe.finding import CheckResult, Finding, Probe, Report, Status
 from holdfast.safe.blocking import in_thread
 
 __all__ = [
     "CheckResult", "Finding", "Health", "Probe", "Report", "Status",
-    "audit", "confinement", "disk_space", "loop_lag", "memory",
+    "audit", "confinement", "disk_space", "loop_lag", "memory", "state",
 ]  # fmt: skip
 
 MAX_CHECKS = 64

@@ -138,6 +138,23 @@ class Breaker:
         """Probes whose lease runs."""
         return len(self._leases)
 
+    def pause(self) -> tuple[float, int] | None:
+        """Seconds until it lets a probe through, and the rounds of probing that failed; ``None`` while it is closed.
+
+        Of a half-open one no seconds are left. For whoever writes it down; see ``resume``.
+        """
+        if self._state == "closed":
+            return None
+        left = self._reopen_at - self.clock.now() if self._state == "open" else 0.0
+        return max(0.0, left), self._failed_rounds
+
+    def resume(self, seconds: float, rounds: int) -> None:
+        """Be open for ``seconds`` more, as another process was; a closed breaker only."""
+        if self._state == "closed":
+            self._failed_rounds = max(1, min(rounds, 32))
+            self._reopen_at = self.clock.now() + min(seconds, self.open_cap)
+            self._change("open")
+
     def permit(self) -> Permit:
         """Leave to call the tool once. Raises ``BreakerOpen`` with ``retry_after``."""
         return Permit(self, self.admit())

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from holdfast.errors import ConfigurationError
+from holdfast.state.location import NEWER
 from holdfast.state.losses import name_for
 
 BUSY_SECONDS = 5.0
@@ -19,6 +20,10 @@ BUSY_SECONDS = 5.0
 CHECKED_BYTES = 16 * 1024 * 1024
 """Files up to this size are checked whole when opened (tens of milliseconds); larger ones as they are used."""
 MAX_BYTES = 256 * 1024 * 1024
+KEPT_JOURNAL = 4 * 1024 * 1024
+"""Bytes that the write-ahead log keeps after a checkpoint; SQLite's own checkpoints come at 4 MB (1,000 pages)."""
+GIVEN_BACK = 512
+"""Free pages (2 MiB) that one sweep gives back to the disk at most, so that no sweep takes long."""
 _PAGE = 4096
 _SUFFIXES = ("", "-wal", "-shm")
 
@@ -35,6 +40,28 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TRIGGER entry_added AFTER INSERT ON entry BEGIN UPDATE total SET rows = rows + 1; END;
     CREATE TRIGGER entry_gone AFTER DELETE ON entry BEGIN UPDATE total SET rows = rows - 1; END;
     """,
+    # 2: rows and bytes of each space, so that what callers fill has a bound of its own
+    """
+    CREATE TABLE room (space TEXT PRIMARY KEY, rows INTEGER NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID;
+    INSERT INTO room SELECT space, count(*), coalesce(sum(length(value)), 0) FROM entry GROUP BY space;
+    DROP TRIGGER entry_added;
+    DROP TRIGGER entry_gone;
+    CREATE TRIGGER entry_added AFTER INSERT ON entry BEGIN
+        UPDATE total SET rows = rows + 1;
+        INSERT INTO room VALUES (new.space, 1, coalesce(length(new.value), 0))
+            ON CONFLICT DO UPDATE SET rows = rows + 1, bytes = bytes + excluded.bytes;
+    END;
+    CREATE TRIGGER entry_gone AFTER DELETE ON entry BEGIN
+        UPDATE total SET rows = rows - 1;
+        UPDATE room SET rows = rows - 1, bytes = bytes - coalesce(length(old.value), 0) WHERE space = old.space;
+        DELETE FROM room WHERE space = old.space AND rows <= 0;
+    END;
+    CREATE TRIGGER entry_grew AFTER UPDATE OF value ON entry
+    WHEN coalesce(length(new.value), 0) <> coalesce(length(old.value), 0) BEGIN
+        UPDATE room SET bytes = bytes + coalesce(length(new.value), 0) - coalesce(length(old.value), 0)
+            WHERE space = new.space;
+    END;
+    """,
 )
 """Each brings the file from the version of its index to the next; PRAGMA user_version says where a file is."""
 
@@ -45,15 +72,15 @@ def open_database(
     """Open, check and migrate the file at ``path`` (None: in memory); return the connection and the file's inode.
 
     A damaged file, or one that somebody has emptied, is renamed to ``<name>.damaged-<number>`` with its companions,
-    ``on_damage`` hears the new name (without folder), and a new one takes its place. Raises ``ConfigurationError`` for
-    a file of a newer version, a link, or anything but a regular file; ``sqlite3.Error`` and ``OSError`` when the disk
-    refuses.
+    ``on_damage`` hears the new name (without folder), and a new one takes its place; so does one that may not be read
+    and written. Raises ``ConfigurationError`` for a file of a newer version, a link, or anything but a regular file;
+    ``sqlite3.Error`` and ``OSError`` when the disk refuses.
     """
     if path is None:
         return _prepared(":memory:", None), 0
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _exclusive(path):  # switching to WAL and migrating do not bear company
-        if _make_file(path) or path.stat().st_size:  # none of ours is empty once it is prepared
+        if _make_file(path) or (path.stat().st_size and _ours(path)):  # none of ours is empty once it is prepared
             inode = path.stat().st_ino
             try:
                 return _prepared(str(path), path), inode
@@ -85,16 +112,35 @@ def _rename(path: Path, on_damage: Callable[[str], None], wall: Callable[[], flo
     on_damage(aside.name)
 
 
+def _ours(path: Path) -> bool:
+    """Whether the file can be used; only its owner may, so what others were allowed is taken back."""
+    found = path.stat()
+    if found.st_uid == getattr(os, "geteuid", lambda: found.st_uid)() and stat.S_IMODE(found.st_mode) != 0o600:
+        with contextlib.suppress(OSError):
+            path.chmod(0o600)
+    return os.access(path, os.R_OK | os.W_OK)
+
+
+def give_back(connection: sqlite3.Connection) -> None:
+    """Return free pages at the end of the file to the disk, ``GIVEN_BACK`` at most."""
+    free = connection.execute("PRAGMA freelist_count").fetchone()[0]
+    for _ in range(min(free, GIVEN_BACK)):  # one step is one page, and the sqlite3 module takes one step
+        connection.execute("PRAGMA incremental_vacuum(1)")
+
+
 def _prepared(name: str, path: Path | None) -> sqlite3.Connection:
     connection = sqlite3.connect(name, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # before anything is written: says how a new file is laid
         connection.execute("PRAGMA journal_mode=WAL").fetchone()
+        connection.execute(f"PRAGMA journal_size_limit={KEPT_JOURNAL}")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA trusted_schema=OFF")
         connection.execute("PRAGMA cell_size_check=ON")
         connection.execute(f"PRAGMA max_page_count={MAX_BYTES // _PAGE}")
         if path is not None and path.stat().st_size <= CHECKED_BYTES:
             _check(connection)
+        _compact(connection)
         _migrate(connection)
     except BaseException:  # nobody else would close it
         connection.close()
@@ -110,6 +156,14 @@ def _check(connection: sqlite3.Connection) -> None:
         raise error
 
 
+def _compact(connection: sqlite3.Connection) -> None:
+    """Lay an older file out anew so that it can give pages back; not while another instance holds it."""
+    if _version(connection) == 1 and connection.execute("PRAGMA auto_vacuum").fetchone()[0] == 0:
+        with contextlib.suppress(sqlite3.OperationalError):
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            connection.execute("VACUUM")
+
+
 def _migrate(connection: sqlite3.Connection) -> None:
     if _version(connection) == len(MIGRATIONS):
         return
@@ -117,7 +171,7 @@ def _migrate(connection: sqlite3.Connection) -> None:
     try:
         version = _version(connection)
         if version > len(MIGRATIONS):
-            raise ConfigurationError("a newer holdfast wrote the state file; update, or name another state folder")
+            raise ConfigurationError(NEWER)
         for script in MIGRATIONS[version:]:
             for statement in _statements(script):
                 connection.execute(statement)
@@ -153,7 +207,9 @@ def _make_file(path: Path) -> bool:
         os.close(os.open(path, flags, 0o600))
     except FileExistsError:
         if not stat.S_ISREG(os.lstat(path).st_mode):
-            raise ConfigurationError("the state file must be a regular file, not a link or a device") from None
+            raise ConfigurationError(
+                "the state file must be a regular file, no link or device: set HOLDFAST_STATE to another folder"
+            ) from None
         return False
     return True
 

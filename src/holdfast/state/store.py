@@ -11,7 +11,9 @@ from typing import Final, cast
 
 from holdfast.core.clock import Clock, SystemClock
 from holdfast.errors import Busy, InputTooLarge, InvalidArguments
-from holdfast.state import reserving
+from holdfast.state import claiming, reserving
+from holdfast.state.claiming import Claimed, Room
+from holdfast.state.database import give_back
 from holdfast.state.location import default_state_dir
 from holdfast.state.reserving import Change, Reserved, Want
 from holdfast.state.transactions import FULL, Transactions
@@ -51,7 +53,10 @@ class Store:
         self._wall = (clock or SystemClock()).wall
         self._until_sweep = SWEEP_EVERY
         self._transactions = Transactions(
-            None if path is None else Path(path), on_damage or (lambda name: None), self._wall
+            None if path is None else Path(path),
+            on_damage or (lambda name: None),
+            self._wall,
+            lambda connection: _sweep(connection, self._wall()),
         )
 
     async def get(self, space: str, key: str) -> bytes | None:
@@ -148,6 +153,64 @@ class Store:
         if since is not None and now < since + period:
             raise Busy(LOST, code="state.lost", retry_after=since + period - now)
 
+    def claim(
+        self, space: str, key: str, value: bytes, ttl: float | None, room: Room | None = None
+    ) -> asyncio.Future[Claimed]:
+        """Put the value for ``ttl`` seconds, or for ever, unless the key is there; the answer is what was, or ``None``.
+
+        Begun at once. Refused with ``Busy`` where the space has no ``room``, or while what was claimed within ``ttl``
+        may have been in a file that was damaged since.
+        """
+
+        def work(connection: sqlite3.Connection) -> Claimed:
+            now = self._wall()
+            there = claiming.found(connection, space, key, now)
+            if there is None:
+                self._check_losses(now, ttl or 0.0)
+                self._make_room(connection, space, key, now)
+                if not claiming.has_room(connection, space, room):
+                    _sweep(connection, now)
+                    if not claiming.has_room(connection, space, room):
+                        raise Busy(claiming.NO_ROOM)
+                claiming.put(connection, space, key, value, _expiry(now, ttl))
+            return there
+
+        _check_names(space, key)
+        return self._transactions.begin(work)
+
+    def swap(self, space: str, key: str, old: bytes, new: bytes | None) -> asyncio.Future[bool]:
+        """Put ``new`` (or forget the key, for ``None``) if the value is still ``old``; say whether it was.
+
+        The time of expiry stays as it is. Begun at once.
+        """
+        if new is not None and len(new) > MAX_VALUE:
+            raise InputTooLarge(f"a stored value is at most {MAX_VALUE} bytes")
+        _check_names(space, key)
+        return self._transactions.begin(lambda connection: claiming.swap(connection, (space, key), old, new))
+
+    def fulfil(self, space: str, key: str, old: bytes, values: tuple[bytes, bytes], room: Room) -> asyncio.Future[bool]:
+        """As ``swap``: the first of ``values``, or the second, smaller one, where the ``room`` has no bytes for it."""
+
+        def work(connection: sqlite3.Connection) -> bool:
+            large, small = values
+            fits = len(large) <= MAX_VALUE and claiming.takes(connection, space, len(large), room)
+            return claiming.swap(connection, (space, key), old, large if fits else small)
+
+        _check_names(space, key)
+        return self._transactions.begin(work)
+
+    async def items(self, space: str, limit: int = 1_000) -> list[tuple[str, bytes]]:
+        """Keys and values of the space that have not expired, in order; counters are left out."""
+
+        def work(connection: sqlite3.Connection) -> list[tuple[str, bytes]]:
+            query = (
+                "SELECT key, value FROM entry WHERE space=? AND value IS NOT NULL"
+                " AND (expires IS NULL OR expires>?) ORDER BY key LIMIT ?"
+            )
+            return [(key, bytes(value)) for key, value in connection.execute(query, (space, self._wall(), limit))]
+
+        return await self._transactions.ask(work, writes=False)
+
     async def left(self, space: str, key: str) -> float | None:
         """Seconds until the key expires; None when it never does, or is not there."""
 
@@ -198,7 +261,10 @@ class Store:
 
 
 def _sweep(connection: sqlite3.Connection, now: float) -> int:
-    return connection.execute("DELETE FROM entry WHERE expires<=?", (now,)).rowcount
+    gone = connection.execute("DELETE FROM entry WHERE expires<=?", (now,)).rowcount
+    if gone:
+        give_back(connection)
+    return gone
 
 
 def _expiry(now: float, ttl: float | None) -> float | None:

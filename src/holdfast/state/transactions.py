@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 
 from holdfast.errors import Busy
 from holdfast.state.database import is_damage, open_database, set_aside
+from holdfast.state.location import UNAVAILABLE
 from holdfast.state.losses import Losses
 
 MAX_WAITING = 10_000
@@ -21,7 +22,6 @@ MAX_WAITING = 10_000
 BATCH = 256
 """Operations that share one transaction, and so one sync of the disk."""
 FULL: Final = "the server's state store is full; try again later"
-UNAVAILABLE: Final = "the server's state cannot be used now; try again later"
 
 T = TypeVar("T")
 
@@ -39,7 +39,14 @@ class _Operation:
 class Transactions:
     """Runs functions of the connection, in order, in the thread; answers after the commit."""
 
-    def __init__(self, path: Path | None, on_damage: Callable[[str], None], wall: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        on_damage: Callable[[str], None],
+        wall: Callable[[], float],
+        sweep: Callable[[sqlite3.Connection], int] = lambda connection: 0,
+    ) -> None:
+        self._sweep = sweep
         self._path = path
         self._on_damage = on_damage
         self._wall = wall
@@ -110,10 +117,17 @@ class Transactions:
             if len(operations) > 1 and (_is_full(error) or _is_damage(error)):
                 for operation in operations:  # each by itself: a large write must not fail the small ones
                     self._run([operation])
-            elif _is_damage(error):
+            elif _is_damage(error) or (_is_full(error) and self._swept()):
                 self._once_more(operations[0])
             else:  # busy for seconds, or the disk refuses: trying each would multiply the wait
                 _fail(operations, error)
+
+    def _swept(self) -> bool:
+        """Whether what has expired could be removed from a full file, so that it is worth trying again."""
+        try:
+            return self._sweep(self._current()) > 0
+        except (sqlite3.Error, OSError):
+            return False
 
     def _once_more(self, operation: _Operation) -> None:
         try:

@@ -93,7 +93,8 @@ def _call(request_id: int | str, params: Any, era: Era, envelope: Envelope, send
         return None
     capabilities = sender.capabilities if envelope.capabilities is None else envelope.capabilities
     session = DirectSession(sender.channel, era, capabilities, envelope)
-    return DirectCall(request_id, Request("tool", wanted[0], wanted[1], sender.principal, session), session, params)
+    request = Request("tool", wanted[0], wanted[1], sender.principal, session, envelope.key)
+    return DirectCall(request_id, request, session, params)
 
 
 async def served(

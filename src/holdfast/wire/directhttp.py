@@ -111,7 +111,8 @@ class DirectHttp:
         if body["method"] == "initialize":
             return self._answers.welcome(body["id"], body.get("params"))
         envelope = handshake_envelope(body.get("params"))
-        return self._answers.take(body, "handshake", envelope and _SILENT, Sender(principal, self._channel, {}))
+        silent = envelope and (_SILENT if envelope.key is None else _SILENT._replace(key=envelope.key))
+        return self._answers.take(body, "handshake", silent, Sender(principal, self._channel, {}))
 
     def _mirrored(self, request: Request) -> bool:
         """Whether a tool wants arguments repeated in headers, which the SDK compares."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from holdfast.core.pipeline import META
+
 MODERN: Final = "2026-07-28"
 HANDSHAKE: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 """Versions with a handshake; whoever asks for another one is offered the last of these (MCP 2025-11-25, lifecycle)."""
@@ -16,7 +18,10 @@ _CAPABILITIES: Final = f"{_PREFIX}clientCapabilities"
 _CLIENT: Final = f"{_PREFIX}clientInfo"
 _LEVEL: Final = f"{_PREFIX}logLevel"
 _TOKEN: Final = "progressToken"  # nosec B105 - the name of a field  # noqa: S105 - the same
-_ENVELOPE: Final = frozenset({_VERSION, _CAPABILITIES, _CLIENT, _LEVEL, _TOKEN})
+KEY: Final = f"{META}idempotencyKey"
+"""Where a client says that this is the same call as before."""
+_ENVELOPE: Final = frozenset({_VERSION, _CAPABILITIES, _CLIENT, _LEVEL, _TOKEN, KEY})
+_OURS: Final = frozenset({_TOKEN, KEY})
 _CALL: Final = frozenset({"name", "arguments", "_meta"})
 _META_ONLY: Final = frozenset({"_meta"})
 _OPENING: Final = frozenset({"protocolVersion", "capabilities", "clientInfo"})
@@ -31,6 +36,8 @@ class Envelope(NamedTuple):
     progress: int | str | None = None
     level: str | None = None
     """The least level of log messages that the client wants with this request (2026-07-28)."""
+    key: object = None
+    """The idempotency key, unchecked."""
 
 
 _SILENT: Final = Envelope()
@@ -52,7 +59,7 @@ def handshake_envelope(params: Mapping[str, Any] | None) -> Envelope | None:
     if not params or "_meta" not in params:
         return _SILENT
     meta = params["_meta"]
-    if not isinstance(meta, dict) or (meta and meta.keys() != {_TOKEN}):
+    if not isinstance(meta, dict) or not meta.keys() <= _OURS:
         return None
     return _with_token(None, meta, None)
 
@@ -88,7 +95,11 @@ class ModernEnvelopes:
         if meta is not None and meta == self._meta:
             return self._envelope
         envelope = modern_envelope(params)
-        if envelope is not None and envelope.progress is None and not any((envelope.capabilities or {}).values()):
+        if (
+            envelope is not None
+            and envelope.progress is envelope.key is None
+            and not any((envelope.capabilities or {}).values())
+        ):
             client = meta.get(_CLIENT, {}) if meta is not None else {}
             if sum(map(len, client.values())) <= MAX_REMEMBERED:
                 self._meta, self._envelope = meta, envelope
@@ -101,9 +112,9 @@ MAX_REMEMBERED: Final = 1_024
 
 def _with_token(capabilities: Any, meta: Mapping[str, Any], level: str | None) -> Envelope | None:
     if _TOKEN not in meta:
-        return Envelope(capabilities, None, level)
+        return Envelope(capabilities, None, level, meta.get(KEY))
     token = meta[_TOKEN]
-    return Envelope(capabilities, token, level) if type(token) in (int, str) else None
+    return Envelope(capabilities, token, level, meta.get(KEY)) if type(token) in (int, str) else None
 
 
 def bare(params: Mapping[str, Any] | None) -> bool:

@@ -25,7 +25,7 @@ from holdfast.core.principal import ANONYMOUS, PRINCIPAL, Principal
 from holdfast.errors import ProtocolError
 from holdfast.wire.pages import LIST_TTL_MS, SERVER_INFO
 from holdfast.wire.publish import ClientList, Listener, Listens, publisher
-from holdfast.wire.recognise import HANDSHAKE, MODERN
+from holdfast.wire.recognise import HANDSHAKE, KEY, MODERN
 from holdfast.wire.results import encode, failure, response
 from holdfast.wire.session import ClientSession
 
@@ -183,7 +183,7 @@ class SdkServer:
         return await self._handle("completion", f"{owner} {params.argument.name}", arguments, ctx)
 
     async def _handle(self, kind: Kind, name: str, arguments: dict[str, Any], ctx: Any) -> dict[str, Any]:
-        request = Request(kind, name, arguments, self._principal(ctx), self._session(ctx))
+        request = Request(kind, name, arguments, self._principal(ctx), self._session(ctx), _key(ctx))
         try:
             answer = await self._endpoint.handle(request)
         except ProtocolError as error:
@@ -243,6 +243,12 @@ def _typed(result: dict[str, Any], modern: bool) -> dict[str, Any]:
     if modern:
         result.setdefault("resultType", "complete")
     return result
+
+
+def _key(ctx: Any) -> object:
+    """What the caller sent as its idempotency key; the guard judges it."""
+    meta = (ctx.params or {}).get("_meta")
+    return meta.get(KEY) if isinstance(meta, Mapping) else None
 
 
 def _result(answer: Answer) -> dict[str, Any]:

@@ -72,6 +72,12 @@ async def counted() -> int:
     return next(counts)
 
 
+@server.tool
+async def booked() -> int:
+    """Count how often it really runs, although it changes something."""
+    return next(counts)
+
+
 @server.tool(idempotent=True)
 async def flaky() -> str:
     """Fail the first time as the world fails."""

@@ -185,8 +185,8 @@ class Plant:
         self.metrics.watch("log_records_lost", lambda: self.pipe.lost)
         self.metrics.orphans.set_function(lambda: parts.orphans.count)
         self.metrics.zombies.set_function(lambda: parts.threads.zombies)
-        self.metrics.watch("calls_running", lambda: parts.total.running)
-        self.metrics.watch("calls_queued", lambda: parts.total.queued)
+        self.metrics.watch("calls_running", self._running)
+        self.metrics.watch("calls_queued", self._queued)
         self.metrics.watch("interrupts", lambda: self.heartbeat.interrupts if self.heartbeat else 0)
         self.health.add("memory", memory(settings.watchdog.memory), critical=False)
         self.health.add("loop", loop_lag(lambda: self.heartbeat.lag if self.heartbeat else 0.0))
@@ -196,6 +196,17 @@ class Plant:
             self.health.add("audit", audit(lambda: log.working), critical=not settings.audit.fail_open)
         if launching := sys.modules.get("holdfast.safe.launching"):  # loaded by whoever declares a program
             self.health.add("programs", confinement(launching.missing), critical=False)
+
+    def _running(self) -> int:
+        """Calls at work on the loop, in threads and in processes; zombies have a gauge of their own."""
+        parts, processes = self.parts, self._processes
+        elsewhere = parts.threads.busy - parts.threads.zombies + (0 if processes is None else processes.busy)
+        return parts.total.running + elsewhere
+
+    def _queued(self) -> int:
+        """Calls that hold a place of their tool and wait for one of the loop's, a thread or a process."""
+        processes = self._processes
+        return self.parts.total.queued + self.parts.threads.queued + (0 if processes is None else processes.queued)
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Start what needs the running loop; ``stack`` stops it again, last first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -76,6 +77,30 @@ async def test_the_whole_server_has_a_bound_and_waiting_for_it_ends_at_the_deadl
         assert ran == []
         assert text(await ask(live, "other")) == "done", "the place of its own that it had taken was given back"
         assert live.plant.parts.total.running == 0
+
+
+async def test_work_in_threads_takes_its_tools_places_and_none_of_the_event_loops(tmp_path: Path) -> None:
+    server, clock, go = server_in(tmp_path, limits__total=1, limits__threads=1), FakeClock(), threading.Event()
+
+    @server.tool(limits=Limits(concurrency=2, queue=1))
+    def asleep() -> str:
+        go.wait()
+        return "awake"
+
+    @server.tool
+    async def other() -> str:
+        return "done"
+
+    async with living(server, clock) as live:
+        watched = live.plant.metrics.watched
+        calls = [asyncio.ensure_future(ask(live, "asleep")) for _ in range(3)]
+        await clock.settle()
+        assert code(await ask(live, "asleep")) == "busy", "one runs, one waits for a thread, one for a place"
+        assert text(await ask(live, "other")) == "done"
+        assert (watched["calls_running"](), watched["calls_queued"]()) == (1, 1)
+        calls.pop().cancel()
+        go.set()
+        assert [text(await call) for call in calls] == ["awake", "awake"]
 
 
 async def test_an_abandoned_call_keeps_its_place_until_it_ends(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ class LimitSettings(_Section):
     rate: Rate = Field("100/minute", description="calls per tool and principal, with a burst of as many")
     concurrency: int = Field(16, gt=0, description="calls of one tool running at once")
     queue: int = Field(64, ge=0, description="calls of one tool waiting for a place")
-    total: int = Field(64, gt=0, description="calls running at once, all tools together")
+    total: int = Field(64, gt=0, description="calls on the event loop at once, all asynchronous tools together")
     input: int = Field(MIB, gt=0, description="bytes of arguments, as JSON")
     output: int = Field(MIB, gt=0, description="bytes of one answer, as JSON")
     cost: float = Field(1.0, ge=0, allow_inf_nan=False, description="what one call spends of its principal's quota")

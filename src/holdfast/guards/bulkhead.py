@@ -29,6 +29,27 @@ class BulkheadGuard:
             own.leave_with(total)
 
 
+class OwnBulkhead:
+    """The operation's bulkhead alone, for work in threads or processes: their pool bounds all such work together.
+
+    A call that sleeps there, or waits for its turn, must hold nothing that the event loop's own calls need: sixty-four
+    synchronous tools asleep took every place of the server, and asynchronous ones waited for their deadlines (measured).
+    """
+
+    def __init__(self, own: Bulkhead) -> None:
+        self._own = own
+
+    async def around(self, proceed: Proceed, call: Call, /) -> Answer:
+        """Take the operation's place."""
+        own = self._own
+        if not own.try_enter():
+            await own.enter(call.deadline)
+        try:
+            return await proceed(call)
+        finally:
+            own.leave()
+
+
 async def _in_line(own: Bulkhead, total: Bulkhead, deadline: float | None) -> None:
     """Wait for the one place, then for the other; take both or none."""
     await own.enter(deadline)
@@ -39,9 +60,9 @@ async def _in_line(own: Bulkhead, total: Bulkhead, deadline: float | None) -> No
         raise
 
 
-def recipe(operation: Operation, parts: Parts) -> BulkheadGuard:
-    """Every operation has a bulkhead."""
+def recipe(operation: Operation, parts: Parts) -> BulkheadGuard | OwnBulkhead:
+    """Every operation has a bulkhead; what runs on the event loop shares one more."""
     bounds = parts.bounds(operation)
     own = Bulkhead(bounds.concurrency, bounds.queue, parts.clock)
     parts.metrics.for_tool(operation.name).watch_queue(lambda: own.queued)
-    return BulkheadGuard(own, parts.total)
+    return BulkheadGuard(own, parts.total) if operation.where() == "inline" else OwnBulkhead(own)

@@ -78,6 +78,68 @@ def test_fewer_failures_than_the_share_decide_nothing() -> None:
     assert subject.state == "closed"
 
 
+def healthy_then_down(*, interval: float, calls: int) -> tuple[Breaker, Hand]:
+    """After many good calls, so many bad ones in a row."""
+    clock = Hand()
+    subject = breaker(clock)
+    for _ in range(1_000):
+        call(subject, failed=False)
+    for _ in range(calls):
+        call(subject, failed=True)
+        clock.pass_time(interval)
+    return subject, clock
+
+
+def test_a_long_run_of_failures_opens_it_however_well_things_went_before() -> None:
+    subject, _ = healthy_then_down(interval=0.1, calls=90)
+    assert subject.state == "closed", "for 9 s nothing came back: that may be a hiccup"
+    subject, _ = healthy_then_down(interval=0.1, calls=91)
+    assert subject.state == "open"
+
+
+def test_one_success_ends_a_run_of_failures() -> None:
+    subject, clock = healthy_then_down(interval=0.1, calls=85)
+    call(subject, failed=False)
+    for _ in range(80):
+        call(subject, failed=True)
+        clock.pass_time(0.1)
+    assert subject.state == "closed"
+
+
+def test_a_run_of_few_failures_decides_nothing() -> None:
+    subject, clock = healthy_then_down(interval=0.8, calls=19)
+    assert subject.state == "closed"
+    call(subject, failed=True)
+    assert subject.state == "open"
+
+
+def test_a_run_that_began_before_the_window_begins_anew() -> None:
+    subject, clock = healthy_then_down(interval=0.1, calls=19)
+    clock.pass_time(30)
+    for _ in range(19):
+        call(subject, failed=True)
+    assert subject.state == "closed"
+
+
+def test_it_never_opens_on_one_success_after_another_because_older_ones_are_forgotten() -> None:
+    """What fell was up again when the window had forgotten enough of the time before it fell."""
+    clock = Hand()
+    subject = breaker(clock)
+    for _ in range(30):
+        call(subject, failed=False)
+    clock.pass_time(28)
+    for _ in range(25):
+        call(subject, failed=True)
+    call(subject, failed=False)
+    clock.pass_time(4)
+    for _ in range(20):
+        call(subject, failed=False)
+    assert subject.state == "closed"
+    assert subject._recent.failures > 0.5 * subject._recent.calls - 1
+    call(subject, failed=True)
+    assert subject.state == "open", "a failure does"
+
+
 def test_slow_calls_open_it_like_failures() -> None:
     subject = breaker(Hand(), slow_seconds=2.0)
     for number in range(20):

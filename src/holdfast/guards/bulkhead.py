@@ -33,7 +33,7 @@ class OwnBulkhead:
     """The operation's bulkhead alone, for work in threads or processes: their pool bounds all such work together.
 
     A call that sleeps there, or waits for its turn, must hold nothing that the event loop's own calls need: sixty-four
-    synchronous tools asleep took every place of the server, and asynchronous ones waited for their deadlines (measured).
+    synchronous tools asleep took every place of the server, and asynchronous ones waited until late (measured).
     """
 
     def __init__(self, own: Bulkhead) -> None:

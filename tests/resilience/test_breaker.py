@@ -107,7 +107,7 @@ def test_one_success_ends_a_run_of_failures() -> None:
 
 
 def test_a_run_of_few_failures_decides_nothing() -> None:
-    subject, clock = healthy_then_down(interval=0.8, calls=19)
+    subject, _ = healthy_then_down(interval=0.8, calls=19)
     assert subject.state == "closed"
     call(subject, failed=True)
     assert subject.state == "open"

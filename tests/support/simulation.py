@@ -14,9 +14,10 @@ from itertools import count
 from random import Random
 from typing import Any, Literal, TypeVar
 
+from support.calls import ask
+
 from holdfast.core.pipeline import META
 from holdfast.live import Live
-from support.calls import ask
 
 T = TypeVar("T")
 Outage = Literal["refuses", "hangs"]

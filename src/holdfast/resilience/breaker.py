@@ -105,10 +105,11 @@ class Breaker:
     """A circuit breaker for one tool on one event loop. Times are seconds.
 
     Closed: opens when, of at least ``min_calls`` in ``window``, the share ``failure_ratio`` failed or ``slow_ratio``
-    took ``slow_seconds`` or longer, or when so many in a row did over three tenths of it; never on one success after another:
-    what counts most against it may have passed. Open: refuses for ``open_for``, doubling to ``open_cap`` each time that probing
-    fails. Half open: at most ``probes`` calls are out at a time, each on a lease of ``lease`` seconds, so that a lost
-    probe cannot keep the breaker half open for ever; one failure opens it again, ``probes`` successes close it.
+    took ``slow_seconds`` or longer, or when so many in a row did over three tenths of it; never on one success after
+    another, for what counts against it may have passed. Open: refuses for ``open_for``, doubling to ``open_cap`` each
+    time that probing fails. Half open: at most ``probes`` calls are out at a time, each on a lease of ``lease``
+    seconds, so that a lost probe cannot keep the breaker half open for ever; one failure opens it again, ``probes``
+    successes close it.
     Results of permits from before the last change of state are ignored, so stragglers decide nothing.
     ``on_change(old, new)`` must not raise.
     """

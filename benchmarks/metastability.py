@@ -1,4 +1,4 @@
-"""Three times the load for a minute, and 5 s without the dependency: does a server come back, and what does it cost?
+"""Loads a server three times over for a minute, takes its dependency away for 5 s, and looks whether it comes back.
 
 ``python benchmarks/metastability.py`` (95 s) runs two servers at once in processes of their own, over stdio: the one
 with every guard, and a control without breaker and retry budget. Each has a dependency over TCP that answers 25 calls a
@@ -16,7 +16,7 @@ import json
 import os
 import sys
 import tempfile
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -25,11 +25,9 @@ from random import Random
 from typing import Any
 
 from answers import INITIALIZE, INITIALIZED
+from dependency import CAPACITY, Dependency
 
 SERVER = Path(__file__).parent / "servers" / "dependent.py"
-WORKERS, SECONDS = 10, 0.4
-CAPACITY = WORKERS / SECONDS
-"""Calls a second that the dependency can answer."""
 USUAL, OVERLOAD = 0.8, 3.0
 """Loads, as shares of capacity."""
 RECOVERY = 15
@@ -49,51 +47,6 @@ class Plan:
     def rate(self, at: float) -> float:
         """Calls a second."""
         return CAPACITY * (OVERLOAD if self.loaded <= at < self.relaxed else USUAL)
-
-
-class Dependency:
-    """Answers so many calls at a time, in order, whether or not their callers still wait."""
-
-    def __init__(self, chance: Random) -> None:
-        self.attempts: Counter[int] = Counter()
-        self.calls: Counter[int] = Counter()
-        """What came, and for the first time, by the second."""
-        self.outage: str | None = None
-        self.begun = 0.0
-        self._chance = chance
-        self._free = WORKERS
-        self._line: deque[asyncio.StreamWriter] = deque()
-        self._known: set[bytes] = set()
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection is one attempt."""
-        number = await reader.readline()
-        second = int(asyncio.get_running_loop().time() - self.begun)
-        self.attempts[second] += 1
-        self.calls[second] += number not in self._known
-        self._known.add(number)
-        if self.outage == "refuses":
-            writer.close()
-            return
-        self._line.append(writer)
-        self._next()
-
-    def turn(self, outage: str | None) -> None:
-        """Go down, or come back."""
-        self.outage = outage
-        self._next()
-
-    def _next(self) -> None:
-        while self._free and self._line and self.outage is None:
-            self._free -= 1
-            taken = SECONDS * self._chance.uniform(0.5, 1.5)
-            asyncio.get_running_loop().call_later(taken, self._served, self._line.popleft())
-
-    def _served(self, writer: asyncio.StreamWriter) -> None:
-        self._free += 1
-        writer.write(b"ok\n")
-        writer.close()
-        self._next()
 
 
 @dataclass

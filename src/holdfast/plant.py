@@ -52,6 +52,8 @@ IO_THREADS = 32
 """Threads for the short I/O of handles; tools' own blocking code has ``limits.threads`` of its own."""
 TOTAL_QUEUE = 1_024
 """Calls that wait for one of ``limits.total`` places; each already holds a place of its tool."""
+ELSEWHERE = 1_000_000
+"""Calls in threads and processes at once: more than their pools let in, which say themselves why they refuse."""
 MAX_TOLD = 100
 """Entries of a changed manifest that are told of at once; the health check and the metric count them all."""
 DATABASE_CHECK = 3.0
@@ -109,6 +111,7 @@ class Plant:
             threads=ThreadPool(limits.threads),
             processes=self.processes,
             total=Bulkhead(limits.total, TOTAL_QUEUE, self.clock),
+            elsewhere=Bulkhead(ELSEWHERE, 0, self.clock),
             access=self._read_grants(settings.access.grants),
             quota=None if limits.quota is None and settings.quotas is None else self._open_quotas(),
             budget=RetryBudget(),
@@ -198,15 +201,15 @@ class Plant:
             self.health.add("programs", confinement(launching.missing), critical=False)
 
     def _running(self) -> int:
-        """Calls at work on the loop, in threads and in processes; zombies have a gauge of their own."""
-        parts, processes = self.parts, self._processes
-        elsewhere = parts.threads.busy - parts.threads.zombies + (0 if processes is None else processes.busy)
-        return parts.total.running + elsewhere
+        """Calls at work: on the loop, in threads, in processes. Zombies have a gauge of their own."""
+        return self.parts.total.running + self.parts.elsewhere.running - self._without_worker()
 
     def _queued(self) -> int:
         """Calls that hold a place of their tool and wait for one of the loop's, a thread or a process."""
-        processes = self._processes
-        return self.parts.total.queued + self.parts.threads.queued + (0 if processes is None else processes.queued)
+        return self.parts.total.queued + self._without_worker()
+
+    def _without_worker(self) -> int:
+        return self.parts.threads.queued + (0 if self._processes is None else self._processes.queued)
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Start what needs the running loop; ``stack`` stops it again, last first."""

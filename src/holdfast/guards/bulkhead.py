@@ -9,7 +9,7 @@ from holdfast.resilience.bulkhead import Bulkhead
 
 
 class BulkheadGuard:
-    """One bulkhead for the operation, so that it cannot starve its neighbours, and one for the whole server.
+    """One bulkhead for the operation, so that it cannot starve its neighbours, and one for all that run where it does.
 
     A place is given back when the work really ends: an abandoned call keeps its place.
     """
@@ -29,27 +29,6 @@ class BulkheadGuard:
             own.leave_with(total)
 
 
-class OwnBulkhead:
-    """The operation's bulkhead alone, for work in threads or processes: their pool bounds all such work together.
-
-    A call that sleeps there, or waits for its turn, must hold nothing that the event loop's own calls need: sixty-four
-    synchronous tools asleep took every place of the server, and asynchronous ones waited until late (measured).
-    """
-
-    def __init__(self, own: Bulkhead) -> None:
-        self._own = own
-
-    async def around(self, proceed: Proceed, call: Call, /) -> Answer:
-        """Take the operation's place."""
-        own = self._own
-        if not own.try_enter():
-            await own.enter(call.deadline)
-        try:
-            return await proceed(call)
-        finally:
-            own.leave()
-
-
 async def _in_line(own: Bulkhead, total: Bulkhead, deadline: float | None) -> None:
     """Wait for the one place, then for the other; take both or none."""
     await own.enter(deadline)
@@ -60,9 +39,9 @@ async def _in_line(own: Bulkhead, total: Bulkhead, deadline: float | None) -> No
         raise
 
 
-def recipe(operation: Operation, parts: Parts) -> BulkheadGuard | OwnBulkhead:
-    """Every operation has a bulkhead; what runs on the event loop shares one more."""
+def recipe(operation: Operation, parts: Parts) -> BulkheadGuard:
+    """Every operation has a bulkhead; what runs on the event loop shares one more, and what does not another."""
     bounds = parts.bounds(operation)
     own = Bulkhead(bounds.concurrency, bounds.queue, parts.clock)
     parts.metrics.for_tool(operation.name).watch_queue(lambda: own.queued)
-    return BulkheadGuard(own, parts.total) if operation.where() == "inline" else OwnBulkhead(own)
+    return BulkheadGuard(own, parts.total if operation.where() == "inline" else parts.elsewhere)

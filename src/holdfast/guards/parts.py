@@ -47,6 +47,9 @@ class Parts:
     threads: ThreadPool
     processes: Callable[[], ProcessPool]
     total: Bulkhead
+    elsewhere: Bulkhead
+    """For what runs in threads and processes, which their pools bound. With ``total``'s places, sixty-four synchronous
+    tools asleep left none for the asynchronous ones (measured)."""
     access: Capabilities | None
     quota: Quotas | None
     budget: RetryBudget

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from holdfast.resilience.bulkhead import Bulkhead
     from holdfast.resilience.deadline import Orphans
     from holdfast.resilience.retry import RetryBudget
+    from holdfast.resilience.shedding import Shedding
     from holdfast.resources.tracker import Occupancy
     from holdfast.safe.outgoing import Outgoing
     from holdfast.safe.sandbox import Sandbox
@@ -47,6 +48,7 @@ class Parts:
     threads: ThreadPool
     processes: Callable[[], ProcessPool]
     total: Bulkhead
+    shed: Shedding
     access: Capabilities | None
     quota: Quotas | None
     budget: RetryBudget

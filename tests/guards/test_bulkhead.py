@@ -266,7 +266,7 @@ async def test_only_answers_and_lateness_teach_an_adaptive_limit(tmp_path: Path)
             if how == "gone":
                 call.cancel()
             await clock.advance(advance)
-            await asyncio.wait([call])
+            await asyncio.gather(call, return_exceptions=True)
             taught.append(guard._limit._calls - before)
         assert taught == [0, 1, 1, 0, 1]
         assert guard._own.running == 0

@@ -11,6 +11,9 @@ LONG = 600
 WARM_UP = 10
 """Windows that the usual latency is learned over, and those at the start that weigh the same."""
 DECAY = 0.95
+NEAR = 1.25
+HESITATION = 0.1
+"""While the limit is in use, latencies beyond ``NEAR`` times the usual are learned at this part of the weight."""
 WINDOW = 1.0
 """Seconds, as in Netflix's WindowedLimit, as is the number of calls beneath; each window is one step of the limit."""
 WINDOW_CALLS = 10
@@ -23,9 +26,9 @@ class Gradient:
     what is smoothed of ``HEADROOM``; beyond that it shrinks, by a tenth a window at most. While fewer than half of it
     run it stays: latency says nothing then, and an idle tool would grow to the top (measured).
 
-    One thing is otherwise than in Gradient2: a window that makes the limit shrink teaches nothing about what is usual,
-    unless the limit is at ``low``. There, every overload of some minutes became the usual latency, and the limit went
-    up to ``high`` in the midst of it (docs/decisions/0012). Not locked: one event loop.
+    One thing is otherwise than in Gradient2: latencies that this limit may itself be the cause of are learned ten
+    times as slowly. There, an overload became the usual latency within minutes, and the limit went up to ``high`` in
+    the midst of it (docs/decisions/0012). Not locked: one event loop.
     """
 
     __slots__ = ("_busiest", "_calls", "_limit", "_seconds", "_since", "_usual", "_windows", "high", "low")
@@ -72,17 +75,16 @@ class Gradient:
         gradient = 1.0
         if latest > 0 and self._windows:
             gradient = max(LEAST_GRADIENT, min(1.0, TOLERANCE * self._usual / latest))
-        if idle or gradient == 1.0 or self._limit <= self.low:
-            self._learn(latest)
+        self._learn(latest, 1.0 if idle or latest < NEAR * self._usual else HESITATION)
         if idle:
             return
         aim = self._limit * gradient + HEADROOM
         self._limit = max(float(self.low), min(float(self.high), self._limit + SMOOTHING * (aim - self._limit)))
 
-    def _learn(self, latest: float) -> None:
+    def _learn(self, latest: float, trust: float) -> None:
         """The exponential average of Gradient2, and its way back from a latency that has gone."""
         self._windows += 1
-        weight = 1 / self._windows if self._windows <= WARM_UP else 2 / (LONG + 1)
+        weight = 1 / self._windows if self._windows <= WARM_UP else trust * 2 / (LONG + 1)
         self._usual += weight * (latest - self._usual)
         if self._usual > 2 * latest:
             self._usual *= DECAY

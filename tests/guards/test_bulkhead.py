@@ -178,6 +178,20 @@ async def test_what_is_shed_is_refused_with_its_code_and_what_is_remembered_is_s
     ]
 
 
+async def test_a_fallback_answers_for_what_is_shed(tmp_path: Path) -> None:
+    server = server_in(tmp_path)
+
+    @server.tool(fallback=lambda: "a lesser answer", limits=Limits(priority="low"))
+    async def tool() -> str:
+        return "done"
+
+    async with living(server) as live:
+        live.plant.parts.shed.level = 1
+        answer = await ask(live, "tool")
+        assert text(answer) == "a lesser answer"
+        assert answer.meta["io.holdfast/fallback"] is True
+
+
 async def test_what_waited_for_its_own_place_is_refused_when_the_server_sheds_by_then(tmp_path: Path) -> None:
     server, go = server_in(tmp_path), asyncio.Event()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from itertools import accumulate
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -90,8 +91,9 @@ def _own(tools: list[ToolMetrics]) -> Iterator[Metric]:
     families: dict[str, dict[str, float]] = {}
     for tool in tools:
         for name, read in list(tool.watched.items()):
-            families.setdefault(name, {})[tool.name] = float(read())
-    for name, values in families.items():
+            with contextlib.suppress(Exception):  # as in ``_asked``
+                families.setdefault(name, {})[tool.name] = float(read())
+    for name, values in filter(itemgetter(1), families.items()):
         yield _by_tool(name, f"{name.replace('_', ' ').capitalize()}.", values)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter, defaultdict
 from contextlib import suppress
 from pathlib import Path
 from types import NoneType, SimpleNamespace
@@ -228,6 +229,44 @@ async def test_a_full_servers_queue_sheds_low_priority_by_itself(tmp_path: Path)
         go.set()
         assert [text(await call) for call in calls] == ["done"] * 3
         assert text(await ask(live, "low")) == "done"
+
+
+async def test_three_times_the_load_leaves_high_priority_quick_and_hardly_any_work_in_vain(tmp_path: Path) -> None:
+    """Four places, a second a call, twelve calls a second: two high, four normal, six low."""
+    server, clock = server_in(tmp_path, limits__total=4, limits__timeout=5), FakeClock()
+    ran, took, ends = Counter[str](), defaultdict[str, list[float]](list), Counter[tuple[str, str]]()
+
+    async def work(name: str) -> str:
+        ran[name] += 1
+        await clock.sleep(1)
+        return "done"
+
+    for priority in ("high", "normal", "low"):
+        server.tool(name=priority, limits=Limits(priority=priority))(work)
+
+    async with living(server, clock) as live:
+
+        async def call(name: str) -> None:
+            begun = clock.now()
+            ended = code(await ask(live, name, {"name": name}))
+            ends[name, ended] += 1
+            took[name] += [] if ended else [clock.now() - begun]
+
+        calls = []
+        for tick in range(120):
+            offered = ("high",) * (tick % 2 == 0) + ("normal",) + ("low",) * (1 + tick % 2)
+            calls += [asyncio.ensure_future(call(name)) for name in offered]
+            await clock.advance(0.25)
+        await clock.advance(10)
+        await asyncio.gather(*calls)
+        served = {name: ends[name, ""] for name in ran}
+        assert served["high"] == 60, "all of them"
+        assert max(took["high"]) <= 2.5
+        assert sum(served.values()) >= 0.95 * 4 * 30, "the places were never idle"
+        assert ran.total() <= 1.05 * sum(served.values()), "what was begun was in time for its caller"
+        assert ends["low", "server.overloaded"] >= 0.8 * 180
+        assert {ended for _, ended in ends} == {"", "server.overloaded", "deadline.exceeded"}
+        assert live.plant.parts.total.running == live.plant.parts.total.queued == 0
 
 
 async def test_an_adaptive_tool_gets_more_places_while_it_stays_quick_and_fewer_when_it_slows(tmp_path: Path) -> None:

@@ -65,6 +65,34 @@ async def test_the_expired_are_dropped_and_cost_their_rank_no_turn() -> None:
     assert line.take(5.0) is None
 
 
+async def test_who_has_spent_half_of_its_time_in_line_comes_after_those_who_have_not() -> None:
+    """First come, first served begins with whoever has the least time left, and does most work in vain."""
+    old, patient = Waiter(10.0, 1, 0.0), Waiter(None, 1, 0.0)
+    older, new = Waiter(8.0, 1, 0.0), Waiter(14.0, 1, 4.0)
+    line = lined(older, old, patient, new)
+    assert line.take(3.9) is older
+    assert [line.take(5.0) for _ in range(3)] == [patient, new, old]
+    tired = Waiter(10.0, 1, 0.0)
+    line.append(tired)
+    assert line.take(5.0) is tired, "nobody else is there"
+    line.append(Waiter(10.0, 0, 0.0))
+    line.append(Waiter(10.0, 1, 4.0))
+    assert [line.take(5.0).rank for _ in range(2)] == [0, 1], "a rank goes before that"
+
+
+async def test_the_tired_can_leave_be_cleared_and_expire_too() -> None:
+    first, second, third, fresh = (Waiter(end, 2, 0.0) for end in (10.0, 11.0, 12.0, None))
+    line = lined(first, second, third, fresh)
+    assert line.take(6.5) is fresh
+    line.remove(second)
+    assert (len(line), line.oldest(9.0)) == (2, 0.0)
+    assert line.newest_below(1) is third
+    line.drop_expired(10.0)
+    assert isinstance(first.granted.exception(), DeadlineExceeded)
+    assert line.clear(2) == [third]
+    assert len(line) == 0
+
+
 async def test_the_newest_of_the_lowest_rank_is_found_and_none_of_its_own() -> None:
     waiters = [Waiter(None, rank, 0.0) for rank in (0, 1, 2, 1)]
     line = lined(*waiters)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from math import inf
 
 from holdfast.core.clock import Clock
 from holdfast.core.limits import PRIORITIES
@@ -21,10 +22,12 @@ _RETRY_BOUNDS = (0.1, 30.0)
 class Bulkhead:
     """``running`` places and a queue of ``queue`` waiters (semantics of resilience4j), served by rank, then by age.
 
-    A rank is an index of ``PRIORITIES``; among waiters of one rank the first come is the first served, and none is
-    passed over for ever (``line.PATIENCE``). Whoever entered calls ``leave`` exactly once, when the work has *really*
-    ended: for abandoned work, that is when the orphan ends, not when its caller was answered. Belongs to one event
-    loop; only ``classes`` may be set from another thread.
+    A rank is an index of ``PRIORITIES``; among waiters of one rank the first come is the first served, but those who
+    have spent half of their time in line come last; no rank is passed over for ever (``line.PATIENCE``).
+
+    Whoever entered calls ``leave`` exactly once, when the work has *really* ended: for abandoned work, that is when
+    the orphan ends, not when its caller was answered. Belongs to one event loop; only ``classes`` may be set from
+    another thread.
     """
 
     def __init__(self, running: int, queue: int, clock: Clock) -> None:
@@ -162,7 +165,7 @@ class Bulkhead:
     async def _wait(self, waiter: Waiter) -> None:
         granted = waiter.granted
         try:
-            if waiter.deadline is None:
+            if waiter.deadline == inf:
                 await asyncio.wait((granted,))
             else:
                 await until(granted, self._clock, waiter.deadline - self._clock.now())

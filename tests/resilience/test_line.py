@@ -51,7 +51,7 @@ def test_order_holds_within_a_rank_and_the_wait_is_bounded_for_every_rank(steps:
             for rank in range(3):
                 heads[rank] = heads[rank] + 1 if waiting[rank] and rank != chosen.rank else 0
                 assert heads[rank] < PATIENCE + 2
-        assert len(line) == sum(map(len, waiting))
+        assert line.count == sum(map(len, waiting))
 
     asyncio.run(run())
 
@@ -60,7 +60,7 @@ async def test_the_expired_are_dropped_and_cost_their_rank_no_turn() -> None:
     late, alive = Waiter(1.0, 2, 0.0), Waiter(9.0, 2, 0.0)
     line = lined(late, alive, Waiter(2.0, 0, 0.0))
     assert line.take(5.0) is alive
-    assert len(line) == 0
+    assert line.count == 0
     assert isinstance(late.granted.exception(), DeadlineExceeded)
     assert line.take(5.0) is None
 
@@ -85,12 +85,12 @@ async def test_the_tired_can_leave_be_cleared_and_expire_too() -> None:
     line = lined(first, second, third, fresh)
     assert line.take(6.5) is fresh
     line.remove(second)
-    assert (len(line), line.oldest(9.0)) == (2, 0.0)
+    assert (line.count, line.oldest(9.0)) == (2, 0.0)
     assert line.newest_below(1) is third
     line.drop_expired(10.0)
     assert isinstance(first.granted.exception(), DeadlineExceeded)
     assert line.clear(2) == [third]
-    assert len(line) == 0
+    assert line.count == 0
 
 
 async def test_the_newest_of_the_lowest_rank_is_found_and_none_of_its_own() -> None:
@@ -108,7 +108,7 @@ async def test_one_rank_is_cleared_and_the_longest_waiter_is_known() -> None:
     line = lined(*waiters)
     assert line.oldest(9.0) == 3.0
     assert line.clear(2) == [waiters[0], waiters[2]]
-    assert (len(line), line.oldest(9.0)) == (1, 5.0)
+    assert (line.count, line.oldest(9.0)) == (1, 5.0)
     line.remove(waiters[1])
     assert line.oldest(9.0) == 9.0
 

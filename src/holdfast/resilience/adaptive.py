@@ -41,7 +41,8 @@ class Gradient:
         self._limit = float(low)
         self._usual = 0.0
         self._windows = 0
-        self._begin(0.0)
+        self._since = self._seconds = 0.0
+        self._calls = self._busiest = 0
 
     @property
     def limit(self) -> int:
@@ -56,7 +57,7 @@ class Gradient:
     def sample(self, seconds: float, running: int, now: float) -> int:
         """A call took ``seconds`` until ``now``, with ``running`` at once, itself included; the limit from now on."""
         if not self._calls:
-            self._begin(now)
+            self._since, self._seconds, self._busiest = now, 0.0, 0
         self._calls += 1
         self._seconds += seconds
         self._busiest = max(self._busiest, running)
@@ -64,11 +65,6 @@ class Gradient:
             self._step(self._seconds / self._calls)
             self._calls = 0
         return int(self._limit)
-
-    def _begin(self, now: float) -> None:
-        self._since = now
-        self._calls = self._busiest = 0
-        self._seconds = 0.0
 
     def _step(self, latest: float) -> None:
         idle = self._busiest < self._limit / 2

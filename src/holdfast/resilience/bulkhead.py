@@ -57,7 +57,7 @@ class Bulkhead:
     @property
     def queued(self) -> int:
         """Callers waiting."""
-        return len(self._line)
+        return self._line.count
 
     @property
     def classes(self) -> int:
@@ -98,7 +98,7 @@ class Bulkhead:
         """
         if self.try_enter():
             return
-        if len(self._line) >= self._queue:
+        if self._line.count >= self._queue:
             self._make_room(rank)
         waiter = Waiter(deadline, rank, self._clock.now())
         self._line.append(waiter)
@@ -114,7 +114,7 @@ class Bulkhead:
             return
         now = self._clock.now()
         self._measure(now)
-        if not (self._line and self._let_in(now)):  # else the place changes hands and is never free in between
+        if not (self._line.count and self._let_in(now)):  # else the place changes hands and is never free in between
             self._running -= 1
 
     def leave_with(self, other: Bulkhead) -> None:
@@ -150,7 +150,7 @@ class Bulkhead:
     def retry_after(self) -> float:
         """Seconds after which a place is likely to be free, by the pace at which they came free lately."""
         low, high = _RETRY_BOUNDS
-        return min(high, max(low, self._interval * (len(self._line) + 1)))
+        return min(high, max(low, self._interval * (self._line.count + 1)))
 
     def _let_in(self, now: float) -> bool:
         """Give a place to the next in line. All whose rank is refused or whose deadline has passed are sent away."""
@@ -187,7 +187,7 @@ class Bulkhead:
 
     def _make_room(self, rank: int) -> None:
         self._line.drop_expired(self._clock.now())
-        if len(self._line) < self._queue:
+        if self._line.count < self._queue:
             return
         last = self._line.newest_below(rank)
         if last is None:
@@ -197,7 +197,7 @@ class Bulkhead:
 
     def _measure(self, now: float) -> None:
         """Learn how far apart places come free while the tool is full."""
-        if self._left_at is not None and self._line:
+        if self._left_at is not None and self._line.count:
             self._interval += _SMOOTHING * (now - self._left_at - self._interval)
         self._left_at = now
 

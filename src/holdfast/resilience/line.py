@@ -57,28 +57,28 @@ class _Rank:
     def remove(self, waiter: Waiter) -> None:
         (self.fresh if waiter in self.fresh else self.tired).remove(waiter)
 
-    def sort(self, now: float) -> None:
-        """Bring those at the front to where they belong by now; the expired are dropped."""
+    def sort(self, now: float) -> int:
+        """Bring those at the front to where they belong by now; how many were dropped because they are late."""
+        dropped = 0
         while self.fresh and self.fresh[0].fresh_until <= now:
             self.tired.append(self.fresh.popleft())
         while self.tired and self.tired[0].deadline <= now:
             self.tired.popleft().drop(late())
+            dropped += 1
+        return dropped
 
     def pop(self) -> Waiter:
         return (self.fresh or self.tired).popleft()
 
 
 class Line:
-    """A queue for each rank. Its owner bounds it."""
+    """A queue for each rank. Its owner bounds it; ``count`` is how many wait, without a call."""
 
-    __slots__ = ("_ranks",)
+    __slots__ = ("_ranks", "count")
 
     def __init__(self) -> None:
         self._ranks = tuple(_Rank() for _ in PRIORITIES)
-
-    def __len__(self) -> int:
-        high, normal, low = self._ranks
-        return len(high) + len(normal) + len(low)
+        self.count = 0
 
     def append(self, waiter: Waiter) -> None:
         """Join the end of its rank."""
@@ -86,15 +86,17 @@ class Line:
         if not rank:
             rank.passed = 0
         rank.fresh.append(waiter)
+        self.count += 1
 
     def remove(self, waiter: Waiter) -> None:
         """Leave the line before being served."""
         self._ranks[waiter.rank].remove(waiter)
+        self.count -= 1
 
     def take(self, now: float) -> Waiter | None:
         """The next to be served, out of the line; of those ahead of it, the expired are dropped."""
         for rank in self._ranks:
-            rank.sort(now)
+            self.count -= rank.sort(now)
         waiting = [rank for rank in self._ranks if rank]
         if not waiting:
             return None
@@ -103,6 +105,7 @@ class Line:
         for rank in waiting:
             rank.passed += 1
         chosen.passed = 0
+        self.count -= 1
         return chosen.pop()
 
     def clear(self, number: int) -> list[Waiter]:
@@ -111,6 +114,7 @@ class Line:
         waiters = list(rank)
         rank.fresh.clear()
         rank.tired.clear()
+        self.count -= len(waiters)
         return waiters
 
     def newest_below(self, number: int) -> Waiter | None:
@@ -125,5 +129,5 @@ class Line:
         """Send away everybody whose deadline has passed."""
         for rank in self._ranks:
             for waiter in [waiter for waiter in rank if waiter.deadline <= now]:
-                rank.remove(waiter)
+                self.remove(waiter)
                 waiter.drop(late())

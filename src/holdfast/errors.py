@@ -16,6 +16,7 @@
        |- RateLimited                rate.limited
        |- DeadlineExceeded           deadline.exceeded
        |- Busy                       busy
+       |- Overloaded                 server.overloaded
        |- BreakerOpen                breaker.open
        |- OutputTooLarge             output.too_large
        |- OutputInvalid              output.invalid
@@ -155,6 +156,13 @@ class Busy(Refusal):
     """All running places and the queue are taken."""
 
     code = "busy"
+    retryable = True
+
+
+class Overloaded(Refusal):
+    """The server has more to do than it can, and leaves calls of this tool's priority for later."""
+
+    code = "server.overloaded"
     retryable = True
 
 

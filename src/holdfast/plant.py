@@ -31,6 +31,7 @@ from holdfast.observe.standard import clean_standard
 from holdfast.resilience.bulkhead import Bulkhead
 from holdfast.resilience.deadline import Orphans
 from holdfast.resilience.retry import RetryBudget
+from holdfast.resilience.shedding import Shedding
 from holdfast.resources.allocator import hold_thresholds, set_aside
 from holdfast.resources.tracker import Occupancy
 from holdfast.resources.tracking import install as install_tracking
@@ -97,6 +98,8 @@ class Plant:
     def _build_parts(self) -> Parts:
         settings = self.loaded.settings
         limits = settings.limits
+        total = Bulkhead(limits.total, TOTAL_QUEUE, self.clock)
+        elsewhere = Bulkhead(ELSEWHERE, 0, self.clock)
         return Parts(
             settings=settings,
             clock=self.clock,
@@ -110,8 +113,16 @@ class Plant:
             orphans=Orphans(),
             threads=ThreadPool(limits.threads),
             processes=self.processes,
-            total=Bulkhead(limits.total, TOTAL_QUEUE, self.clock),
-            elsewhere=Bulkhead(ELSEWHERE, 0, self.clock),
+            total=total,
+            elsewhere=elsewhere,
+            shed=Shedding(
+                total,
+                self.clock,
+                elsewhere,
+                queue=int(limits.shed_queue * TOTAL_QUEUE),
+                wait=limits.shed_wait,
+                on_change=self._shed,
+            ),
             access=self._read_grants(settings.access.grants),
             quota=None if limits.quota is None and settings.quotas is None else self._open_quotas(),
             budget=RetryBudget(),
@@ -190,6 +201,7 @@ class Plant:
         self.metrics.zombies.set_function(lambda: parts.threads.zombies)
         self.metrics.watch("calls_running", self._running)
         self.metrics.watch("calls_queued", self._queued)
+        self.metrics.watch("shed_level", lambda: parts.shed.level)
         self.metrics.watch("interrupts", lambda: self.heartbeat.interrupts if self.heartbeat else 0)
         self.health.add("memory", memory(settings.watchdog.memory), critical=False)
         self.health.add("loop", loop_lag(lambda: self.heartbeat.lag if self.heartbeat else 0.0))
@@ -252,6 +264,9 @@ class Plant:
             thresholds = Thresholds(settings.heartbeat, settings.lag, settings.interrupt)
             self.heartbeat = Heartbeat(self.clock, thresholds, on_lag=self.metrics.lag, on_block=self._blocked)
             self.heartbeat.start()
+
+    def _shed(self, before: int, level: int) -> None:
+        self.log.warning("shedding", shed=level, before=before)
 
     def _blocked(self, block: Block) -> None:
         self.log.error("loop.blocked", seconds=round(block.seconds, 3), stack=block.stack)

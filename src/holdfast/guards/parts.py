@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from holdfast.resilience.bulkhead import Bulkhead
     from holdfast.resilience.deadline import Orphans
     from holdfast.resilience.retry import RetryBudget
+    from holdfast.resilience.shedding import Shedding
     from holdfast.resources.tracker import Occupancy
     from holdfast.safe.outgoing import Outgoing
     from holdfast.safe.sandbox import Sandbox
@@ -50,6 +51,7 @@ class Parts:
     elsewhere: Bulkhead
     """For what runs in threads and processes, which their pools bound. With ``total``'s places, sixty-four synchronous
     tools asleep left none for the asynchronous ones (measured)."""
+    shed: Shedding
     access: Capabilities | None
     quota: Quotas | None
     budget: RetryBudget

@@ -32,6 +32,9 @@ WORKERS, SECONDS, PATIENCE = 10, 0.4, 2.0
 """Of the dependency: 25 calls a second, of which the tool's own client waits 2 s for each."""
 LONG, SHORT = 8.0, 2.5
 """Time limits of a call, in seconds: longer than the tool's line of waiting calls, and shorter."""
+CASES: list[tuple[Outage, float]] = [("refuses", LONG), ("hangs", SHORT)]
+if os.environ.get("SOAK"):
+    CASES += [("refuses", SHORT), ("hangs", LONG)]
 USUAL, OVERLOAD = 0.8, 3.0
 """Loads, as shares of capacity."""
 
@@ -104,8 +107,7 @@ def course(seed: int, dependency: Dependency, record: Record, begun: int) -> Cou
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("timeout", [LONG, SHORT])
-@pytest.mark.parametrize("outage", ["refuses", "hangs"])
+@pytest.mark.parametrize("outage, timeout", CASES)
 def test_an_overload_and_an_outage_leave_nothing_behind(
     tmp_path: Path, outage: Outage, timeout: float, seed: int
 ) -> None:

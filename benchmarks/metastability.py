@@ -1,10 +1,10 @@
 """Loads a server three times over for a minute, takes its dependency away for 5 s, and looks whether it comes back.
 
 ``python benchmarks/metastability.py`` (95 s) runs two servers at once in processes of their own, over stdio: the one
-with every guard, and a control without breaker and retry budget. Each has a dependency over TCP that answers 25 calls a
-second, and that does what it was asked also when nobody waits any more. Callers come at random moments, whatever became
-of those before. Exits with 1 when the server misses a bar of issue 5, or when the control does not collapse: then the
-outage showed nothing.
+with every guard, and a control without breaker, retry budget and bounded places. Each has a dependency over TCP that
+answers 25 calls a second, and that does what it was asked also when nobody waits any more. Callers come at random
+moments, whatever became of those before. Exits with 1 when the server misses a bar of issue 5, or when the control does
+not collapse: then the outage showed nothing.
 """
 
 from __future__ import annotations
@@ -30,6 +30,13 @@ from dependency import CAPACITY, Dependency
 SERVER = Path(__file__).parent / "servers" / "dependent.py"
 USUAL, OVERLOAD = 0.8, 3.0
 """Loads, as shares of capacity."""
+CONTROL = {
+    "DEPENDENT_CONTROL": "1",
+    "HOLDFAST_LIMITS__CONCURRENCY": "10000",
+    "HOLDFAST_LIMITS__TOTAL": "40000",
+    "HOLDFAST_LIMITS__IN_FLIGHT": "40000",
+}
+"""Settings of the server that has neither breaker nor budget, nor places that anybody has to wait for."""
 RECOVERY = 15
 """Seconds after the outage within which the server has to be back."""
 
@@ -80,7 +87,7 @@ async def started(folder: Path, port: int, control: bool) -> AsyncIterator[async
     own = {"HOLDFAST_STATE": str(folder / "state"), "HOLDFAST_LOG__FILE": str(folder / "log")}
     own |= {"HOLDFAST_LIMITS__RATE": "100000/second", "DEPENDENT_PORT": str(port)}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(SERVER), "stdio", env=clean | own | ({"DEPENDENT_CONTROL": "1"} if control else {}),
+        sys.executable, str(SERVER), "stdio", env=clean | own | (CONTROL if control else {}),
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:
@@ -210,7 +217,7 @@ def main() -> int:
         f"outage: {options.outage}; seed {options.seed}; capacity {CAPACITY:.0f} calls a second; load x{OVERLOAD:.0f}"
     )
     print(report("every guard", server, records[0], plan))
-    print(report("no breaker, no budget", control, records[1], plan))
+    print(report("no breaker, budget, places", control, records[1], plan))
     print(
         "met" if server.sound else "NOT MET",
         "(the control collapsed)" if control.collapsed else "(the control did NOT)",

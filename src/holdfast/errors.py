@@ -17,6 +17,7 @@
        |- DeadlineExceeded           deadline.exceeded
        |- Busy                       busy
        |- ProcessDied                isolation.crashed, isolation.memory, isolation.unavailable
+       |- Overloaded                 server.overloaded
        |- BreakerOpen                breaker.open
        |- OutputTooLarge             output.too_large
        |- OutputInvalid              output.invalid
@@ -172,6 +173,13 @@ class ProcessDied(Refusal):
     def __init__(self, message: str, exit_status: int | None = None, *, code: str | None = None) -> None:
         super().__init__(message, code=code)
         self.exit_status = exit_status
+
+
+class Overloaded(Refusal):
+    """The server has more to do than it can, and leaves calls of this tool's priority for later."""
+
+    code = "server.overloaded"
+    retryable = True
 
 
 class BreakerOpen(Refusal):

@@ -35,6 +35,7 @@ from holdfast.observe.standard import clean_standard
 from holdfast.resilience.bulkhead import Bulkhead
 from holdfast.resilience.deadline import Orphans
 from holdfast.resilience.retry import RetryBudget
+from holdfast.resilience.shedding import Shedding
 from holdfast.resilience.teardown import Punctual
 from holdfast.resources.allocator import hold_thresholds, set_aside
 from holdfast.resources.budget import Budget, control_group
@@ -64,6 +65,8 @@ IO_THREADS = 32
 """Threads for the short I/O of handles; tools' own blocking code has ``limits.threads`` of its own."""
 TOTAL_QUEUE = 1_024
 """Calls that wait for one of ``limits.total`` places; each already holds a place of its tool."""
+ELSEWHERE = 1_000_000
+"""Calls in threads and processes at once: more than their pools let in, which say themselves why they refuse."""
 MAX_TOLD = 100
 """Entries of a changed manifest that are told of at once; the health check and the metric count them all."""
 DATABASE_CHECK = 3.0
@@ -127,6 +130,8 @@ class Plant:
     def _build_parts(self) -> Parts:
         settings = self.loaded.settings
         limits = settings.limits
+        total = Bulkhead(limits.total, TOTAL_QUEUE, self.clock)
+        elsewhere = Bulkhead(ELSEWHERE, 0, self.clock)
         return Parts(
             settings=settings,
             clock=self.clock,
@@ -140,7 +145,16 @@ class Plant:
             orphans=Orphans(),
             threads=ThreadPool(limits.threads, retire=self._stuck, patience=limits.stuck),
             processes=self.processes,
-            total=Bulkhead(limits.total, TOTAL_QUEUE, self.clock),
+            total=total,
+            elsewhere=elsewhere,
+            shed=Shedding(
+                total,
+                self.clock,
+                elsewhere,
+                queue=int(limits.shed_queue * TOTAL_QUEUE),
+                wait=limits.shed_wait,
+                on_change=self._shed,
+            ),
             access=self._read_grants(settings.access.grants),
             quota=None if limits.quota is None and settings.quotas is None else self._open_quotas(),
             budget=RetryBudget(),
@@ -278,12 +292,14 @@ class Plant:
         self.metrics.watch("prints_lost_bytes", lambda: self._prints_lost)
         self.metrics.orphans.set_function(lambda: parts.orphans.count)
         self.metrics.zombies.set_function(lambda: parts.threads.zombies)
-        self.metrics.watch("calls_running", lambda: parts.total.running)
-        self.metrics.watch("calls_queued", lambda: parts.total.queued)
+        self.metrics.watch("calls_running", self._running)
+        self.metrics.watch("calls_queued", self._queued)
+        self.metrics.watch("shed_level", lambda: parts.shed.level)
         self.metrics.watch("interrupts", lambda: self.heartbeat.interrupts if self.heartbeat else 0)
         self.metrics.watch("state_damaged", lambda: self.durable.damaged)
         self.health.add("state", state(self.durable.lost, lambda: self.durable.broken), critical=False)
         self.hooks.shrink = self._shrink_caches
+        self.hooks.shed = partial(parts.shed.press, "watchdog")
         self.health.add("memory", memory(self.budget.bytes), critical=False)
         self.health.add("watchdog", alarms(lambda: self.lookout.alerts.active if self.lookout else {}), critical=False)
         self.metrics.watch("shedding", lambda: self.lookout.watchdog.shedding if self.lookout else 0)
@@ -297,6 +313,17 @@ class Plant:
             self.health.add("audit", audit(lambda: log.working), critical=not settings.audit.fail_open)
         if launching := sys.modules.get("holdfast.safe.launching"):  # loaded by whoever declares a program
             self.health.add("programs", confinement(launching.missing), critical=False)
+
+    def _running(self) -> int:
+        """Calls at work: on the loop, in threads, in processes. Zombies have a gauge of their own."""
+        return self.parts.total.running + self.parts.elsewhere.running - self._without_worker()
+
+    def _queued(self) -> int:
+        """Calls that hold a place of their tool and wait for one of the loop's, a thread or a process."""
+        return self.parts.total.queued + self._without_worker()
+
+    def _without_worker(self) -> int:
+        return self.parts.threads.queued + (0 if self._processes is None else self._processes.queued)
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Start what needs the running loop; ``stack`` stops it again, last first."""
@@ -393,6 +420,9 @@ class Plant:
     def punctual(self, lifespan: AbstractAsyncContextManager[Any]) -> Punctual:
         """A lifespan whose teardown ends in time."""
         return Punctual(lifespan, self.teardown, self._late, self.clock, self.parts.orphans)
+
+    def _shed(self, before: int, level: int) -> None:
+        self.log.warning("shedding", shed=level, before=before)
 
     async def _stop(self, executor: ThreadPoolExecutor) -> None:
         if self.lookout is not None:

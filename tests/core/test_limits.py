@@ -69,6 +69,10 @@ def test_whatever_is_read_as_a_rate_is_positive_and_finite(text: str) -> None:
         {"cost": float("nan")},
         {"cost": float("inf")},
         {"rate": "often"},
+        {"concurrency": "many"},
+        {"timeout": "adaptive"},
+        {"priority": "highest"},
+        {"priority": None},
     ],
     ids=str,
 )
@@ -86,6 +90,19 @@ def test_what_a_tool_leaves_open_comes_from_the_server_and_what_it_says_stays() 
     assert settle(Limits(timeout=1, queue=0, cost=2), defaults) == Bounds(
         timeout=1, rate="7/s", concurrency=3, queue=0, input=5, output=6, cost=2, memory=1 << 30
     )
+
+
+def test_an_adaptive_concurrency_is_bounded_and_the_servers_setting_holds_where_a_tool_names_no_number() -> None:
+    assert (settle(Limits(), LimitSettings()).adaptive, settle(Limits(), LimitSettings()).adaptive_rate) == (
+        False,
+        False,
+    )
+    own = settle(Limits(concurrency="adaptive", priority="low", adaptive_rate=True), LimitSettings(concurrency=3))
+    assert (own.adaptive, own.concurrency, own.rank, own.adaptive_rate) == (True, 200, 2, True)
+    given = LimitSettings(adaptive=True, adaptive_rate=True)
+    assert (settle(Limits(), given).adaptive, settle(Limits(), given).adaptive_rate) == (True, True)
+    plain = settle(Limits(concurrency=5, adaptive_rate=False), given)
+    assert (plain.adaptive, plain.concurrency, plain.adaptive_rate) == (False, 5, False)
 
 
 def test_limits_cannot_be_changed_afterwards() -> None:

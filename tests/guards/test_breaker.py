@@ -14,7 +14,7 @@ from support.calls import Client, ask, code, living, logged, server_in, text
 
 from holdfast import Context, Limits, Server, ToolError
 from holdfast.core.pipeline import Answer
-from holdfast.errors import BreakerOpen, DeadlineExceeded, ProtocolError, Refusal
+from holdfast.errors import BreakerOpen, Busy, DeadlineExceeded, ProtocolError, Refusal
 from holdfast.guards.breaker import BreakerGuard
 from holdfast.live import Live
 from holdfast.resilience.breaker import Breaker
@@ -195,3 +195,76 @@ async def test_without_a_deadline_nothing_is_late() -> None:
     guard = BreakerGuard(Breaker(clock), clock)
     for outcome in (None, ToolError("the caller is told")) * 15:
         await through(guard, outcome)
+
+
+async def lasting(guard: BreakerGuard, clock: FakeClock, left: float, seconds: float) -> bool:
+    """Whether a call with so much of its time left was begun, which would take so many seconds."""
+    begun = []
+
+    async def proceed(_: Any) -> Answer:
+        begun.append(1)
+        await clock.advance(min(left, seconds))
+        if seconds >= left:
+            raise asyncio.CancelledError
+        return Answer({})
+
+    call: Any = SimpleNamespace(deadline=clock.now() + left)
+    with suppress(asyncio.CancelledError):
+        await guard.around(proceed, call)
+    return bool(begun)
+
+
+async def test_a_call_whose_time_ran_out_in_line_is_told_so_and_not_begun() -> None:
+    clock = FakeClock()
+    guard = BreakerGuard(Breaker(clock), clock, 10.0)
+    for _ in range(20):
+        assert await lasting(guard, clock, 8.0, 2.0), "until it is known what calls take, they are begun"
+    with pytest.raises(Busy) as refused:
+        await lasting(guard, clock, 1.9, 1.0)
+    assert 2.0 <= refused.value.retry_after < 2.5  # type: ignore[operator]
+    assert await lasting(guard, clock, 2.5, 2.0)
+
+
+async def test_a_call_that_has_not_waited_is_begun_whatever_is_known() -> None:
+    clock = FakeClock()
+    guard = BreakerGuard(Breaker(clock), clock, 10.0)
+    assert await lasting(guard, clock, 8.0, 8.0)
+    with pytest.raises(Busy):
+        await lasting(guard, clock, 8.9, 1.0)
+    assert await lasting(guard, clock, 10.0, 1.0)
+
+
+async def test_what_became_quick_again_is_noticed_by_those_that_did_not_wait() -> None:
+    clock = FakeClock()
+    guard = BreakerGuard(Breaker(clock), clock, 10.0)
+    assert await lasting(guard, clock, 8.0, 8.0)
+    for _ in range(80):
+        assert await lasting(guard, clock, 10.0, 0.5)
+    assert await lasting(guard, clock, 1.0, 0.5)
+
+
+async def test_failures_say_nothing_of_how_long_calls_take() -> None:
+    clock = FakeClock()
+    guard = BreakerGuard(Breaker(clock, min_calls=1_000), clock, 10.0)
+    assert await lasting(guard, clock, 8.9, 4.0)
+    for _ in range(20):
+        assert await lasting(guard, clock, 9.5, 4.0)
+    for _ in range(40):
+        await through(guard, OSError(), clock.now() + 10.0)
+    with pytest.raises(Busy):
+        await lasting(guard, clock, 3.0, 1.0)
+
+
+async def test_calls_that_are_not_begun_leave_the_breaker_and_its_probes_alone() -> None:
+    clock = FakeClock()
+    breaker = Breaker(clock)
+    guard = BreakerGuard(breaker, clock, 10.0)
+    assert await lasting(guard, clock, 8.0, 2.0)
+    for _ in range(19):
+        await through(guard, OSError(), clock.now() + 10.0)
+    assert breaker.state == "open"
+    await clock.advance(5)
+    for _ in range(10):
+        with pytest.raises(Busy):
+            await lasting(guard, clock, 1.0, 0.5)
+    assert (breaker.state, breaker.probing) == ("half_open", 0)

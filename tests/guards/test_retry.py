@@ -161,3 +161,28 @@ async def test_calls_that_succeed_earn_retries_for_those_that_fail(tmp_path: Pat
             await clock.advance(0.0 if works else 0.5)
             await call
     assert len(ran) == 15, "a fifth of fifty: more than are allowed in any case"
+
+
+async def test_calls_that_were_refused_before_they_began_earn_no_retries(tmp_path: Path) -> None:
+    """In an overload most are: a fifth of those would be more than what they protect can bear."""
+    server, clock, ran, go = server_in(tmp_path), FakeClock(), [], asyncio.Event()
+
+    @server.tool(read_only=True, limits=Limits(concurrency=1, queue=0))
+    async def tool(works: bool) -> str:
+        ran.append(1)
+        if not works:
+            raise ConnectionRefusedError
+        await go.wait()
+        return "up"
+
+    async with living(server, clock) as live:
+        first = asyncio.ensure_future(ask(live, "tool", {"works": True}))
+        await clock.settle()
+        assert {code(await ask(live, "tool", {"works": False})) for _ in range(100)} == {"busy"}
+        go.set()
+        await first
+        for _ in range(6):
+            call = asyncio.ensure_future(ask(live, "tool", {"works": False}))
+            await clock.advance(0.5)
+            await call
+    assert len(ran) == 1 + 6 + 3

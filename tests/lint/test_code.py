@@ -78,6 +78,7 @@ def test_what_code_should_not_do_is_found(code: str, case: str, look) -> None:  
 @pytest.mark.parametrize(
     "case",
     [
+        tool("return ''", facts='read_only=True, limits=Limits(concurrency="adaptive")'),
         tool("import os\nreturn os.environ['HOME']"),
         tool("import os\nreturn os.environ.get(key(), '')", before="def key():\n    return 'X'\n"),
         "password = None\n",

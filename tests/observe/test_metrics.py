@@ -69,6 +69,20 @@ def test_labels_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(found) < 200
 
 
+def test_a_tool_may_have_a_few_gauges_of_its_own_and_a_broken_one_costs_nothing_else() -> None:
+    metrics, numbers = Metrics(), [1.0]
+    metrics.for_tool("a").watch("rate_share", lambda: numbers[0])
+    metrics.for_tool("b").watch("rate_share", lambda: 0.5)
+    metrics.for_tool("b").watch("broken", lambda: 1 / 0)
+    numbers[0] = 0.25
+    for number in range(20):
+        metrics.for_tool("c").watch(f"number{number}", lambda: 1.0)
+    found = samples(metrics)
+    assert (found['holdfast_rate_share{tool="a"}'], found['holdfast_rate_share{tool="b"}']) == (0.25, 0.5)
+    assert len([name for name in found if name.startswith("holdfast_number")]) == metrics_module.MAX_OWN
+    assert not [name for name in found if name.startswith("holdfast_broken")]
+
+
 def test_two_instances_share_nothing() -> None:
     first, second = Metrics(), Metrics()
     first.for_tool("a").started()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -76,6 +78,68 @@ def test_fewer_failures_than_the_share_decide_nothing() -> None:
     for number in range(200):
         call(subject, failed=number % 5 < 2)
     assert subject.state == "closed"
+
+
+def healthy_then_down(*, interval: float, calls: int) -> tuple[Breaker, Hand]:
+    """After many good calls, so many bad ones in a row."""
+    clock = Hand()
+    subject = breaker(clock)
+    for _ in range(1_000):
+        call(subject, failed=False)
+    for _ in range(calls):
+        call(subject, failed=True)
+        clock.pass_time(interval)
+    return subject, clock
+
+
+def test_a_long_run_of_failures_opens_it_however_well_things_went_before() -> None:
+    subject, _ = healthy_then_down(interval=0.1, calls=90)
+    assert subject.state == "closed", "for 9 s nothing came back: that may be a hiccup"
+    subject, _ = healthy_then_down(interval=0.1, calls=91)
+    assert subject.state == "open"
+
+
+def test_one_success_ends_a_run_of_failures() -> None:
+    subject, clock = healthy_then_down(interval=0.1, calls=85)
+    call(subject, failed=False)
+    for _ in range(80):
+        call(subject, failed=True)
+        clock.pass_time(0.1)
+    assert subject.state == "closed"
+
+
+def test_a_run_of_few_failures_decides_nothing() -> None:
+    subject, _ = healthy_then_down(interval=0.8, calls=19)
+    assert subject.state == "closed"
+    call(subject, failed=True)
+    assert subject.state == "open"
+
+
+def test_a_run_that_began_before_the_window_begins_anew() -> None:
+    subject, clock = healthy_then_down(interval=0.1, calls=19)
+    clock.pass_time(30)
+    for _ in range(19):
+        call(subject, failed=True)
+    assert subject.state == "closed"
+
+
+def test_it_never_opens_on_one_success_after_another_because_older_ones_are_forgotten() -> None:
+    """What fell was up again when the window had forgotten enough of the time before it fell."""
+    clock = Hand()
+    subject = breaker(clock)
+    for _ in range(30):
+        call(subject, failed=False)
+    clock.pass_time(28)
+    for _ in range(25):
+        call(subject, failed=True)
+    call(subject, failed=False)
+    clock.pass_time(4)
+    for _ in range(20):
+        call(subject, failed=False)
+    assert subject.state == "closed"
+    assert subject._recent.failures > 0.5 * subject._recent.calls - 1
+    call(subject, failed=True)
+    assert subject.state == "open", "a failure does"
 
 
 def test_slow_calls_open_it_like_failures() -> None:
@@ -302,7 +366,21 @@ class BreakerMachine(RuleBasedStateMachine):
             rng=random.Random(1),
             on_change=lambda old, new: self.changes.append((old, new)),
         )
-        self.out: list[tuple[Permit, str, float]] = []
+        self.out: list[tuple[Permit, int, float]] = []
+        self.settled: list[Permit] = []
+
+    def facts(self) -> tuple[Any, ...]:
+        """Everything that a word about a call may change."""
+        subject, recent = self.subject, self.subject._recent
+        return (
+            len(self.changes),
+            subject.probing,
+            subject._probed,
+            recent.calls,
+            recent.failures,
+            recent.slow,
+            recent.run,
+        )
 
     @rule()
     def ask(self) -> None:
@@ -312,23 +390,37 @@ class BreakerMachine(RuleBasedStateMachine):
         except BreakerOpen as refusal:
             was, told = f"refused while {was}", refusal.retry_after or 0.0
         else:
-            self.out.append((permit, self.subject.state, self.clock.now()))
+            assert self.subject.state != "open"
+            self.out.append((permit, len(self.changes), self.clock.now()))
         assert was != "refused while closed"
         assert 0 < told <= 60
 
     @precondition(lambda self: self.out)
-    @rule(data=st.data(), how=st.sampled_from(["success", "failure", "release"]), keep=st.booleans())
-    def settle(self, data: Any, how: str, keep: bool) -> None:
-        index = data.draw(st.integers(0, len(self.out) - 1))
-        permit, _, since = self.out[index]
-        if not keep:
-            del self.out[index]
-        if how == "release":
-            before = self.subject.state
-            permit.release()
-            assert self.subject.state == before
-        else:
-            getattr(permit, how)(min(2.0, self.clock.now() - since))
+    @rule(data=st.data(), how=st.sampled_from(["success", "failure", "release"]))
+    def settle(self, data: Any, how: str) -> None:
+        """A straggler from before the last change decides nothing; a caller who left says nothing but frees a probe."""
+        permit, changes, since = self.out.pop(data.draw(st.integers(0, len(self.out) - 1)))
+        self.settled.append(permit)
+        before, state = self.facts(), self.subject.state
+        getattr(permit, how)(*(() if how == "release" else (min(2.0, self.clock.now() - since),)))
+        if changes != before[0]:
+            assert self.facts() == before
+        elif how == "release":
+            assert self.facts()[2:] == before[2:]
+            assert before[1] - self.facts()[1] in ((0, 1) if state == "half_open" else (0,))
+        elif state == "closed" and self.subject.state == "closed":
+            forgotten = before[3] - self.facts()[3] + 1
+            assert forgotten >= 0, "counted once, whatever the window forgot meanwhile"
+            assert self.facts()[3] >= 1
+        elif state == "half_open" and how == "failure" and before[1] == 3 and self.clock.now() - since < 30:
+            assert self.subject.state == "open", "one failure of a probe is enough"
+
+    @precondition(lambda self: self.settled)
+    @rule(data=st.data(), how=st.sampled_from(["success", "failure"]))
+    def settle_again(self, data: Any, how: str) -> None:
+        before = self.facts()
+        getattr(data.draw(st.sampled_from(self.settled[-10:])), how)(0.1)
+        assert self.facts() == before
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 3.0, 5.0, 30.0, 61.0]))
     def pass_time(self, seconds: float) -> None:
@@ -336,7 +428,7 @@ class BreakerMachine(RuleBasedStateMachine):
 
     @invariant()
     def at_most_three_probes(self) -> None:
-        assert self.subject.probing <= 3
+        assert self.subject.probing + self.subject._probed <= 3
         assert self.subject.probing == 0 or self.subject.state == "half_open"
 
     @invariant()
@@ -349,6 +441,7 @@ class BreakerMachine(RuleBasedStateMachine):
     def only_legal_changes(self) -> None:
         legal = {("closed", "open"), ("open", "half_open"), ("half_open", "open"), ("half_open", "closed")}
         assert set(self.changes) <= legal
+        assert all(one[1] == other[0] for one, other in pairwise(self.changes))
 
     def teardown(self) -> None:
         """Whatever happened, a tool that works again is called again."""
@@ -362,4 +455,4 @@ class BreakerMachine(RuleBasedStateMachine):
 
 
 TestBreakerMachine = BreakerMachine.TestCase
-TestBreakerMachine.settings = settings(deadline=None, max_examples=100)
+TestBreakerMachine.settings = settings(deadline=None, max_examples=2_000 if os.environ.get("SOAK") else 60)

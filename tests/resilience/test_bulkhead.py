@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from holdfast.errors import Busy, DeadlineExceeded
+from holdfast.errors import Busy, DeadlineExceeded, Overloaded
 from holdfast.resilience.bulkhead import Bulkhead
 from holdfast.testing.clock import FakeClock
 
@@ -232,6 +232,112 @@ async def test_a_free_place_can_be_taken_without_a_coroutine_and_never_past_the_
     assert (bulkhead.try_enter(), bulkhead.running) == (True, 1)
 
 
+async def served(bulkhead: Bulkhead, clock: FakeClock, ranks: list[int]) -> list[int]:
+    """Callers of these ranks come one after the other; their numbers in the order in which they are let in."""
+    order: list[int] = []
+
+    async def caller(number: int, rank: int) -> None:
+        await bulkhead.enter(None, rank)
+        order.append(number)
+        bulkhead.leave()
+
+    tasks = [asyncio.create_task(caller(number, rank)) for number, rank in enumerate(ranks)]
+    await clock.settle()
+    bulkhead.leave()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return order
+
+
+async def test_a_higher_rank_is_served_first_and_among_equals_who_came_first() -> None:
+    clock = FakeClock()
+    bulkhead = Bulkhead(1, 10, clock)
+    await bulkhead.enter(None)
+    assert await served(bulkhead, clock, [2, 1, 0, 2, 1, 0]) == [2, 5, 1, 4, 0, 3]
+
+
+async def test_in_a_full_queue_the_newest_of_the_lowest_rank_makes_room_and_equals_do_not() -> None:
+    clock = FakeClock()
+    bulkhead = Bulkhead(1, 3, clock)
+    await bulkhead.enter(None)
+    waiting = [asyncio.create_task(bulkhead.enter(None, rank)) for rank in (2, 2, 1)]
+    await clock.settle()
+    for rank in (1, 0):
+        waiting.append(asyncio.create_task(bulkhead.enter(None, rank)))
+        await clock.settle()
+    assert [task.done() for task in waiting] == [True, True, False, False, False]
+    for task in waiting[:2]:
+        refused = task.exception()
+        assert isinstance(refused, Overloaded)
+        assert refused.retry_after == 3.0
+    with pytest.raises(Busy):
+        await bulkhead.enter(None, 1)
+    assert bulkhead.queued == 3
+    for task in waiting:
+        task.cancel()
+    await clock.settle()
+    assert bulkhead.queued == 0
+
+
+async def test_waiters_of_a_rank_that_is_refused_are_sent_away_when_a_place_comes_free() -> None:
+    clock = FakeClock()
+    bulkhead, own = Bulkhead(1, 9, clock), Bulkhead(9, 9, clock)
+    await bulkhead.enter(None)
+    waiting = [asyncio.create_task(bulkhead.enter(None, rank)) for rank in (2, 1, 2)]
+    await clock.settle()
+    bulkhead.classes = 2
+    bulkhead.leave()
+    await clock.settle()
+    assert [isinstance(task.exception(), Overloaded) for task in (waiting[0], waiting[2])] == [True, True]
+    await waiting[1]
+    bulkhead.leave()
+    assert not own.try_enter_with(bulkhead), "who comes now has to ask first"
+    bulkhead.classes = 3
+    assert own.try_enter_with(bulkhead)
+
+
+async def test_more_places_let_waiters_in_at_once_and_fewer_stop_nobody() -> None:
+    clock = FakeClock()
+    bulkhead = Bulkhead(1, 9, clock)
+    await bulkhead.enter(None)
+    waiting = [asyncio.create_task(bulkhead.enter(None)) for _ in range(4)]
+    await clock.settle()
+    bulkhead.resize(3)
+    await clock.settle()
+    assert [task.done() for task in waiting] == [True, True, False, False]
+    bulkhead.resize(1)
+    assert (bulkhead.running, bulkhead.places, bulkhead.queued) == (3, 1, 2)
+    for left in (2, 1):
+        bulkhead.leave()
+        await clock.settle()
+        assert (bulkhead.running, bulkhead.queued) == (left, 2), "a place too many goes to nobody"
+    bulkhead.leave()
+    bulkhead.resize(9)
+    await asyncio.gather(*waiting)
+    for _ in range(2):
+        bulkhead.leave()
+    assert (bulkhead.running, bulkhead.queued) == (0, 0)
+    with pytest.raises(ValueError, match="bulkhead"):
+        bulkhead.resize(0)
+
+
+async def test_how_long_the_longest_waits_is_told_without_those_whose_time_has_passed() -> None:
+    clock = Late()
+    bulkhead = Bulkhead(1, 9, clock)
+    await bulkhead.enter(None)
+    assert bulkhead.waited() == 0
+    first = asyncio.create_task(bulkhead.enter(clock.now() + 3, 0))
+    await clock.advance(2)
+    second = asyncio.create_task(bulkhead.enter(None, 2))
+    await clock.settle()
+    assert bulkhead.waited() == 2
+    await clock.advance(1.5)
+    assert (bulkhead.waited(), bulkhead.queued) == (1.5, 1)
+    with pytest.raises(DeadlineExceeded):
+        await first
+    bulkhead.leave()
+    await second
+
+
 def test_leaving_more_often_than_entering_is_an_error() -> None:
     with pytest.raises(RuntimeError, match="enter"):
         Bulkhead(1, 1, FakeClock()).leave()
@@ -244,9 +350,10 @@ def test_a_bulkhead_without_places_cannot_be_built(running: int, queue: int) -> 
 
 
 class BulkheadMachine(RuleBasedStateMachine):
-    """Callers come, leave, expire and are cancelled at every turn of the loop."""
+    """Callers of every rank come, leave, expire and are cancelled at every turn of the loop, while the number of places
+    and the ranks that are let in change."""
 
-    PLACES, QUEUE = 2, 3
+    PLACES, QUEUE, MOST = 2, 5, 4
 
     def __init__(self) -> None:
         super().__init__()
@@ -254,6 +361,8 @@ class BulkheadMachine(RuleBasedStateMachine):
         self.clock = FakeClock()
         self.bulkhead = Bulkhead(self.PLACES, self.QUEUE, self.clock)
         self.inside: set[int] = set()
+        self.most = self.PLACES
+        """How many may run: the places, or until enough have left, those who ran when there were more."""
         self.callers: dict[int, tuple[asyncio.Task[None], asyncio.Event]] = {}
         self.names = 0
 
@@ -264,22 +373,21 @@ class BulkheadMachine(RuleBasedStateMachine):
 
         self.loop.run_until_complete(run())
 
-    async def call(self, name: int, deadline: float | None, done: asyncio.Event) -> None:
-        await self.bulkhead.enter(deadline)
+    async def call(self, name: int, deadline: float | None, rank: int, done: asyncio.Event) -> None:
+        await self.bulkhead.enter(deadline, rank)
         self.inside.add(name)
-        assert len(self.inside) <= self.PLACES
         try:
             await done.wait()
         finally:
             self.inside.discard(name)
             self.bulkhead.leave()
 
-    @rule(within=st.one_of(st.none(), st.integers(0, 5)), turns=st.integers(0, 3))
-    def come(self, within: int | None, turns: int) -> None:
+    @rule(within=st.one_of(st.none(), st.integers(0, 5)), rank=st.integers(0, 2), turns=st.integers(0, 3))
+    def come(self, within: int | None, rank: int, turns: int) -> None:
         self.names += 1
         done = asyncio.Event()
         deadline = None if within is None else self.clock.now() + within
-        task = self.loop.create_task(self.call(self.names, deadline, done))
+        task = self.loop.create_task(self.call(self.names, deadline, rank, done))
         self.callers[self.names] = (task, done)
         self.step(turns)
 
@@ -297,24 +405,36 @@ class BulkheadMachine(RuleBasedStateMachine):
     def pass_time(self, seconds: int) -> None:
         self.loop.run_until_complete(self.clock.advance(seconds))
 
+    @rule(places=st.integers(1, MOST), turns=st.integers(0, 2))
+    def resize(self, places: int, turns: int) -> None:
+        self.most = max(places, self.bulkhead.running)
+        self.bulkhead.resize(places)
+        self.step(turns)
+
+    @rule(classes=st.integers(1, 3))
+    def refuse(self, classes: int) -> None:
+        self.bulkhead.classes = classes
+
     @invariant()
     def bounds_hold(self) -> None:
-        assert len(self.inside) <= self.PLACES
-        assert self.bulkhead.running <= self.PLACES
+        assert len(self.inside) <= self.bulkhead.running <= self.most
+        self.most = max(self.bulkhead.places, min(self.most, self.bulkhead.running))
         assert self.bulkhead.queued <= self.QUEUE
+        assert not self.bulkhead.queued or self.bulkhead.running >= self.bulkhead.places, "no place is free meanwhile"
         for name, (task, _) in list(self.callers.items()):
             if task.done():
                 del self.callers[name]
                 assert (
                     task.cancelled()
                     or task.exception() is None
-                    or isinstance(task.exception(), Busy | DeadlineExceeded)
+                    or isinstance(task.exception(), Busy | DeadlineExceeded | Overloaded)
                 )
 
     def teardown(self) -> None:
         for task, done in self.callers.values():
-            done.set()
-            task.cancel()
+            done.set()  # everybody who waits gets in, without any more time passing
+            if len(self.callers) % 2:
+                task.cancel()
         self.step(60)
         assert (self.bulkhead.running, self.bulkhead.queued, self.inside) == (0, 0, set())
         for task, _ in self.callers.values():

@@ -168,6 +168,20 @@ def test_the_running_total_decides_as_a_sum_over_the_window_does(rate: float, st
         assert (limiter.take("caller", amount) is None) == (sum(held) + amount - rate <= 1e-9)
 
 
+def test_an_eased_limit_admits_its_share_and_at_least_one_and_keeps_what_was_counted() -> None:
+    clock = Hand()
+    limiter = KeyedLimiter(10, 60, clock)
+    limiter.ease(0.3)
+    assert [limiter.take("caller") for _ in range(5)].count(None) == 3
+    limiter.ease(0.0)
+    assert limiter.take("caller") == 60.0
+    assert limiter.take("another", 5) is None, "more than there is: all that there is"
+    limiter.ease(1.0)
+    assert [limiter.take("caller") for _ in range(9)].count(None) == 7
+    with pytest.raises(ValueError, match="amount"):
+        limiter.take("caller", 11)
+
+
 class LimiterMachine(RuleBasedStateMachine):
     """Against a plain log of admissions: the same answers, as long as no active key had to be forgotten."""
 
@@ -176,19 +190,26 @@ class LimiterMachine(RuleBasedStateMachine):
         self.clock = Hand()
         self.limiter = KeyedLimiter(4, 10, self.clock, max_keys=3)
         self.log: dict[str, list[tuple[float, int]]] = {}
+        self.rate = 4
+
+    @rule(share=st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]))
+    def ease(self, share: float) -> None:
+        self.rate = max(1, int(4 * share))
+        self.limiter.ease(share)
 
     @rule(key=st.sampled_from("abc"), amount=st.integers(1, 4))
     def take(self, key: str, amount: int) -> None:
         log = [entry for entry in self.log.get(key, []) if entry[0] > self.clock.time - 10]
-        fits = sum(n for _, n in log) + amount <= 4
         wait = self.limiter.take(key, amount)
+        amount = min(amount, self.rate)
+        fits = sum(n for _, n in log) + amount <= self.rate
         assert (wait is None) == fits
         if wait is None:
             log.append((self.clock.time, amount))
         else:
             assert 0 < wait <= 10
             left = [n for when, n in log if when > self.clock.time + wait - 10 + 1e-6]
-            assert sum(left) + amount <= 4
+            assert sum(left) + amount <= self.rate
         self.log[key] = log
 
     @rule(seconds=st.integers(0, 12))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import random
 import socket
 from collections import deque
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from holdfast.errors import BreakerOpen, Busy, DeadlineExceeded, RateLimited, ToolError, UnsafePath
 from holdfast.resilience.retry import RetryBudget, delays, is_transient, run
@@ -264,3 +266,83 @@ def test_without_a_budget_an_outage_never_ends_and_with_one_it_does() -> None:
     good, attempts = goodput_after_an_outage(RetryBudget())
     assert good >= 0.95
     assert attempts <= 1.2
+
+
+class BudgetMachine(RuleBasedStateMachine):
+    """Beside a model that keeps every moment: retries are a fifth of the calls of ten seconds, or three."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 1_000.0
+        self.subject = RetryBudget()
+        self.calls: list[int] = []
+        self.retries: list[int] = []
+
+    def recent(self, moments: list[int]) -> int:
+        """Those of this tenth of the window and the nine before it."""
+        return sum(moment > int(self.now) - 10 for moment in moments)
+
+    @rule(count=st.integers(1, 40))
+    def call(self, count: int) -> None:
+        for _ in range(count):
+            self.subject.call(self.now)
+        self.calls += [int(self.now)] * count
+
+    @rule(count=st.integers(1, 20))
+    def retry(self, count: int) -> None:
+        for _ in range(count):
+            allowed = self.recent(self.retries) < max(3, int(0.2 * self.recent(self.calls)))
+            assert self.subject.take(self.now) is allowed
+            if allowed:
+                self.retries.append(int(self.now))
+
+    @rule(seconds=st.sampled_from([0.3, 1.0, 4.5, 9.0, 10.0, 1e6]))
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+
+    @invariant()
+    def it_remembers_no_more_than_its_window(self) -> None:
+        assert len(self.subject._slices) <= 10
+
+
+TestBudgetMachine = BudgetMachine.TestCase
+TestBudgetMachine.settings = settings(deadline=None, max_examples=2_000 if os.environ.get("SOAK") else 60)
+
+
+@given(
+    failures=st.lists(st.booleans(), min_size=1, max_size=4),
+    turns=st.integers(0, 12),
+    pause=st.sampled_from([0.0, 0.05, 0.4, 3.0]),
+)
+@settings(deadline=None, max_examples=500 if os.environ.get("SOAK") else 60)
+def test_a_caller_who_leaves_at_any_moment_ends_the_attempts(failures: list[bool], turns: int, pause: float) -> None:
+    asyncio.run(_left_at(failures, turns, pause))
+
+
+async def _left_at(failures: list[bool], turns: int, pause: float) -> None:
+    clock, budget, running = FakeClock(), RetryBudget(minimum=10), []
+
+    async def attempt(number: int) -> str:
+        running.append(number)
+        try:
+            await clock.sleep(0.1)
+            if number <= len(failures) and failures[number - 1]:
+                raise ConnectionError
+            return "done"
+        finally:
+            running.pop()
+
+    task = asyncio.create_task(
+        run(attempt, attempts=4, budget=budget, clock=clock, deadline=clock.now() + 20, rng=random.Random(turns))
+    )
+    await clock.advance(pause)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait((task,))
+    await clock.advance(60)
+    assert running == [], "no attempt goes on, and none begins"
+    calls, retries = (
+        (sum(column) for column in zip(*budget._slices.values(), strict=True)) if budget._slices else (0, 0)
+    )
+    assert retries <= 3 * calls <= 3

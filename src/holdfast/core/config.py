@@ -58,7 +58,18 @@ class LimitSettings(_Section):
     rate: Rate = Field("100/minute", description="calls per tool and principal, with a burst of as many")
     concurrency: int = Field(16, gt=0, description="calls of one tool running at once")
     queue: int = Field(64, ge=0, description="calls of one tool waiting for a place")
-    total: int = Field(64, gt=0, description="calls running at once, all tools together")
+    total: int = Field(64, gt=0, description="calls on the event loop at once, all asynchronous tools together")
+    adaptive: bool = Field(False, description="fit concurrency to each tool's latency, if its author gives no number")
+    adaptive_rate: bool = Field(
+        False, description="lower the rate of a tool, to a tenth at least, while it fails often"
+    )
+    shed_queue: float = Field(
+        0.5, gt=0, le=1, description="share of the server's queue past which tools of low priority are refused"
+    )
+    shed_wait: float = Field(
+        1.0, gt=0, allow_inf_nan=False,
+        description="seconds a call waits in the server's queue past which tools of low priority are refused",
+    )  # fmt: skip
     input: int = Field(MIB, gt=0, description="bytes of arguments, as JSON")
     output: int = Field(MIB, gt=0, description="bytes of one answer, as JSON")
     cost: float = Field(1.0, ge=0, allow_inf_nan=False, description="what one call spends of its principal's quota")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, fields
 from math import inf
+from typing import Final, Literal, get_args
 
 from holdfast.errors import ConfigurationError
 
@@ -20,6 +21,11 @@ _PERIODS = {
     "h": 3600.0,
     "day": 86400.0,
 }
+Priority = Literal["high", "normal", "low"]
+PRIORITIES: Final[tuple[Priority, ...]] = get_args(Priority)
+"""The classes of tools, the one that is served first and refused last in front; a rank is an index of it."""
+ADAPTIVE: Final = (20, 200)
+"""Least and most calls at once under ``concurrency="adaptive"`` (the bounds of Netflix's Gradient2)."""
 _RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*([a-z]+)\s*", re.ASCII)
 
 
@@ -40,30 +46,39 @@ class Limits:
 
     timeout      seconds for the whole call, all attempts together
     rate         calls per principal: "60/minute"
-    concurrency  calls running at once
+    concurrency  calls running at once, or "adaptive": as many as its latency bears, 20 to 200
     queue        calls waiting for a place
     input        bytes of arguments, as JSON
     output       bytes of the answer, as JSON
     cost         how much of a principal's quota one call spends
     memory       bytes of data that a call in a process of its own may hold, the interpreter's included (64 MiB or more)
+    priority     "high", "normal" or "low": who is served first and refused last when the server has too much to do
+    adaptive_rate  whether the rate falls, to a tenth at least, while the tool fails often
     """
 
     timeout: float | None = None
     rate: str | None = None
-    concurrency: int | None = None
+    concurrency: int | Literal["adaptive"] | None = None
     queue: int | None = None
     input: int | None = None
     output: int | None = None
     cost: float | None = None
     memory: int | None = None
+    priority: Priority = "normal"
+    adaptive_rate: bool | None = None
 
     def __post_init__(self) -> None:
         if self.rate is not None:
             parse_rate(self.rate)
         for name in ("timeout", "concurrency", "input", "output"):
             value = getattr(self, name)
-            if value is not None and not 0 < value < inf:  # so that NaN, which compares with nothing, is refused
-                raise ConfigurationError(f"Limits({name}=) must be more than zero, and finite")
+            if name == "concurrency" and value == "adaptive":
+                continue
+            if value is not None and not (isinstance(value, int | float) and 0 < value < inf):  # NaN is refused too
+                more = ', or "adaptive"' if name == "concurrency" else ""
+                raise ConfigurationError(f"Limits({name}=) must be more than zero, and finite{more}")
+        if self.priority not in PRIORITIES:
+            raise ConfigurationError("Limits(priority=) is high, normal or low")
         if (self.cost is not None and not 0 <= self.cost < inf) or (self.queue is not None and self.queue < 0):
             raise ConfigurationError("Limits(cost=) and Limits(queue=) must not be negative")
         if self.memory is not None and not LEAST_MEMORY <= self.memory < inf:
@@ -82,6 +97,15 @@ class Bounds:
     output: int
     cost: float
     memory: int
+    priority: Priority = "normal"
+    adaptive_rate: bool = False
+    adaptive: bool = False
+    """Whether ``concurrency`` is only the most that the limit may grow to."""
+
+    @property
+    def rank(self) -> int:
+        """Where its priority stands in ``PRIORITIES``."""
+        return PRIORITIES.index(self.priority)
 
 
 def settle(limits: Limits, defaults: object) -> Bounds:
@@ -90,4 +114,9 @@ def settle(limits: Limits, defaults: object) -> Bounds:
     for item in fields(Limits):
         own = getattr(limits, item.name)
         chosen[item.name] = getattr(defaults, item.name) if own is None else own
-    return Bounds(**chosen)
+    adaptive = chosen["concurrency"] == "adaptive" or (
+        limits.concurrency is None and getattr(defaults, "adaptive", False)
+    )
+    if adaptive:
+        chosen["concurrency"] = ADAPTIVE[1]
+    return Bounds(**chosen, adaptive=adaptive)

@@ -8,8 +8,12 @@ from holdfast.core.config import Settings
 from holdfast.core.layers import keys
 
 LINKED: Final = frozenset(
-    f"limits.{name}" for name in ("timeout", "rate", "concurrency", "queue", "input", "output", "cost", "principals")
-)
+    f"limits.{name}"
+    for name in (
+        "timeout", "rate", "concurrency", "queue", "input", "output", "cost", "principals", "memory", "adaptive",
+        "adaptive_rate",
+    )
+)  # fmt: skip
 """What the chains hold, so that they are linked anew; what they have counted by then is forgotten."""
 TAKEN: Final = LINKED | {"log.level", "teardown"}
 """What can change while a server runs. All else is held by what was opened, bound or built at the start."""

@@ -20,7 +20,7 @@ from holdfast.safe.sandbox import Sandbox
 
 RESERVED = 0.2
 """Share of the deadline that is kept for the fallback."""
-_UNAVAILABLE = ("deadline.exceeded", "breaker.open", "busy", "isolation.stuck")
+_UNAVAILABLE = ("deadline.exceeded", "breaker.open", "busy", "server.overloaded", "isolation.stuck")
 """Refusals that mean: the operation cannot answer now. Others are the caller's to mend."""
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from holdfast.resilience.cache import CoalescingCache
     from holdfast.resilience.deadline import Orphans
     from holdfast.resilience.retry import RetryBudget
+    from holdfast.resilience.shedding import Shedding
     from holdfast.resources.tracker import Occupancy
     from holdfast.safe.outgoing import Outgoing
     from holdfast.safe.sandbox import Sandbox
@@ -51,6 +52,10 @@ class Parts:
     threads: ThreadPool
     processes: Callable[[], ProcessPool]
     total: Bulkhead
+    elsewhere: Bulkhead
+    """For what runs in threads and processes, which their pools bound. With ``total``'s places, sixty-four synchronous
+    tools asleep left none for the asynchronous ones (measured)."""
+    shed: Shedding
     access: Capabilities | None
     quota: Quotas | None
     budget: RetryBudget

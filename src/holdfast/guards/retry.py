@@ -16,7 +16,11 @@ ATTEMPTS = 3
 
 
 class Retry:
-    """Budgeted over the whole server (at most 20 % more calls), with full jitter, inside the call's deadline."""
+    """Budgeted over the whole server (at most 20 % more calls), with full jitter, inside the call's deadline.
+
+    Calls count once their work has begun: those that are refused further in, in an overload most, ask nothing of what
+    the budget protects, and would earn retries that it cannot bear.
+    """
 
     def __init__(
         self, operation: Operation, sandbox: Sandbox, budget: RetryBudget, clock: Clock, random: Random
@@ -30,16 +34,20 @@ class Retry:
 
     async def around(self, proceed: Proceed, call: Call, /) -> Answer:
         """Try; on an operational failure try again while budget and deadline allow."""
-        self._budget.call(self._now())
         try:
-            return await proceed(call)
+            answer = await proceed(call)
         except Exception as failure:  # boundary: decides which failures are tried again; others go on
+            if call.ran:
+                self._budget.call(self._now())
             if not is_transient(failure):
                 raise
             again = Again(ATTEMPTS, self._budget, self._clock, call.deadline, self._random)
             pause = again.pause(failure)
             if pause is None:
                 raise
+        else:
+            self._budget.call(self._now())
+            return answer
         return await again.run(lambda _attempt: proceed(self._renewed(call)), pause)
 
     def _renewed(self, call: Call) -> Call:

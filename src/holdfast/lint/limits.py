@@ -46,7 +46,7 @@ def _own(subject: Subject) -> Iterator[tuple[str, str]]:
         yield "HF202", f"its input may be larger than {_DEFAULT.input} bytes"
     if own.output is not None and own.output > _DEFAULT.output:
         yield "HF202", f"its output may be larger than {_DEFAULT.output} bytes"
-    if own.concurrency is not None and own.concurrency > _DEFAULT.total:
+    if isinstance(own.concurrency, int) and own.concurrency > _DEFAULT.total:
         yield "HF203", f"more than {_DEFAULT.total} of its calls may run at once"
     if own.queue is not None and own.queue > 16 * _DEFAULT.queue:
         yield "HF203", f"more than {16 * _DEFAULT.queue} of its calls may wait"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from itertools import accumulate
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -38,6 +39,7 @@ class _Page:
         yield _by_tool(
             "queued", "Calls that wait for a running place.", {tool.name: tool.waiting.read() for tool in tools}
         )
+        yield from _own(tools)
         lag = HistogramMetricFamily("holdfast_loop_lag_seconds", "Seconds the event loop was late.")
         lag.add_metric([], _buckets(metrics.lags), metrics.lags.total)
         yield lag
@@ -82,6 +84,17 @@ def _by_tool(name: str, text: str, values: dict[str, float]) -> Metric:
     for tool, value in values.items():
         family.add_metric((tool,), value)
     return family
+
+
+def _own(tools: list[ToolMetrics]) -> Iterator[Metric]:
+    """The gauges that only some tools have."""
+    families: dict[str, dict[str, float]] = {}
+    for tool in tools:
+        for name, read in list(tool.watched.items()):
+            with contextlib.suppress(Exception):  # as in ``_asked``
+                families.setdefault(name, {})[tool.name] = float(read())
+    for name, values in filter(itemgetter(1), families.items()):
+        yield _by_tool(name, f"{name.replace('_', ' ').capitalize()}.", values)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

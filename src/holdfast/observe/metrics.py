@@ -11,6 +11,8 @@ OTHER = "other"
 MAX_OUTCOMES = 64
 MAX_REFUSALS = 500
 """Pairs of guard and code."""
+MAX_OWN = 10
+"""Gauges of one tool that others read for it."""
 MAX_NAMES = 200
 """Redaction rules, event kinds, audit outcomes: each."""
 CALL_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -103,7 +105,7 @@ class Metrics:
 class ToolMetrics:
     """One tool's counters: plain numbers that only the event loop's thread changes."""
 
-    __slots__ = ("_counts", "_refused", "begun", "name", "outcomes", "spread", "waiting")
+    __slots__ = ("_counts", "_refused", "begun", "name", "outcomes", "spread", "waiting", "watched")
 
     def __init__(self, metrics: Metrics, name: str) -> None:
         self.name = name
@@ -111,6 +113,7 @@ class ToolMetrics:
         self.spread = Spread(CALL_BUCKETS)
         self.outcomes: dict[str, int] = {}
         self.waiting = Gauge()
+        self.watched: dict[str, Callable[[], float]] = {}
         self._counts = self.spread.counts
         self._refused = metrics.refused
 
@@ -144,6 +147,11 @@ class ToolMetrics:
     def watch_queue(self, read: Callable[[], int]) -> None:
         """Ask ``read()`` on each scrape how many calls of the tool wait, in place of ``queued``."""
         self.waiting.set_function(read)
+
+    def watch(self, name: str, read: Callable[[], float]) -> None:
+        """Show ``read()`` as the gauge ``holdfast_<name>`` of this tool on each scrape; at most ten, later ones not."""
+        if name in self.watched or len(self.watched) < MAX_OWN:
+            self.watched[name] = read
 
 
 class Counts:

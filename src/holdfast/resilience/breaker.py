@@ -13,14 +13,21 @@ from holdfast.errors import BreakerOpen
 State = Literal["closed", "open", "half_open"]
 
 BUCKETS = 10
+RUN = 3
+"""Buckets: a run of failures that lasts so long is an outage, however well things went before it. With the share alone
+a dependency that callers kept busy with work they had given up was left alone 14 s after it fell; with less than this,
+one that was away for 5 s is left alone when it is back (simulated)."""
 _PROBE_RETRY = 1.0
 """Seconds: when to come back while all probes are out; sooner when a lease ends sooner."""
 
 
 class _Window:
-    """Calls, failures and slow calls of the last ``seconds``, in ``BUCKETS`` buckets with running totals."""
+    """Calls, failures and slow calls of the last ``seconds``, in ``BUCKETS`` buckets with running totals.
 
-    __slots__ = ("_buckets", "bucket", "calls", "epoch", "failures", "slow", "width")
+    And the run of bad calls, failed or slow, that the newest one belongs to: how many, since when.
+    """
+
+    __slots__ = ("_buckets", "bucket", "calls", "epoch", "failures", "run", "since", "slow", "width")
 
     def __init__(self, seconds: float) -> None:
         self.width = seconds / BUCKETS
@@ -30,7 +37,8 @@ class _Window:
         self._buckets = [[0, 0, 0] for _ in range(BUCKETS)]
         self.bucket = self._buckets[0]
         self.epoch = -1
-        self.calls = self.failures = self.slow = 0
+        self.calls = self.failures = self.slow = self.run = 0
+        self.since = 0.0
 
     def add(self, now: float, failed: bool, slow: bool) -> None:
         epoch = int(now / self.width)
@@ -45,6 +53,10 @@ class _Window:
         if slow:
             bucket[2] += 1
             self.slow += 1
+        if failed or slow:
+            if not self.run or now - self.since > self.width * BUCKETS:
+                self.run, self.since = 0, now
+            self.run += 1
 
     def _expire(self, epoch: int) -> None:
         for passed in range(max(self.epoch + 1, epoch - BUCKETS + 1), epoch + 1):
@@ -93,9 +105,11 @@ class Breaker:
     """A circuit breaker for one tool on one event loop. Times are seconds.
 
     Closed: opens when, of at least ``min_calls`` in ``window``, the share ``failure_ratio`` failed or ``slow_ratio``
-    took ``slow_seconds`` or longer. Open: refuses for ``open_for``, doubling to ``open_cap`` each time that probing
-    fails. Half open: at most ``probes`` calls are out at a time, each on a lease of ``lease`` seconds, so that a lost
-    probe cannot keep the breaker half open for ever; one failure opens it again, ``probes`` successes close it.
+    took ``slow_seconds`` or longer, or when so many in a row did over three tenths of it; never on one success after
+    another, for what counts against it may have passed. Open: refuses for ``open_for``, doubling to ``open_cap`` each
+    time that probing fails. Half open: at most ``probes`` calls are out at a time, each on a lease of ``lease``
+    seconds, so that a lost probe cannot keep the breaker half open for ever; one failure opens it again, ``probes``
+    successes close it.
     Results of permits from before the last change of state are ignored, so stragglers decide nothing.
     ``on_change(old, new)`` must not raise.
     """
@@ -196,8 +210,18 @@ class Breaker:
             else:  # nearly every call: as ``add``, without a call
                 recent.bucket[0] += 1
                 recent.calls += 1
-            if (recent.failures or recent.slow) and recent.calls >= self.min_calls and self._unhealthy(recent):
-                self._open()
+            if recent.failures or recent.slow:
+                self._judge(recent, failed or slow, now)
+
+    def _judge(self, recent: _Window, bad: bool, now: float) -> None:
+        before = recent.run
+        if not bad:
+            recent.run = 0
+        if before and recent.calls >= self.min_calls and (self._unhealthy(recent) or self._is_down(recent, now)):
+            self._open()
+
+    def _is_down(self, recent: _Window, now: float) -> bool:
+        return recent.run >= self.min_calls and now - recent.since >= RUN * recent.width
 
     def _settle_probe(self, lease: int, failed: bool | None, slow: bool, now: float) -> None:
         ends = self._leases.pop(lease, None)

@@ -46,7 +46,7 @@ class KeyedLimiter:
     def __init__(self, max_rate: float, period: float, clock: Clock, *, max_keys: int = 10_000) -> None:
         if max_rate <= 0 or period <= 0 or max_keys < 1:
             raise ValueError("a limiter needs a rate and a period above zero and room for at least one key")
-        self._max = max_rate
+        self._max = self._full = max_rate
         self._period = period
         self._grain = period / GRAINS if max_rate > GRAINS else 0.0
         self._clock = clock
@@ -63,7 +63,7 @@ class KeyedLimiter:
         Raises ``ValueError`` for an amount that could never be admitted.
         """
         if not 0 < amount <= self._max:
-            raise ValueError("the amount must be above zero and at most the rate")
+            amount = self._within(amount)
         now = self._clock.now()
         window = self._windows.get(key)
         if window is None:
@@ -88,6 +88,18 @@ class KeyedLimiter:
             window.append(amount)
         window.total += amount
         return None
+
+    def ease(self, share: float) -> None:
+        """Admit only ``share`` (0 to 1) of the rate from now on, but always one; what was admitted stays counted.
+
+        An ``amount`` that is more than what is left of the rate is then admitted as all of it.
+        """
+        self._max = max(self._full * share, min(self._full, 1.0))
+
+    def _within(self, amount: float) -> float:
+        if not 0 < amount <= self._full:
+            raise ValueError("the amount must be above zero and at most the rate")
+        return self._max
 
     def _forget(self, now: float) -> None:
         """Drop up to two idle keys, so that memory shrinks again, and make room when full."""

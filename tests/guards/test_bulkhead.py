@@ -229,6 +229,9 @@ async def test_what_waited_for_its_own_place_is_refused_when_the_server_sheds_by
     async with living(server) as live:
         first, second = await started(ask(live, "tool"), ask(live, "tool"))
         live.plant.parts.shed.level = 1
+        (third,) = await started(ask(live, "tool"))
+        assert third.done(), "who comes now does not wait for that"
+        assert code(await third) == "server.overloaded"
         go.set()
         assert [code(await first), code(await second)] == ["", "server.overloaded"]
         live.plant.parts.shed.level = 0

@@ -230,4 +230,4 @@ class FailingTool(RuleBasedStateMachine):
 
 
 TestFailingTool = FailingTool.TestCase
-TestFailingTool.settings = settings(deadline=None, max_examples=40)
+TestFailingTool.settings = settings(deadline=None, max_examples=25)

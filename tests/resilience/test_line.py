@@ -21,12 +21,11 @@ def lined(*waiters: Waiter) -> Line:
 
 async def test_a_low_rank_has_its_turn_although_higher_ones_keep_coming() -> None:
     low = Waiter(None, 2, 0.0)
-    line, taken = lined(low), 0
-    while line.take(0.0) is not low:
-        taken += 1
+    line, served = lined(low, Waiter(None, 0, 0.0)), []
+    for _ in range(PATIENCE + 1):
+        served.append(line.take(0.0))
         line.append(Waiter(None, 0, 0.0))
-        line.append(Waiter(None, 0, 0.0))
-    assert taken <= PATIENCE + 1
+    assert served.index(low) == PATIENCE
 
 
 @settings(deadline=None, max_examples=100)

@@ -17,6 +17,7 @@
        |- DeadlineExceeded           deadline.exceeded
        |- Busy                       busy
        |- BreakerOpen                breaker.open
+       |- DependencyUnavailable      dependency.unavailable (.open, .busy, .timeout)
        |- OutputTooLarge             output.too_large
        |- OutputInvalid              output.invalid
        |- AuditUnavailable           audit.unavailable
@@ -162,6 +163,13 @@ class BreakerOpen(Refusal):
     """The tool failed too often lately; it is left alone for a while."""
 
     code = "breaker.open"
+    retryable = True
+
+
+class DependencyUnavailable(Refusal):
+    """A service that the tool calls is left alone (``.open``), busy (``.busy``) or silent (``.timeout``)."""
+
+    code = "dependency.unavailable"
     retryable = True
 
 

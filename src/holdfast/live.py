@@ -198,6 +198,7 @@ class Live:
             secret=partial(plant.secrets.learn, lasts=LEARNED),
             clean=plant.outgoing.tree,
             sandbox=plant.parts.sandbox,
+            resilient=plant.resilient,
         )
         return services
 

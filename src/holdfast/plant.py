@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
@@ -43,9 +44,11 @@ from holdfast.watchdog.heartbeat import Block, Heartbeat, Thresholds
 if TYPE_CHECKING:
     from holdfast.access.capabilities import Capabilities
     from holdfast.access.quotas import Quotas
+    from holdfast.core.context import Context, Resilient
     from holdfast.core.manifest import Change
     from holdfast.core.pin import Pin
     from holdfast.isolation.processes import ProcessPool
+    from holdfast.resilience.outbound import Dependencies
     from holdfast.state.store import Store
 
 IO_THREADS = 32
@@ -85,6 +88,8 @@ class Plant:
         )  # fmt: skip
         self.heartbeat: Heartbeat | None = None
         self._processes: ProcessPool | None = None
+        self._dependencies: Dependencies | None = None
+        self._opening = threading.Lock()
         self._undo: list[Callable[[], None]] = []
         self.store: Store | None = None
         self.parts = self._build_parts()
@@ -180,6 +185,20 @@ class Plant:
             self._processes = ProcessPool(2, memory=self.loaded.settings.watchdog.memory)
         return self._processes
 
+    def dependencies(self) -> Dependencies:
+        """The services that tools call, from when the first is named, by a tool in whatever thread."""
+        with self._opening:
+            if self._dependencies is None:
+                from holdfast.guards.outbound import open_dependencies
+
+                add = partial(self.health.add, critical=False)
+                self._dependencies = open_dependencies(self.parts, self._loop, add)
+            return self._dependencies
+
+    def resilient(self, context: Context, name: str, idempotent: bool, timeout: float | None) -> Resilient:
+        """See ``Context.resilient``."""
+        return self.dependencies().resilient(context, name, idempotent, timeout)
+
     def _watch(self) -> None:
         parts, settings = self.parts, self.loaded.settings
         self.metrics.watch("log_records_lost", lambda: self.pipe.lost)
@@ -200,7 +219,7 @@ class Plant:
     async def start(self, stack: AsyncExitStack) -> None:
         """Start what needs the running loop; ``stack`` stops it again, last first."""
         hold_thresholds()
-        loop = asyncio.get_running_loop()
+        loop = self._loop = asyncio.get_running_loop()
         self.recorder.start()
         executor = ThreadPoolExecutor(IO_THREADS, thread_name_prefix="holdfast-io")
         loop.set_default_executor(executor)

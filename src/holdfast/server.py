@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from holdfast.core.registry import Registry
-from holdfast.errors import ConfigurationError, HoldfastError
+from holdfast.errors import ConfigurationError, DuplicateName, HoldfastError
 
 if TYPE_CHECKING:
     from holdfast.core.config import Settings
+    from holdfast.core.dependency import Dependency
     from holdfast.core.events import Subscriber
     from holdfast.core.layers import Loaded
     from holdfast.core.operation import Operation
@@ -55,6 +56,7 @@ class Server:
         self._mounts: list[tuple[Server, str]] = []
         self._parents: list[Server] = []
         self._subscribers: list[tuple[str, Subscriber]] = []
+        self._dependencies: dict[str, Dependency] = {}
         self._checks: list[tuple[str, Probe, dict[str, Any]]] = []
         self._serving: list[Live] = []
         self._twins: dict[tuple[Operation, str], Operation] = {}  # bounded by what is mounted, like the next
@@ -68,8 +70,8 @@ class Server:
         """Make a function a tool: ``@server.tool`` or ``@server.tool(read_only=True, limits=Limits(timeout=2))``.
 
         ``facts`` are ``name``, ``title``, ``description``, ``limits``, ``read_only``, ``idempotent``, ``destructive``,
-        ``open_world``, ``cacheable``, ``isolation``, ``lenient``, ``scopes``, ``icons``, ``meta``, ``fallback``, and
-        ``schema`` (a JSON schema of your own for a function of one argument). The function itself is returned.
+        ``open_world``, ``cacheable``, ``stale``, ``stale_on_error``, ``isolation``, ``lenient``, ``scopes``, ``icons``,
+        ``meta``, ``fallback``, and ``schema`` (a JSON schema of your own for a function of one argument). The function itself is returned.
         """
         from holdfast.core.function import FunctionTool
 
@@ -178,6 +180,33 @@ class Server:
         """Add a health check: a function that returns a ``Finding``; it has ``timeout`` seconds."""
         self._checks.append((name, probe, {"timeout": timeout, "critical": critical}))
 
+    def dependency(self, name: str, **terms: Any) -> None:
+        """Say how tools call a service, as ``ctx.resilient(name)``: ``server.dependency("weather-api", timeout=2)``.
+
+        ``terms`` are ``timeout``, ``concurrency``, ``queue``, ``retries`` and ``transient``; see ``Dependency``. Counts
+        for what is mounted too. Raises ``ConfigurationError``, and ``DuplicateName`` for two declarations that differ.
+        """
+        from holdfast.core.dependency import declared
+
+        made = declared(name, terms)
+        if self._dependencies.get(name, made) != made:
+            raise DuplicateName(f"dependency {name} is declared twice on {self.name}; declare it once")
+        for live in self._serving:
+            live.plant.dependencies().declare(name, made)
+        self._dependencies[name] = made
+
+    def all_dependencies(self) -> dict[str, Dependency]:
+        """What this server and those mounted on it have declared; its own word goes before theirs."""
+        found: dict[str, Dependency] = {}
+        for server in self.everything_mounted():
+            for name, made in server._dependencies.items():
+                if found.setdefault(name, made) != made and name not in self._dependencies:
+                    raise DuplicateName(
+                        f"dependency {name} is declared differently by {server.name} and another mounted server; "
+                        f"declare it on {self.name}, whose word counts"
+                    )
+        return found | self._dependencies
+
     def load_settings(self, **overrides: Any) -> Loaded:
         """The settings this server would run with, each with its layer. ``overrides`` (section__key) win."""
         from holdfast.core.config import Settings
@@ -202,6 +231,8 @@ class Server:
                 plant.parts.events.subscribe(pattern, subscriber)
             for name, probe, options in self._checks:
                 plant.health.add(name, probe, **options)
+            for name, terms in self.all_dependencies().items():
+                plant.dependencies().declare(name, terms)
             live.states = await self._enter_lifespans(stack)
             live.homes = self._homes
             self._serving.append(live)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from holdfast.observe.finding import Finding, Probe
@@ -15,6 +15,8 @@ DISK_FAILED = 0.02
 MEMORY_DEGRADED = 0.90
 MEMORY_FAILED = 0.95
 """Shares of the budget: where the watchdog sheds, and where it promotes the spare."""
+MAX_NAMED = 5
+"""Services that a finding names; it counts the others."""
 LAG_DEGRADED = 0.1
 LAG_FAILED = 5.0
 """Seconds: the first and second step of the watchdog's ladder."""
@@ -77,6 +79,17 @@ def quotas(in_doubt: Callable[[], bool]) -> Probe:
         if not in_doubt():
             return Finding("ok")
         return Finding("failed", "counts were lost with a damaged state file: move it away, or wait for a new period")
+
+    return check
+
+
+def dependencies(read: Callable[[], Mapping[str, str]]) -> Probe:
+    """Degrade while the breaker of a service that tools call is not closed; names are the author's."""
+
+    async def check() -> Finding:
+        resting = [f"{name} is {state.replace('_', ' ')}" for name, state in read().items() if state != "closed"]
+        more = f", and {len(resting) - MAX_NAMED} more" if len(resting) > MAX_NAMED else ""
+        return Finding("degraded", ", ".join(resting[:MAX_NAMED]) + more) if resting else Finding("ok", "all closed")
 
     return check
 

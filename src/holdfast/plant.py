@@ -111,6 +111,7 @@ class Plant:
             audit=self._open_audit(),
             log=self.log,
             orphans=Orphans(),
+            background=Orphans(),
             threads=ThreadPool(limits.threads),
             processes=self.processes,
             total=Bulkhead(limits.total, TOTAL_QUEUE, self.clock),
@@ -266,6 +267,7 @@ class Plant:
             await self.heartbeat.stop()
         await self.parts.events.close()
         await self.health.close()
+        await self.parts.background.close(LAST_WORDS)
         await self.parts.orphans.close(LAST_WORDS)
         self.parts.threads.close(LAST_WORDS)
         if self._processes is not None:

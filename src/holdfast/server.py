@@ -71,7 +71,8 @@ class Server:
 
         ``facts`` are ``name``, ``title``, ``description``, ``limits``, ``read_only``, ``idempotent``, ``destructive``,
         ``open_world``, ``cacheable``, ``stale``, ``stale_on_error``, ``isolation``, ``lenient``, ``scopes``, ``icons``,
-        ``meta``, ``fallback``, and ``schema`` (a JSON schema of your own for a function of one argument). The function itself is returned.
+        ``meta``, ``fallback``, and ``schema`` (a JSON schema of your own for a function of one argument). The function
+        itself is returned.
         """
         from holdfast.core.function import FunctionTool
 

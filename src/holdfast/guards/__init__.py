@@ -20,6 +20,7 @@ from holdfast.guards import (
     deadline,
     egress,
     fallback,
+    hedge,
     observe,
     quota,
     rate,
@@ -41,6 +42,7 @@ ORDER = (
     fallback.recipe,  # a lesser answer, marked as such, in a reserved slice of the deadline
     cache.recipe,  # answers given again; identical calls coalesced
     retry.recipe,  # idempotent operations only; budgeted, with jitter
+    hedge.recipe,  # read-only operations that ask for it: a second attempt beside a slow one
     bulkhead.recipe,  # bounded running, bounded queue
     breaker.recipe,  # leaves a failing operation alone for a while
     run.recipe,  # inline, in a thread or in a process; then the output is checked

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from holdfast.core.tool import Tool
     from holdfast.live import Live
     from holdfast.observe.finding import Probe
+    from holdfast.plant import Plant
 
 F = TypeVar("F", bound=Callable[..., Any])
 Op = TypeVar("Op", bound="Operation | type[Tool]")
@@ -144,6 +145,7 @@ class Server:
         self._mounts.append((child, namespace))
         try:
             self.whole()  # a clash of names shows now, not at start
+            self.all_dependencies()
             self._changed()
         except HoldfastError:
             self._mounts.pop()
@@ -192,9 +194,14 @@ class Server:
         made = declared(name, terms)
         if self._dependencies.get(name, made) != made:
             raise DuplicateName(f"dependency {name} is declared twice on {self.name}; declare it once")
-        for live in self._serving:
-            live.plant.dependencies().declare(name, made)
+        known = dict(self._dependencies)
         self._dependencies[name] = made
+        try:
+            self._changed()
+        except HoldfastError:
+            self._dependencies = known
+            self._changed()
+            raise
 
     def all_dependencies(self) -> dict[str, Dependency]:
         """What this server and those mounted on it have declared; its own word goes before theirs."""
@@ -232,8 +239,7 @@ class Server:
                 plant.parts.events.subscribe(pattern, subscriber)
             for name, probe, options in self._checks:
                 plant.health.add(name, probe, **options)
-            for name, terms in self.all_dependencies().items():
-                plant.dependencies().declare(name, terms)
+            self._declare(plant)
             live.states = await self._enter_lifespans(stack)
             live.homes = self._homes
             self._serving.append(live)
@@ -257,9 +263,14 @@ class Server:
 
     def _changed(self) -> None:
         for live in self._serving:
+            self._declare(live.plant)
             live.swap(self.whole())
         for parent in self._parents:
             parent._changed()
+
+    def _declare(self, plant: Plant) -> None:
+        for name, terms in self.all_dependencies().items():
+            plant.dependencies().declare(name, terms)
 
     def client(self, *, mode: str = "auto", **options: Any) -> AbstractAsyncContextManager[Any]:
         """An in-memory client (the SDK's ``Client``) of this server, for tests: ``async with server.client() as c``."""

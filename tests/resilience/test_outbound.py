@@ -499,6 +499,15 @@ async def test_declarations_are_taken_when_the_server_runs_and_may_be_added_then
             server.dependency("maps", timeout=4)
         assert "maps" not in server._dependencies
         server.dependency("maps", timeout=3)
+        child.dependency("weather-api", timeout=3)
+        child.dependency("late", timeout=5)
+        other = server_in(tmp_path, "other")
+        other.dependency("later", timeout=6)
+        server.mount(other, namespace="more")
+        assert (named("late").terms.timeout, named("later").terms.timeout) == (5, 6)
+        other.dependency("maps", timeout=3)
+        with pytest.raises(ConfigurationError, match="declared twice on other"):
+            other.dependency("maps", timeout=9)
 
 
 def test_two_declarations_that_differ_are_an_error_that_names_who(tmp_path: Path) -> None:
@@ -509,10 +518,13 @@ def test_two_declarations_that_differ_are_an_error_that_names_who(tmp_path: Path
         server.dependency("maps", timeout=2)
     one.dependency("mail", timeout=1)
     two.dependency("mail", timeout=2)
-    for child in (one, two):
-        server.mount(child, namespace=child.name)
+    server.mount(one, namespace="one")
     with pytest.raises(ConfigurationError, match="declare it on whole"):
-        server.all_dependencies()
+        server.mount(two, namespace="two")
+    assert server.everything_mounted() == [one]
+    server.dependency("mail", timeout=3)
+    server.mount(two, namespace="two")
+    assert server.all_dependencies()["mail"].timeout == 3
 
 
 async def test_a_check_of_the_same_name_is_left_as_it_is(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ class Dependencies:
         self._orphans = orphans
         self._hearing = hearing
         self._loop = loop
-        self._services: dict[str, _Service] = {}
+        self._services: dict[str, _Upstream] = {}
 
     def declare(self, name: str, terms: Dependency) -> None:
         """Say how a service is called. Raises ``ConfigurationError`` when it is called otherwise already."""
@@ -89,7 +89,7 @@ class Dependencies:
         """The state of each service's breaker."""
         return {name: service.breaker.state for name, service in list(self._services.items())}
 
-    def named(self, name: str) -> _Service:
+    def named(self, name: str) -> _Upstream:
         """The service of that name, with the default terms when nobody has declared it. On the loop."""
         return self._services.get(name) or self._named(name, _DEFAULTS)
 
@@ -98,17 +98,17 @@ class Dependencies:
         """The loop that all of it belongs to."""
         return self._loop
 
-    def _named(self, name: str, terms: Dependency) -> _Service:
+    def _named(self, name: str, terms: Dependency) -> _Upstream:
         found = self._services.get(checked_name(name))
         if found is None:
             if len(self._services) >= MAX_DEPENDENCIES:
                 raise ConfigurationError(f"at most {MAX_DEPENDENCIES} dependencies: a name is a service, not a request")
-            found = _Service(name, terms, self._clock, self._rng, self._orphans, self._hearing)
+            found = _Upstream(name, terms, self._clock, self._rng, self._orphans, self._hearing)
             self._services[name] = found
         return found
 
 
-class _Service:
+class _Upstream:
     """One service, on one event loop."""
 
     def __init__(  # noqa: PLR0913 - the parts of its owner, passed on
@@ -149,7 +149,7 @@ class _Service:
         try:
             permit = self._permit()
             try:
-                value = await self._timed(place.holding(work), permit, until, deadline)
+                value: T = await self._timed(place.holding(work), permit, until, deadline)
             except _Late:
                 raise
             except self.terms.transient as failure:

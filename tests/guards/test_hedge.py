@@ -105,3 +105,24 @@ async def test_a_thread_that_was_outrun_keeps_its_place_until_it_ends(tmp_path: 
         free.set()
         while live.plant.parts.threads.zombies:
             await asyncio.sleep(0)
+
+
+async def test_a_second_attempt_asks_nobody_and_that_is_no_answer(tmp_path: Path) -> None:
+    server, clock = server_in(tmp_path), FakeClock()
+
+    @server.tool(read_only=True, limits=Limits(timeout=10, hedge=1))
+    async def asks(ctx: Context) -> str:
+        await ctx.notify_log("info", "asking")
+        await ctx.close_stream()
+        if ctx.remaining > 9.5:
+            await clock.sleep(2)
+        return str(await ctx.roots())
+
+    client = Client("roots", q1={"roots": [{"uri": "file:///a"}]})
+    async with living(server, clock) as live:
+        call = asyncio.ensure_future(ask(live, "asks", client=client))
+        await clock.advance(3)
+        answer = await call
+        assert (text(answer), answer.meta) == ("[{'uri': 'file:///a'}]", {})
+        assert live.plant.parts.metrics.events.items() == {("hedge.sent",): 1}
+    assert len(client.told) == 2, "by the first attempt"

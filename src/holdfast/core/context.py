@@ -221,9 +221,8 @@ class Context:
 
     def aside(self) -> Context:
         """This context for work besides the call, such as a second attempt or a refresh: it reaches no client."""
-        other = Context(self.request_id, self.tool, self.principal, self._services, Nobody(self._session.era))
+        other = Context(self.request_id, self.tool, self.principal, self._services, Nobody(self._session))
         other.deadline = self.deadline
-        other.may_ask = False
         return other
 
     def secret(self, value: str, name: str = "secret") -> str:

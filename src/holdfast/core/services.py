@@ -66,14 +66,14 @@ class Publisher(Protocol):
 
 
 class Nobody:
-    """Implements ``Session`` where no client listens: what is told is dropped, and nothing can be asked."""
+    """Implements ``Session`` beside a call: what is told is dropped, and nothing can be asked.
 
-    def __init__(self, era: Literal["handshake", "modern"]) -> None:
-        self.era: Literal["handshake", "modern"] = era
+    The client is still what it is, so that a tool does there what it would do in the call itself.
+    """
 
-    def offers(self, capability: str) -> bool:
-        """Nothing."""
-        return False
+    def __init__(self, session: Session) -> None:
+        self.era: Literal["handshake", "modern"] = session.era
+        self.offers = session.offers
 
     async def ask(self, requests: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
         """Raise ``ConfigurationError``: there is nobody to ask."""

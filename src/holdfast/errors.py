@@ -19,6 +19,7 @@
        |- ProcessDied                isolation.crashed, isolation.memory, isolation.unavailable
        |- Overloaded                 server.overloaded
        |- BreakerOpen                breaker.open
+       |- DependencyUnavailable      dependency.unavailable (.open, .busy, .timeout)
        |- OutputTooLarge             output.too_large
        |- OutputInvalid              output.invalid
        |- IdempotencyRefused         idempotency.*
@@ -186,6 +187,13 @@ class BreakerOpen(Refusal):
     """The tool failed too often lately; it is left alone for a while."""
 
     code = "breaker.open"
+    retryable = True
+
+
+class DependencyUnavailable(Refusal):
+    """A service that the tool calls is left alone (``.open``), busy (``.busy``) or silent (``.timeout``)."""
+
+    code = "dependency.unavailable"
     retryable = True
 
 

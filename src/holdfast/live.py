@@ -251,6 +251,7 @@ class Live:
             clean=plant.outgoing.tree,
             sandbox=plant.parts.sandbox,
             sagas=plant.sagas,
+            resilient=plant.resilient,
         )
         return services
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -53,9 +54,11 @@ from holdfast.watchdog.watch import Hooks
 if TYPE_CHECKING:
     from holdfast.access.capabilities import Capabilities
     from holdfast.access.quotas import Quotas
+    from holdfast.core.context import Context, Resilient
     from holdfast.core.manifest import Change
     from holdfast.core.pin import Pin
     from holdfast.isolation.processes import ProcessPool
+    from holdfast.resilience.outbound import Dependencies
     from holdfast.state.idempotency import Keys
     from holdfast.state.sagas import Sagas
     from holdfast.state.store import Store
@@ -110,6 +113,8 @@ class Plant:
         """What the watchdog may ask of others: to shed, to shrink, to have this process replaced."""
         self.budget = Budget(settings.watchdog.memory, resident_bytes, control_group())
         self._processes: ProcessPool | None = None
+        self._dependencies: Dependencies | None = None
+        self._opening = threading.Lock()
         self._undo: list[Callable[[], None]] = []
         self._uncapture: Callable[[], None] = _nothing
         self.durable = Durable(
@@ -143,6 +148,7 @@ class Plant:
             audit=self._open_audit(),
             log=self.log,
             orphans=Orphans(),
+            background=Orphans(),
             threads=ThreadPool(limits.threads, retire=self._stuck, patience=limits.stuck),
             processes=self.processes,
             total=total,
@@ -285,6 +291,20 @@ class Plant:
                 return
             self.sagas().resuming()
 
+    def dependencies(self) -> Dependencies:
+        """The services that tools call, from when the first is named, by a tool in whatever thread."""
+        with self._opening:
+            if self._dependencies is None:
+                from holdfast.guards.outbound import open_dependencies
+
+                add = partial(self.health.add, critical=False)
+                self._dependencies = open_dependencies(self.parts, self._loop, add)
+            return self._dependencies
+
+    def resilient(self, context: Context, name: str, idempotent: bool, timeout: float | None) -> Resilient:
+        """See ``Context.resilient``."""
+        return self.dependencies().resilient(context, name, idempotent, timeout)
+
     def _watch(self) -> None:
         parts, settings = self.parts, self.loaded.settings
         self.metrics.watch("log_records_lost", lambda: self.pipe.lost)
@@ -328,7 +348,7 @@ class Plant:
     async def start(self, stack: AsyncExitStack) -> None:
         """Start what needs the running loop; ``stack`` stops it again, last first."""
         hold_thresholds()
-        loop = asyncio.get_running_loop()
+        loop = self._loop = asyncio.get_running_loop()
         self.recorder.start()
         executor = ThreadPoolExecutor(IO_THREADS, thread_name_prefix="holdfast-io")
         loop.set_default_executor(executor)
@@ -429,6 +449,7 @@ class Plant:
             await self.lookout.stop(self._patience())
         await self.parts.events.close()
         await self.health.close()
+        await self.parts.background.close(self._patience())
         await self.parts.orphans.close(self._patience())
         self.parts.threads.close(self._patience())
         if self._processes is not None:

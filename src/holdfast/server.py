@@ -14,6 +14,7 @@ from holdfast.errors import ConfigurationError, DuplicateName, HoldfastError
 
 if TYPE_CHECKING:
     from holdfast.core.config import Settings
+    from holdfast.core.dependency import Dependency
     from holdfast.core.events import Subscriber
     from holdfast.core.layers import Loaded
     from holdfast.core.operation import Operation
@@ -57,6 +58,7 @@ class Server:
         self._mounts: list[tuple[Server, str]] = []
         self._parents: list[Server] = []
         self._subscribers: list[tuple[str, Subscriber]] = []
+        self._dependencies: dict[str, Dependency] = {}
         self._checks: list[tuple[str, Probe, dict[str, Any]]] = []
         self._compensations: dict[str, Callable[..., Any]] = {}  # bounded by what the author writes
         self._serving: list[Live] = []
@@ -71,9 +73,9 @@ class Server:
         """Make a function a tool: ``@server.tool`` or ``@server.tool(read_only=True, limits=Limits(timeout=2))``.
 
         ``facts`` are ``name``, ``title``, ``description``, ``limits``, ``read_only``, ``idempotent``, ``destructive``,
-        ``open_world``, ``cacheable``, ``isolation``, ``cpu``, ``trusted``, ``lenient``, ``scopes``, ``icons``,
-        ``meta``, ``fallback``, and ``schema`` (a JSON schema of your own for a function of one argument). The function
-        itself is returned.
+        ``open_world``, ``cacheable``, ``stale``, ``stale_on_error``, ``isolation``, ``cpu``, ``trusted``, ``lenient``,
+        ``scopes``, ``icons``, ``meta``, ``fallback``, and ``schema`` (a JSON schema of your own for a function of one
+        argument). The function itself is returned.
         """
         from holdfast.core.function import FunctionTool
 
@@ -145,6 +147,7 @@ class Server:
         self._mounts.append((child, namespace))
         try:
             self.whole()  # a clash of names shows now, not at start
+            self.all_dependencies()
             self._changed()
         except HoldfastError:
             self._mounts.pop()
@@ -206,6 +209,38 @@ class Server:
         """Add a health check: a function that returns a ``Finding``; it has ``timeout`` seconds."""
         self._checks.append((name, probe, {"timeout": timeout, "critical": critical}))
 
+    def dependency(self, name: str, **terms: Any) -> None:
+        """Say how tools call a service, as ``ctx.resilient(name)``: ``server.dependency("weather-api", timeout=2)``.
+
+        ``terms`` are ``timeout``, ``concurrency``, ``queue``, ``retries`` and ``transient``; see ``Dependency``. Counts
+        for what is mounted too. Raises ``ConfigurationError``, and ``DuplicateName`` for two declarations that differ.
+        """
+        from holdfast.core.dependency import declared
+
+        made = declared(name, terms)
+        if self._dependencies.get(name, made) != made:
+            raise DuplicateName(f"dependency {name} is declared twice on {self.name}; declare it once")
+        known = dict(self._dependencies)
+        self._dependencies[name] = made
+        try:
+            self._changed()
+        except HoldfastError:
+            self._dependencies = known
+            self._changed()
+            raise
+
+    def all_dependencies(self) -> dict[str, Dependency]:
+        """What this server and those mounted on it have declared; its own word goes before theirs."""
+        found: dict[str, Dependency] = {}
+        for server in self.everything_mounted():
+            for name, made in server._dependencies.items():
+                if found.setdefault(name, made) != made and name not in self._dependencies:
+                    raise DuplicateName(
+                        f"dependency {name} is declared differently by {server.name} and another mounted server; "
+                        f"declare it on {self.name}, whose word counts"
+                    )
+        return found | self._dependencies
+
     def load_settings(self, **overrides: Any) -> Loaded:
         """The settings this server would run with, each with its layer. ``overrides`` (section__key) win."""
         from holdfast.core.config import Settings
@@ -231,6 +266,7 @@ class Server:
                 plant.parts.events.subscribe(pattern, subscriber)
             for name, probe, options in self._checks:
                 plant.health.add(name, probe, **options)
+            self._declare(plant)
             live.states = await self._enter_lifespans(stack, plant)
             live.homes = self._homes
             self.compensations()  # a clash of names shows now, not when something has to be undone
@@ -257,9 +293,14 @@ class Server:
 
     def _changed(self) -> None:
         for live in self._serving:
+            self._declare(live.plant)
             live.swap(self.whole())
         for parent in self._parents:
             parent._changed()
+
+    def _declare(self, plant: Plant) -> None:
+        for name, terms in self.all_dependencies().items():
+            plant.dependencies().declare(name, terms)
 
     def client(self, *, mode: str = "auto", **options: Any) -> AbstractAsyncContextManager[Any]:
         """An in-memory client (the SDK's ``Client``) of this server, for tests: ``async with server.client() as c``."""

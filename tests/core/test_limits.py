@@ -73,6 +73,10 @@ def test_whatever_is_read_as_a_rate_is_positive_and_finite(text: str) -> None:
         {"timeout": "adaptive"},
         {"priority": "highest"},
         {"priority": None},
+        {"hedge": 0},
+        {"hedge": float("nan")},
+        {"hedge": float("inf")},
+        {"hedge": "p99"},
     ],
     ids=str,
 )

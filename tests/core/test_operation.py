@@ -55,6 +55,29 @@ def test_facts_that_make_no_sense_are_refused_when_the_tool_is_built(facts: dict
         type("Wrong", (Doubled,), facts)()
 
 
+@pytest.mark.parametrize(
+    "facts, said",
+    [
+        ({"fallback": 3}, "fallback is a function"),
+        ({"fallback": [print, "x"]}, "fallback is a function"),
+        ({"fallback": [print] * 9}, "up to 8"),
+        ({"cacheable": True, "stale": -1}, "stale is in seconds"),
+        ({"cacheable": True, "stale": float("nan")}, "stale is in seconds"),
+        ({"cacheable": True, "stale_on_error": "1"}, "stale_on_error is in seconds"),
+        ({"stale": 5}, "stale is for what is cacheable"),
+    ],
+)
+def test_stand_ins_that_cannot_hold_are_refused_by_name(facts: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"tool wrong: .*{said}|{said}"):
+        type("Wrong", (Doubled,), facts)()
+
+
+def test_one_fallback_need_not_be_written_as_several() -> None:
+    assert Doubled().fallbacks == ()
+    assert type("One", (Doubled,), {"fallback": staticmethod(doc)})().fallbacks == (doc,)
+    assert type("Two", (Doubled,), {"fallback": [doc, repr]})().fallbacks == (doc, repr)
+
+
 def test_every_fact_has_a_default_that_a_class_may_set() -> None:
     assert "limits" in FACTS
     assert not {"kind", "run", "arguments", "where", "ttl"} & FACTS

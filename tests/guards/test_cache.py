@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.calls import Client, ask, code, living, server_in, text
+from support.calls import Client, ask, code, living, logged, server_in, text
 
 from holdfast import Context, Limits, Server, ToolError
 from holdfast.core.pipeline import META, Answer
@@ -237,3 +237,116 @@ async def test_the_scope_of_a_shared_run_is_its_own_and_ends_with_it() -> None:
     await cache._apart(proceed, call)
     assert seen != [None]
     assert current_scope.get() is None
+
+
+# -- stale answers -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_stale_answer_is_given_at_once_marked_and_renewed_in_the_background(tmp_path: Path) -> None:
+    server, clock, ran, go = server_in(tmp_path), FakeClock(), [], asyncio.Event()
+
+    @server.tool(read_only=True, cacheable=10, stale=20, limits=Limits(timeout=5))
+    async def slow(words: list[str], ctx: Context) -> str:
+        ran.append((list(words), round(ctx.remaining, 3), ctx.offers("roots")))
+        words.clear()
+        await ctx.report_progress(1)
+        if len(ran) > 1:
+            await go.wait()
+        return f"answer {len(ran)}"
+
+    client = Client("roots")
+    async with living(server, clock) as live:
+
+        async def asked() -> Answer:
+            return await ask(live, "slow", {"words": ["a"]}, client=client)
+
+        assert (await asked()).meta == {}
+        await clock.advance(12)
+        for _ in range(3):
+            answer = await asked()
+            assert text(answer) == "answer 1"
+            assert answer.meta == {f"{META}stale": True, f"{META}age": 12.0}
+        await clock.settle()
+        assert ran == [(["a"], 5.0, True), (["a"], 5.0, True)], "with arguments and a deadline of its own, and unheard"
+        assert live.plant.parts.background.count == 1
+        go.set()
+        await clock.settle()
+        assert (text(await asked()), (await asked()).meta) == ("answer 2", {})
+        assert live.plant.parts.background.count == live.plant.parts.total.running == 0
+    assert len(client.told) == 1
+
+
+async def test_a_renewal_that_hangs_fails_or_blocks_its_end_hurts_nobody(tmp_path: Path) -> None:
+    server, clock, free, how = server_in(tmp_path), FakeClock(), asyncio.Event(), ["answers"]
+
+    @server.tool(read_only=True, cacheable=10, stale=1_000, limits=Limits(timeout=5))
+    async def odd() -> str:
+        if how[0] == "fails":
+            raise RuntimeError
+        if how[0] == "exits":
+            raise SystemExit(3)
+        while how[0] == "hangs" and not free.is_set():
+            try:
+                await free.wait()
+            except asyncio.CancelledError:
+                continue
+        return "good"
+
+    async with living(server, clock) as live:
+        parts = live.plant.parts
+        await ask(live, "odd")
+        await clock.advance(12)
+        for way in ("fails", "exits", "hangs"):
+            how[0] = way
+            assert text(await ask(live, "odd")) == "good"
+            await clock.advance(5.2)
+        assert (parts.background.count, parts.orphans.count, parts.total.running) == (0, 1, 1)
+        free.set()
+        await clock.settle()
+        assert (parts.orphans.count, parts.total.running) == (0, 0)
+    told = [line["failure"] for line in logged(tmp_path) if line["event"] == "cache.renewal"]
+    assert told == ["RuntimeError", "ToolStopped"], "running out of time is a refusal, and counted elsewhere"
+
+
+async def test_a_renewal_is_ended_with_the_server(tmp_path: Path) -> None:
+    server, clock, ran = server_in(tmp_path), FakeClock(), []
+
+    @server.tool(read_only=True, cacheable=10, stale=20)
+    async def slow() -> str:
+        ran.append(asyncio.current_task())
+        if len(ran) > 1:
+            await asyncio.Event().wait()
+        return "once"
+
+    async with living(server, clock) as live:
+        await ask(live, "slow")
+        await clock.advance(12)
+        await ask(live, "slow")
+        await clock.settle()
+    assert len(ran) == 2
+    assert ran[1].done()
+
+
+async def test_an_old_answer_stands_in_for_one_that_cannot_be_had_even_when_that_hangs(tmp_path: Path) -> None:
+    server, clock, how = server_in(tmp_path), FakeClock(), ["answers"]
+
+    @server.tool(read_only=True, cacheable=10, stale_on_error=1_000, limits=Limits(timeout=5))
+    async def report() -> str:
+        if how[0] == "fails":
+            raise ConnectionError
+        if how[0] == "hangs":
+            await asyncio.Event().wait()
+        return how[0]
+
+    async with living(server, clock) as live:
+        await ask(live, "report")
+        await clock.advance(12)
+        for way in ("fails", "hangs"):
+            how[0] = way
+            call = asyncio.ensure_future(ask(live, "report"))
+            await clock.advance(4.5)
+            answer = await call
+            assert (text(answer), answer.meta[f"{META}stale"]) == ("answers", True)
+        how[0] = "mended"
+        assert text(await ask(live, "report")) == "mended"
+        assert live.plant.parts.total.running == 0

@@ -252,3 +252,76 @@ async def test_it_gets_the_arguments_as_they_were_sent_whatever_the_operation_di
 
     async with living(server) as live:
         assert text(await ask(live, "down", {"todo": [1, 2, 3]})) == "3 to do"
+
+
+async def test_fallbacks_are_tried_in_turn_each_in_its_share_of_what_is_left(tmp_path: Path) -> None:
+    server, clock, seen = server_in(tmp_path), FakeClock(), []
+
+    async def hangs(args: Any, ctx: Context) -> str:
+        seen.append(("hangs", round(ctx.remaining, 3)))
+        await clock.sleep(60)
+        return "never"
+
+    async def fails(args: Any, ctx: Context) -> str:
+        seen.append(("fails", round(ctx.remaining, 3)))
+        raise ConnectionError
+
+    def last(args: Any, ctx: Context) -> str:
+        seen.append(("last", round(ctx.remaining, 3)))
+        assert running.get() == ctx.deadline
+        return "the last"
+
+    @server.tool(fallback=[hangs, fails, last], limits=Limits(timeout=15))
+    async def down(ctx: Context) -> str:
+        seen.append(("down", round(ctx.remaining, 3)))
+        raise RuntimeError
+
+    async with living(server, clock) as live:
+        call = asyncio.ensure_future(ask(live, "down"))
+        await clock.advance(5.1)
+        answer = await call
+    assert text(answer) == "the last"
+    assert answer.meta[f"{META}fallback"] is True
+    assert seen == [("down", 12.0), ("hangs", 5.0), ("fails", 5.0), ("last", 10.0)]
+    told = [line["failure"] for line in logged(tmp_path) if line["event"] == "fallback"]
+    assert told == ["RuntimeError", "ConnectionError"]
+
+
+async def test_what_a_fallback_says_to_the_caller_ends_the_turn(tmp_path: Path) -> None:
+    server = server_in(tmp_path)
+
+    def says() -> str:
+        raise ToolError("there is no such town")
+
+    @server.tool(fallback=(says, lambda: "never"))
+    async def down() -> str:
+        raise RuntimeError
+
+    @server.tool(fallback=(lambda: 1 / 0, lambda: 1 / 0))
+    async def all_down() -> str:
+        raise RuntimeError
+
+    async with living(server) as live:
+        assert text(await ask(live, "down")).startswith("there is no such town")
+        assert code(await ask(live, "all_down")) == "tool.failed", "and so is the last failure the caller's"
+
+
+async def test_a_turn_that_is_cancelled_goes_no_further(tmp_path: Path) -> None:
+    server, begun, went_on = server_in(tmp_path), asyncio.Event(), []
+
+    async def hangs() -> str:
+        begun.set()
+        await asyncio.Event().wait()
+        return "never"
+
+    @server.tool(fallback=[hangs, lambda: went_on.append(1) or "no"])
+    async def down() -> str:
+        raise RuntimeError
+
+    async with living(server) as live:
+        call = asyncio.ensure_future(ask(live, "down"))
+        await begun.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+    assert went_on == []

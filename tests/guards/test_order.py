@@ -49,12 +49,13 @@ async def test_a_plain_tool_gets_the_guards_that_everybody_needs_in_their_order(
         ({"idempotent": True}, "Retry"),
         ({"read_only": True, "cacheable": True}, "Cache"),
         ({"read_only": True, "cacheable": 5}, "Cache"),
+        ({"read_only": True, "limits": Limits(hedge=1)}, "Hedge"),
     ],
 )
 async def test_a_fact_adds_its_guard(tmp_path: Path, facts: dict[str, Any], more: str) -> None:
     async with living(server_in(tmp_path)) as live:
         assert set(await names(live, **facts)) - {"Retry"} - set(ALWAYS) == {more} - {"Retry"}
-        assert ("Retry" in await names(live, **facts)) is (more in ("Retry", "Cache"))
+        assert ("Retry" in await names(live, **facts)) is (more in ("Retry", "Cache", "Hedge"))
 
 
 async def test_a_quota_adds_its_guard_to_what_costs_something(tmp_path: Path) -> None:
@@ -73,7 +74,7 @@ async def test_grants_add_their_guards_and_constraints_one_more(tmp_path: Path) 
 
 
 async def test_every_guard_together_stands_in_the_order_of_the_file(tmp_path: Path) -> None:
-    facts = {"scopes": {"a"}, "fallback": lambda: "x", "read_only": True, "cacheable": True}
+    facts = {"scopes": {"a"}, "fallback": lambda: "x", "read_only": True, "cacheable": True, "limits": Limits(hedge=1)}
     grants = {"*": [{"tools": "work", "where": {"number": 0}}]}
     async with living(server_in(tmp_path, limits__quota="5/day", access__grants=grants)) as live:
         found = await names(live, **facts)
@@ -96,6 +97,8 @@ async def test_only_a_tool_that_changes_something_each_time_takes_keys(tmp_path:
     "facts, said",
     [
         ({"cacheable": True}, "only a read_only operation may be cacheable"),
+        ({"limits": Limits(hedge="p95")}, "only a read_only operation may have Limits"),
+        ({"idempotent": True, "limits": Limits(hedge=1)}, "only a read_only operation may have Limits"),
         ({"isolation": "thread"}, "an async def runs inline"),
         ({"isolation": "process"}, "an async def runs inline"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from holdfast.core.pipeline import Answer
-from holdfast.resilience.cache import CoalescingCache, size_of
+from holdfast.errors import BreakerOpen, ToolError
+from holdfast.resilience.cache import MAX_RENEWALS, CoalescingCache, Terms, size_of
+from holdfast.resilience.deadline import Orphans
 from holdfast.testing.clock import FakeClock
 
 
@@ -378,3 +381,219 @@ async def test_what_an_origin_call_past_its_time_says_is_heard_and_not_kept() ->
     fresh.release.set()
     await late
     assert (len(cache), cache.flights) == (1, 0)
+
+
+# -- stale answers -----------------------------------------------------------------------------------------------------
+
+STALE = Terms(10, stale=5, stale_on_error=20)
+
+
+async def kept(clock: FakeClock, seconds: float, terms: Terms = STALE) -> tuple[CoalescingCache, Orphans]:
+    """A cache with one answer in it, made ``seconds`` ago."""
+    owner = Orphans()
+    cache = CoalescingCache(clock, own=owner.add)
+    assert await cache.ask("key", terms, Quick("old")) == ("old", None)
+    await clock.advance(seconds)
+    return cache, owner
+
+
+class Quick:
+    """Answers at once, or fails."""
+
+    def __init__(self, answer: str | Exception) -> None:
+        self.answer = answer
+        self.calls = 0
+
+    async def __call__(self) -> str:
+        self.calls += 1
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+async def test_a_stale_answer_is_given_at_once_and_renewed_once_however_many_ask() -> None:
+    clock, origin = FakeClock(), Origin()
+    cache, owner = await kept(clock, 12)
+    never = Quick(AssertionError())
+    for _ in range(50):
+        assert await cache.ask("key", STALE, never, renew=origin) == ("old", 12)
+    await clock.settle()
+    assert (origin.calls, never.calls, cache.stale, cache.renewing, owner.count) == (1, 0, 50, 1, 1)
+    origin.release.set()
+    await clock.settle()
+    assert await cache.ask("key", STALE, never) == ("answer 1", None)
+    assert (cache.renewing, cache.flights, owner.count, len(cache)) == (0, 0, 0, 1)
+
+
+async def test_an_answer_that_is_fresh_or_too_old_is_never_given_as_stale() -> None:
+    clock, renewal = FakeClock(), Quick("renewed")
+    cache, _ = await kept(clock, 9.9)
+    assert await cache.ask("key", STALE, Quick("new"), renew=renewal) == ("old", None)
+    cache, _ = await kept(clock, 15)
+    assert await cache.ask("key", STALE, Quick("new"), renew=renewal) == ("new", None)
+    cache, _ = await kept(clock, 30)
+    with pytest.raises(ConnectionError):
+        await cache.ask("key", STALE, Quick(ConnectionError()))
+    assert renewal.calls == 0
+
+
+async def test_a_renewal_that_fails_leaves_the_old_answer_and_is_tried_again() -> None:
+    clock, reports = FakeClock(), []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: reports.append(context))
+    cache, _ = await kept(clock, 12)
+    bad = Quick(ConnectionError())
+    for _ in range(2):
+        assert await cache.ask("key", STALE, bad, renew=bad) == ("old", 12)
+        await clock.settle()
+    gc.collect()
+    assert (bad.calls, cache.renewing, cache.flights, reports) == (2, 0, 0, [])
+
+
+async def test_renewals_are_bounded_and_take_no_place_from_each_other() -> None:
+    clock, origin, owner = FakeClock(), Origin(), Orphans()
+    cache = CoalescingCache(clock, own=owner.add)
+    for key in range(MAX_RENEWALS + 3):
+        await cache.ask(key, STALE, Quick("old"))
+    await clock.advance(12)
+    for key in range(MAX_RENEWALS + 3):
+        assert (await cache.ask(key, STALE, origin, renew=origin))[0] == "old"
+    await clock.settle()
+    assert (origin.calls, cache.renewing, owner.count) == (MAX_RENEWALS,) * 3
+    await owner.close(1)
+    assert (origin.cancelled, cache.renewing, cache.flights) == (MAX_RENEWALS, 0, 0)
+
+
+async def test_who_joins_a_renewal_and_leaves_does_not_end_it() -> None:
+    clock, origin = FakeClock(), Origin()
+    cache, _ = await kept(clock, 12)
+    await cache.ask("key", STALE, origin, renew=origin)
+    await clock.advance(20)
+    joined = asyncio.create_task(cache.ask("key", STALE, origin))
+    await clock.settle()
+    joined.cancel()
+    await clock.settle()
+    assert joined.cancelled()
+    assert (origin.calls, origin.cancelled, cache.flights) == (1, 0, 1)
+    origin.release.set()
+    await clock.settle()
+    assert await cache.ask("key", STALE, origin) == ("answer 1", None)
+
+
+@pytest.mark.parametrize(
+    "failure, stands_in", [(ConnectionError(), True), (BreakerOpen("x"), True), (ToolError("x"), False)], ids=str
+)
+async def test_an_old_answer_stands_in_for_a_failure_but_not_for_what_the_caller_should_read(
+    failure: Exception, stands_in: bool
+) -> None:
+    clock = FakeClock()
+    cache, _ = await kept(clock, 16)
+    if stands_in:
+        assert await cache.ask("key", STALE, Quick(failure)) == ("old", 16)
+    else:
+        with pytest.raises(type(failure)):
+            await cache.ask("key", STALE, Quick(failure))
+    assert await cache.ask("key", STALE, Quick("new")) == ("new", None)
+
+
+async def test_an_old_answer_stands_in_when_a_fifth_of_the_time_is_left_and_the_origin_call_is_ended() -> None:
+    clock, origin = FakeClock(), Origin()
+    cache, owner = await kept(clock, 16)
+    callers = [asyncio.create_task(cache.ask("key", STALE, origin, clock.now() + 10)) for _ in range(2)]
+    callers.append(asyncio.create_task(cache.ask("key", STALE, origin, clock.now() + 100)))
+    await clock.advance(7.9)
+    assert not any(each.done() for each in callers)
+    await clock.advance(0.2)
+    assert [each.result()[0] for each in callers[:2]] == ["old", "old"]
+    assert (origin.calls, origin.cancelled) == (1, 0), "one still waits"
+    callers[2].cancel()
+    await clock.settle()
+    assert (origin.cancelled, cache.flights) == (1, 0)
+    last = asyncio.create_task(cache.ask("key", STALE, origin, clock.now() + 5))
+    await clock.advance(4.1)
+    assert last.result()[0] == "old"
+    assert (origin.calls, origin.cancelled, cache.flights, owner.count) == (2, 2, 0, 0)
+
+
+async def test_an_origin_call_that_will_not_end_is_owned_when_an_old_answer_stood_in_for_it() -> None:
+    clock, release = FakeClock(), asyncio.Event()
+    cache, owner = await kept(clock, 16)
+
+    async def stubborn() -> str:
+        while not release.is_set():
+            with suppress(asyncio.CancelledError):
+                await release.wait()
+        return "never kept"
+
+    caller = asyncio.create_task(cache.ask("key", STALE, stubborn, clock.now() + 10))
+    await clock.advance(8.1)
+    assert caller.result()[0] == "old"
+    assert (owner.count, cache.flights) == (1, 1)
+    release.set()
+    await clock.settle()
+    assert (owner.count, cache.flights) == (0, 0)
+    assert await cache.ask("key", STALE, Quick("new")) == ("new", None)
+
+
+async def test_without_an_owner_nothing_is_renewed_in_the_background() -> None:
+    clock, renewal = FakeClock(), Quick("renewed")
+    cache = CoalescingCache(clock)
+    await cache.ask("key", STALE, Quick("old"))
+    await clock.advance(12)
+    assert await cache.ask("key", STALE, renewal, renew=renewal) == ("old", 12)
+    await clock.advance(5)
+    caller = asyncio.create_task(cache.ask("key", STALE, Origin(), clock.now() + 10))
+    await clock.advance(8.1)
+    assert caller.result()[0] == "old"
+    assert (renewal.calls, cache.flights) == (0, 0)
+
+
+class StaleMachine(CoalescingMachine):
+    """The same with answers that may be stale: renewals have an owner, and end with it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.owner = Orphans()
+        self.cache = CoalescingCache(self.clock, max_entries=2, own=self.owner.add)
+
+    @rule(
+        key=st.sampled_from("abc"),
+        terms=st.builds(Terms, st.sampled_from([0, 3]), st.sampled_from([0, 4]), st.sampled_from([0, 9])),
+        left=st.sampled_from([None, 2, 8]),
+        turns=st.integers(0, 4),
+    )
+    def ask_for_a_stale_one(self, key: str, terms: Terms, left: float | None, turns: int) -> None:
+        origin = Origin()
+
+        async def make() -> str:
+            self.origins.append(origin)
+            self.active[key] += 1
+            try:
+                return await origin()
+            finally:
+                self.active[key] -= 1
+
+        async def call() -> str:
+            until = None if left is None else self.clock.now() + left
+            answer, age = await self.cache.ask(key, terms, make, until, make)
+            assert age is None or 0 < age < terms.ttl + max(terms.stale, terms.stale_on_error) + 9
+            return answer
+
+        self.callers.append(self.loop.create_task(call()))
+        self.step(turns)
+
+    @invariant()
+    def the_origin_is_asked_once_at_a_time(self) -> None:
+        """But for those past their time, which nobody joins: each is for somebody who waits, or has an owner."""
+        waiting = sum(not each.done() for each in self.callers)
+        assert sum(self.active.values()) <= waiting + self.owner.count
+        assert self.cache.renewing <= self.owner.count
+        assert len(self.cache) <= 2
+
+    def teardown(self) -> None:
+        self.loop.run_until_complete(self.owner.close(1))
+        super().teardown()
+        assert (self.owner.count, self.cache.renewing, self.clock.sleeping) == (0, 0, 0)
+
+
+TestStaleMachine = StaleMachine.TestCase
+TestStaleMachine.settings = settings(deadline=None, max_examples=40, stateful_step_count=30)

@@ -12,7 +12,7 @@ from support.peers import StdioPeer, code_of, text_of
 GRANTS = {
     "scope:other:read": [
         {"tools": ["add", "change", "hidden", "scoped", "expensive", "rated", "slow", "failing_over", "booked"]},
-        {"tools": ["counted", "flaky", "single", "broken"]},
+        {"tools": ["counted", "flaky", "single", "broken", "slow_once"]},
         {"tools": "narrow", "where": {"part": "docs/**"}},
     ],
 }
@@ -102,6 +102,13 @@ def retry(peer: StdioPeer, state: Path) -> None:
     assert text_of(peer.call("flaky")) == "the second time"
 
 
+def hedge(peer: StdioPeer, state: Path) -> None:
+    """Where the first attempt hangs, the second one answers."""
+    result = peer.call("slow_once")
+    assert text_of(result) == "attempt 2"
+    assert result["_meta"]["io.holdfast/hedged"] is True
+
+
 def bulkhead(peer: StdioPeer, state: Path) -> None:
     """Where one runs and none may wait, the second is refused."""
     first = peer.request("tools/call", {"name": "single", "arguments": {}})
@@ -125,6 +132,6 @@ PROBES: dict[str, Probe] = {
     probe.__name__: probe
     for probe in (
         observe, egress, authorize, quota, rate, validate, constrain, deadline, fallback, idempotency, cache, retry,
-        bulkhead, breaker, run,
+        hedge, bulkhead, breaker, run,
     )
 }  # fmt: skip

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from holdfast.core.questions import (
     Elicited,
@@ -18,21 +17,33 @@ from holdfast.core.questions import (
     sampling_request,
     url_request,
 )
+from holdfast.core.services import (
+    Cleaner,
+    ContextServices,
+    Level,
+    Nobody,
+    Publisher,
+    Resilient,
+    SecretRegister,
+    Session,
+)
 from holdfast.errors import ConfigurationError, MissingCapability
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from holdfast.core.clock import Clock
     from holdfast.core.principal import Principal
     from holdfast.core.sagas import OpenSaga
     from holdfast.safe.databases import AnyDatabase
     from holdfast.safe.paths import Root
-    from holdfast.safe.sandbox import Sandbox
+
+__all__ = [
+    "Cleaner", "Context", "ContextServices", "InputRequired", "Level", "Publisher", "Resilient", "SecretRegister",
+    "Session", "current_context",
+]  # fmt: skip
 
 T = TypeVar("T")
 M = TypeVar("M", bound="BaseModel")
-Level = Literal["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"]
 
 
 class InputRequired(BaseException):
@@ -45,50 +56,6 @@ class InputRequired(BaseException):
         super().__init__("input required")
         self.requests = requests
         self.state = state
-
-
-class Session(Protocol):
-    """The client's side of one call, as the wire offers it to a context. Above: ``Context``. Below: the transport.
-
-    In the handshake era ``ask`` sends requests and awaits the answers; in the 2026-07-28 era it looks the answers up in
-    what the client sent with this round, and raises ``InputRequired`` when one is missing.
-    """
-
-    era: Literal["handshake", "modern"]
-
-    def offers(self, capability: str) -> bool:
-        """Whether the client declared ``elicitation`` (forms), ``elicitation.url``, ``sampling`` or ``roots``."""
-        ...
-
-    async def ask(self, requests: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
-        """Put server-to-client requests (key -> ``{"method":, "params":}``); returns key -> result mapping."""
-        ...
-
-    async def progress(self, done: float, total: float | None, message: str | None) -> None:
-        """Tell the client how far the call is, if it asked to know."""
-        ...
-
-    async def log(self, level: Level, data: Any, logger: str | None) -> None:
-        """Send a log message to the client, if it asked for that level."""
-        ...
-
-    async def close_stream(self) -> None:
-        """End this call's event stream so that the client reconnects (handshake era over HTTP; elsewhere nothing)."""
-        ...
-
-
-class Publisher(Protocol):
-    """Tells clients of both eras that something changed."""
-
-    async def changed(
-        self, kind: Literal["tools", "prompts", "resources"], whom: Callable[[Principal], bool] | None = None
-    ) -> None:
-        """A list changed, for everybody or for those to ``whom`` it did."""
-        ...
-
-    async def updated(self, uri: str) -> None:
-        """One resource changed."""
-        ...
 
 
 current_context: ContextVar[Context | None] = ContextVar("holdfast_context", default=None)
@@ -243,6 +210,26 @@ class Context:
         outcome: T = asyncio.run_coroutine_threadsafe(work, self._services.loop).result()
         return outcome
 
+    def resilient(self, name: str, *, idempotent: bool = False, timeout: float | None = None) -> Resilient:
+        """Calls of a service that this tool depends on, guarded together with those of all tools that name it::
+
+            page = await ctx.resilient("weather-api", idempotent=True).call(fetch, url)
+
+        ``name`` is one that ``server.dependency`` declared, or any other (``[a-z0-9][a-z0-9._-]*``, 64 in all) with
+        the defaults of ``Dependency``. Its breaker, its bounded places and its retry budget are shared in the server,
+        and nothing outlasts this call's deadline. ``idempotent`` says that the call may be repeated after a passing
+        fault; without it there is one attempt. ``timeout`` (seconds for an attempt) overrides what was declared.
+        """
+        if self._services.resilient is None:
+            raise ConfigurationError("no server serves this call, so it has no dependencies")
+        return self._services.resilient(self, name, idempotent, timeout)
+
+    def aside(self) -> Context:
+        """This context for work besides the call, such as a second attempt or a refresh: it reaches no client."""
+        other = Context(self.request_id, self.tool, self.principal, self._services, Nobody(self._session))
+        other.deadline = self.deadline
+        return other
+
     def secret(self, value: str, name: str = "secret") -> str:
         """Register a secret that this call has learned, so that it can leave through no answer and no log."""
         self._services.secret(value, name)
@@ -279,34 +266,3 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
-
-
-class SecretRegister(Protocol):
-    """Remembers a secret so that it is redacted everywhere."""
-
-    def __call__(self, value: str, name: str, /) -> None: ...
-
-
-class Cleaner(Protocol):
-    """Strips hidden text and secrets from whatever leaves, at any depth."""
-
-    def __call__(self, value: T, /) -> T: ...
-
-
-def _no_sagas() -> Any:
-    raise ConfigurationError("no sagas here: there is no server with durable state around this call")
-
-
-@dataclass(frozen=True, slots=True)
-class ContextServices:
-    """What the server lends to every context of an operation; made once, not for each call."""
-
-    loop: asyncio.AbstractEventLoop
-    clock: Clock
-    log: Any
-    state: Any
-    publisher: Publisher
-    secret: SecretRegister
-    clean: Cleaner
-    sandbox: Sandbox
-    sagas: Callable[[], Any] = _no_sagas

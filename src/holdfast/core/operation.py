@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from holdfast.core.limits import Limits
@@ -20,17 +21,21 @@ if TYPE_CHECKING:
 Isolation = Literal["inline", "thread", "process"]
 DEFAULT_TTL = 60.0
 """Seconds that an answer of a ``cacheable=True`` operation may be given again."""
+MAX_FALLBACKS = 8
+"""Each has a part of a fifth of the deadline: 0.75 s of 30 s where there are eight."""
 
 
 class Operation:
     """The root of ``Tool``, ``Resource`` and ``Prompt``: identity, facts and limits as attributes.
 
     Facts decide which guards a chain gets: ``read_only``, ``idempotent`` (may be retried), ``cacheable`` (``True`` for
-    60 s, or seconds), ``isolation`` (where it runs; by default inline when asynchronous, else a thread), ``cpu`` (a
-    plain def that computes: by default in a process), ``trusted`` (``False``: it may crash, leak or never end, and runs
-    in a process), ``scopes`` (what the principal must hold), ``fallback`` (a lesser answer when all else fails),
-    ``lenient`` (numbers, booleans and JSON sent as text are understood), ``needs`` (what it uses besides its arguments:
-    ``workspace``, ``database``).
+    60 s, or seconds), ``stale`` (seconds that a cached answer is given past its time while it is renewed),
+    ``stale_on_error`` (seconds that it stands in for one that cannot be had; by default as ``stale``), ``isolation``
+    (where it runs; by default inline when asynchronous, else a thread), ``cpu`` (a plain def that computes: by default
+    in a process), ``trusted`` (``False``: it may crash, leak or never end, and runs in a process), ``scopes`` (what the
+    principal must hold), ``fallback`` (a function that gives a lesser answer when all else fails, or up to 8 to be
+    tried in turn), ``lenient`` (numbers, booleans and JSON sent as text are understood), ``needs`` (what it uses
+    besides its arguments: ``workspace``, ``database``).
     """
 
     kind: ClassVar[Literal["tool", "resource", "prompt", "completion"]]
@@ -44,6 +49,8 @@ class Operation:
     destructive: bool | None = None
     open_world: bool | None = None
     cacheable: bool | float = False
+    stale: float = 0.0
+    stale_on_error: float | None = None
     isolation: Isolation | None = None
     cpu: bool = False
     trusted: bool = True
@@ -69,6 +76,26 @@ class Operation:
             raise ConfigurationError(f"{self.kind} {self.name}: what is not trusted runs in a process, nowhere else")
         if not isinstance(self.limits, Limits):
             raise ConfigurationError(f"{self.kind} {self.name}: limits are written as Limits(...)")
+        self._check_substitutes()
+
+    def _check_substitutes(self) -> None:
+        """What may be answered in place of a fresh answer."""
+        if len(self.fallbacks) > MAX_FALLBACKS or not all(map(callable, self.fallbacks)):
+            raise ConfigurationError(
+                f"{self.kind} {self.name}: fallback is a function, or up to {MAX_FALLBACKS} of them"
+            )
+        for fact in ("stale", "stale_on_error"):
+            seconds = getattr(self, fact)
+            if seconds and not (isinstance(seconds, int | float) and 0 < seconds < inf):
+                raise ConfigurationError(f"{self.kind} {self.name}: {fact} is in seconds: not negative, and finite")
+            if seconds and not self.cacheable:
+                raise ConfigurationError(f"{self.kind} {self.name}: {fact} is for what is cacheable")
+
+    @property
+    def fallbacks(self) -> tuple[Callable[..., Any], ...]:
+        """What answers in its place, in turn."""
+        given = self.fallback
+        return () if given is None else tuple(given) if isinstance(given, list | tuple) else (given,)
 
     @property
     def ttl(self) -> float:

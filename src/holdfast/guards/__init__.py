@@ -20,6 +20,7 @@ from holdfast.guards import (
     deadline,
     egress,
     fallback,
+    hedge,
     idempotency,
     observe,
     quota,
@@ -43,6 +44,7 @@ ORDER = (
     idempotency.recipe,  # calls with a key: each is done once, and its answer given again
     cache.recipe,  # answers given again; identical calls coalesced
     retry.recipe,  # idempotent operations only; budgeted, with jitter
+    hedge.recipe,  # read-only operations that ask for it: a second attempt beside a slow one
     bulkhead.recipe,  # bounded running, bounded queue
     breaker.recipe,  # leaves a failing operation alone for a while
     run.recipe,  # inline, in a thread or in a process; then the output is checked

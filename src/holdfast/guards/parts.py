@@ -49,6 +49,8 @@ class Parts:
     audit: AuditLog | None
     log: Any
     orphans: Orphans
+    background: Orphans
+    """Owns what goes on besides the calls that began it: renewals of kept answers, attempts that were outrun."""
     threads: ThreadPool
     processes: Callable[[], ProcessPool]
     total: Bulkhead

@@ -15,6 +15,8 @@ DISK_FAILED = 0.02
 MEMORY_DEGRADED = 0.90
 MEMORY_FAILED = 0.95
 """Shares of the budget: where the watchdog sheds, and where it promotes the spare."""
+MAX_NAMED = 5
+"""Services that a finding names; it counts the others."""
 LAG_DEGRADED = 0.1
 LAG_FAILED = 5.0
 """Seconds: the first and second step of the watchdog's ladder."""
@@ -119,6 +121,17 @@ def sagas(stuck: Callable[[], int]) -> Probe:
     async def check() -> Finding:
         count = stuck()
         return Finding("failed", f"{count} sagas could not be undone: see the log") if count else Finding("ok")
+
+    return check
+
+
+def dependencies(read: Callable[[], Mapping[str, str]]) -> Probe:
+    """Degrade while the breaker of a service that tools call is not closed; names are the author's."""
+
+    async def check() -> Finding:
+        resting = [f"{name} is {state.replace('_', ' ')}" for name, state in read().items() if state != "closed"]
+        more = f", and {len(resting) - MAX_NAMED} more" if len(resting) > MAX_NAMED else ""
+        return Finding("degraded", ", ".join(resting[:MAX_NAMED]) + more) if resting else Finding("ok", "all closed")
 
     return check
 

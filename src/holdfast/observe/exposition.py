@@ -46,6 +46,8 @@ class _Page:
         yield _gauge("loop_lag_last_seconds", "The latest lag of the event loop.", metrics.last_lag.read())
         yield _counter("redactions", "Secrets redacted.", ("rule",), metrics.redactions)
         yield _counter("audit_records", "Audit records.", ("outcome",), metrics.audit_records)
+        attempts = "Attempts to call a service that tools depend on."
+        yield _counter("dependency_attempts", attempts, ("dependency", "outcome"), metrics.dependencies)
         yield _counter("events", "Events by kind.", ("kind",), metrics.events)
         yield _gauge("orphans", "Abandoned tasks that still run.", metrics.orphans.read())
         yield _gauge("zombies", "Abandoned threads that still run.", metrics.zombies.read())

@@ -35,6 +35,7 @@ class Metrics:
         self.redactions = Counts(MAX_NAMES)
         self.audit_records = Counts(MAX_NAMES)
         self.events = Counts(MAX_NAMES)
+        self.dependencies = Counts(MAX_REFUSALS)
         self.lags = Spread(LAG_BUCKETS)
         self.last_lag = Gauge()
         self.orphans = Gauge()
@@ -69,6 +70,10 @@ class Metrics:
     def audited(self, outcome: str) -> None:
         """Count an audit record by outcome ("written", "lost", "refused")."""
         self.audit_records.add((outcome,))
+
+    def depended(self, name: str, outcome: str) -> None:
+        """Count one attempt to call a service that tools depend on."""
+        self.dependencies.add((name, outcome))
 
     def event(self, kind: str) -> None:
         """Count an event by kind."""

@@ -6,6 +6,7 @@ import errno
 import random
 import socket
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from typing import TypeVar
 
 from holdfast.core.clock import Clock
@@ -14,6 +15,7 @@ from holdfast.errors import HoldfastError, ToolError
 T = TypeVar("T")
 
 _SLICES = 10
+_GIVEN_UP = "_holdfast_given_up"
 _TRANSIENT_ERRNOS = frozenset(
     {
         errno.EAGAIN, errno.EINTR, errno.EBUSY, errno.ETIMEDOUT, errno.ECONNREFUSED, errno.ECONNRESET,
@@ -71,6 +73,8 @@ def delays(attempts: int = 3, base: float = 0.1, cap: float = 2.0, *, rng: rando
 
 def is_transient(failure: BaseException) -> bool:
     """Whether the same call may well succeed later: faults of operation, never of programming, never a refusal."""
+    if getattr(failure, _GIVEN_UP, False):
+        return False
     if isinstance(failure, HoldfastError):
         return isinstance(failure, ToolError) and failure.retryable
     if isinstance(failure, ExceptionGroup):
@@ -80,6 +84,12 @@ def is_transient(failure: BaseException) -> bool:
     if isinstance(failure, ConnectionError | TimeoutError):
         return True
     return isinstance(failure, OSError) and failure.errno in _TRANSIENT_ERRNOS
+
+
+def give_up(failure: BaseException) -> None:
+    """Mark what was tried again without success, so that nobody further out does the same: tries would multiply."""
+    with suppress(AttributeError):  # an exception may refuse attributes
+        setattr(failure, _GIVEN_UP, True)
 
 
 async def run(  # noqa: PLR0913 - keyword-only, each a value that a test must be able to set

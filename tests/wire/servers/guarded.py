@@ -10,6 +10,7 @@ from holdfast import Limits, Server
 server = Server("guarded")
 counts = count(1)
 attempts = count(1)
+hedged = count(1)
 
 
 @server.tool(read_only=True)
@@ -84,6 +85,15 @@ async def flaky() -> str:
     if next(attempts) == 1:
         raise ConnectionResetError("the world failed")
     return "the second time"
+
+
+@server.tool(read_only=True, limits=Limits(timeout=1, hedge=0.05))
+async def slow_once() -> str:
+    """Hang the first time."""
+    number = next(hedged)
+    if number == 1:
+        await asyncio.sleep(3)
+    return f"attempt {number}"
 
 
 @server.tool(limits=Limits(concurrency=1, queue=0))

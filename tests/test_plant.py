@@ -114,7 +114,7 @@ async def test_the_state_folder_is_named_after_the_server_and_stays_beneath_its_
     tmp_path: Path, name: str
 ) -> None:
     async with living(server_in(tmp_path, name)) as live:
-        folder = live.plant.state_dir()
+        folder = live.plant.lasting.state_dir()
     assert folder.parent == tmp_path / "state"
     assert folder.resolve().parent == (tmp_path / "state").resolve()
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700

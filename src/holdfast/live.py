@@ -250,7 +250,7 @@ class Live:
             secret=partial(plant.secrets.learn, lasts=LEARNED),
             clean=plant.outgoing.tree,
             sandbox=plant.parts.sandbox,
-            sagas=plant.sagas,
+            sagas=plant.lasting.sagas,
             resilient=plant.resilient,
         )
         return services

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -19,15 +18,15 @@ from holdfast.core.events import Events
 from holdfast.core.layers import Loaded
 from holdfast.core.reach import build_sandbox
 from holdfast.core.secretsettings import register
-from holdfast.errors import Busy
 from holdfast.guards.egress import cleaner
 from holdfast.guards.parts import Parts
 from holdfast.isolation.threads import ThreadPool
+from holdfast.lasting import Lasting
 from holdfast.observe.audit import AuditLog
 from holdfast.observe.checks import alerts as alarms
 from holdfast.observe.checks import answers
 from holdfast.observe.checks import log as log_check
-from holdfast.observe.health import Health, audit, confinement, loop_lag, memory, state
+from holdfast.observe.health import Health, audit, confinement, loop_lag, memory
 from holdfast.observe.logs import FileSink, LogPipe, StderrSink, build_logger, capture_stdlib
 from holdfast.observe.metrics import Metrics
 from holdfast.observe.process import resident_bytes
@@ -45,22 +44,17 @@ from holdfast.resources.tracking import install as install_tracking
 from holdfast.safe.outgoing import Outgoing
 from holdfast.safe.secrets import SecretRegistry
 from holdfast.safe.secrets import require as require_redaction
-from holdfast.state.breakers import Breakers
-from holdfast.state.durable import Durable
-from holdfast.state.location import default_state_dir, folder_for, path_of
+from holdfast.state.location import default_state_dir
 from holdfast.watchdog.lookout import Lookout, Subjects
 from holdfast.watchdog.watch import Hooks
 
 if TYPE_CHECKING:
     from holdfast.access.capabilities import Capabilities
-    from holdfast.access.quotas import Quotas
     from holdfast.core.context import Context, Resilient
     from holdfast.core.manifest import Change
     from holdfast.core.pin import Pin
     from holdfast.isolation.processes import ProcessPool
     from holdfast.resilience.outbound import Dependencies
-    from holdfast.state.idempotency import Keys
-    from holdfast.state.sagas import Sagas
     from holdfast.state.store import Store
     from holdfast.watchdog.heartbeat import Heartbeat
 
@@ -117,17 +111,8 @@ class Plant:
         self._opening = threading.Lock()
         self._undo: list[Callable[[], None]] = []
         self._uncapture: Callable[[], None] = _nothing
-        self.durable = Durable(
-            path_of(name, settings.state), self.state_dir, self.clock,
-            lambda name: self.log.error("state.damaged", set_aside=name),
-        )  # fmt: skip
-        self._left = self.durable.there()  # a file that is not one of ours, or of a newer version, is told of now
-        self.breakers = Breakers(self.durable, self.clock)
-        self._keys: Keys | None = None
-        self._sagas: Sagas | None = None
-        self.compensations: Callable[[], Mapping[str, Callable[..., Any]]] = dict
-        """What undoes the steps of sagas, by name; set by the server."""
-        self.parts = self._build_parts()
+        self.lasting = Lasting(name, settings, self.clock, self.log, self.metrics, self.health, lambda: self.parts)
+        self.parts: Parts = self._build_parts()
         self.recorder = Recorder(self.parts.audit, self.metrics.audited)
         self.pin = self._open_pin()
         self._watch()
@@ -137,6 +122,8 @@ class Plant:
         limits = settings.limits
         total = Bulkhead(limits.total, TOTAL_QUEUE, self.clock)
         elsewhere = Bulkhead(ELSEWHERE, 0, self.clock)
+        waiting, told = int(limits.shed_queue * TOTAL_QUEUE), self._shed
+        shed = Shedding(total, self.clock, elsewhere, queue=waiting, wait=limits.shed_wait, on_change=told)
         return Parts(
             settings=settings,
             clock=self.clock,
@@ -153,20 +140,13 @@ class Plant:
             processes=self.processes,
             total=total,
             elsewhere=elsewhere,
-            shed=Shedding(
-                total,
-                self.clock,
-                elsewhere,
-                queue=int(limits.shed_queue * TOTAL_QUEUE),
-                wait=limits.shed_wait,
-                on_change=self._shed,
-            ),
+            shed=shed,
             access=self._read_grants(settings.access.grants),
-            quota=None if limits.quota is None and settings.quotas is None else self._open_quotas(),
+            quota=None if limits.quota is None and settings.quotas is None else self.lasting.quotas(),
             budget=RetryBudget(),
             occupancy=Occupancy(),
-            breakers=self.breakers,
-            keys=self.keys,
+            breakers=self.lasting.breakers,
+            keys=self.lasting.keys,
             cleaner=cleaner,
         )
 
@@ -175,7 +155,7 @@ class Plant:
         if not settings.enabled:
             return None
         return AuditLog(
-            settings.file or self.state_dir() / "audit.jsonl",
+            settings.file or self.lasting.state_dir() / "audit.jsonl",
             fail_open=settings.fail_open,
             clock=self.clock,
             told=self._audit_changed,
@@ -214,25 +194,6 @@ class Plant:
 
         return Capabilities(grants, self.clock.wall)
 
-    def _open_quotas(self) -> Quotas:
-        from holdfast.access.allowances import allowances_of
-        from holdfast.access.quotas import Quotas
-        from holdfast.observe.checks import quotas as known
-
-        settings, wall = self.loaded.settings, self.clock.wall
-        limits = allowances_of(settings.quotas, settings.limits.quota)
-        store = self.durable.open_now()
-        quotas = Quotas(store, *limits)
-        for dimension in quotas.spent:
-            self.metrics.watch(f"quota_spent_{dimension}", partial(quotas.spent.__getitem__, dimension))
-        self.metrics.watch("quotas_uncounted", lambda: quotas.uncounted)
-        self.health.add("quotas", known(lambda: quotas.in_doubt(store.lost(), wall())), critical=False)
-        return quotas
-
-    def state_dir(self) -> Path:
-        """The folder of this server's durable state, made when needed, for its owner only."""
-        return folder_for(self.name, self.loaded.settings.state)
-
     def processes(self) -> ProcessPool:
         """The pool of killable processes, started when the first tool needs it."""
         if self._processes is None:
@@ -252,44 +213,7 @@ class Plant:
     @property
     def store(self) -> Store | None:
         """The durable store, if something has needed it."""
-        return self.durable.store
-
-    def keys(self) -> Keys:
-        """The idempotency keys, made when the first one is sent."""
-        if self._keys is None:
-            from holdfast.state.idempotency import Keys
-
-            settings = self.loaded.settings.idempotency
-            self._keys = Keys(self.durable, lifetime=settings.lifetime, rows=settings.keys, size=settings.size)
-        return self._keys
-
-    def sagas(self) -> Sagas:
-        """The sagas, made when the first one begins or one was left behind."""
-        if self._sagas is None:
-            from holdfast.observe.checks import sagas as known
-            from holdfast.state.sagas import Sagas
-
-            made = Sagas(self.durable, self.clock, lambda: self.compensations(), self.parts.threads.run, self._told)
-            self._sagas = made
-            self.metrics.watch("sagas_stuck", lambda: len(made.stuck))
-            self.health.add("sagas", known(lambda: len(made.stuck)), critical=False)
-        return self._sagas
-
-    def _told(self, what: str, fields: Mapping[str, Any]) -> None:
-        """What became of a saga that was not done."""
-        (self.log.warning if what == "saga.undone" else self.log.error)(what, **fields)
-        self.metrics.event(what)
-        self.parts.events.emit(what, **fields)
-
-    async def recall(self) -> None:
-        """Take up what an earlier process left: once, before calls are served."""
-        if self._left:
-            try:
-                await self.breakers.recall()
-            except Busy as error:  # whatever needs it will say so, and so does the health check
-                self.log.error("state.unusable", failure=str(error))
-                return
-            self.sagas().resuming()
+        return self.lasting.durable.store
 
     def dependencies(self) -> Dependencies:
         """The services that tools call, from when the first is named, by a tool in whatever thread."""
@@ -316,8 +240,6 @@ class Plant:
         self.metrics.watch("calls_queued", self._queued)
         self.metrics.watch("shed_level", lambda: parts.shed.level)
         self.metrics.watch("interrupts", lambda: self.heartbeat.interrupts if self.heartbeat else 0)
-        self.metrics.watch("state_damaged", lambda: self.durable.damaged)
-        self.health.add("state", state(self.durable.lost, lambda: self.durable.broken), critical=False)
         self.hooks.shrink = self._shrink_caches
         self.hooks.shed = partial(parts.shed.press, "watchdog")
         self.health.add("memory", memory(self.budget.bytes), critical=False)
@@ -457,10 +379,7 @@ class Plant:
         await self.recorder.close(self._patience())
         if self.parts.audit is not None:
             await self.parts.audit.close(5 * self._patience())
-        await self.breakers.close(self._patience())
-        if self._sagas is not None:
-            await self._sagas.close(self._patience())
-        await self.durable.close()
+        await self.lasting.close(self._patience)
         for undo in reversed(self._undo):
             undo()
         executor.shutdown(wait=False, cancel_futures=True)

@@ -270,8 +270,8 @@ class Server:
             live.states = await self._enter_lifespans(stack, plant)
             live.homes = self._homes
             self.compensations()  # a clash of names shows now, not when something has to be undone
-            plant.compensations = self.compensations
-            await plant.recall()
+            plant.lasting.compensations = self.compensations
+            await plant.lasting.recall()
             self._serving.append(live)
             stack.callback(self._serving.remove, live)
             plant.watch_loop()

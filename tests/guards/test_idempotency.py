@@ -126,7 +126,7 @@ async def test_a_second_call_joins_the_first_and_another_one_is_refused(tmp_path
     server = shop(tmp_path)
     async with living(server) as live:
         calls = [asyncio.create_task(ask(live, "order", {"gate": True}, key="k")) for _ in range(5)]
-        while not live.plant.keys()._under_way:
+        while not live.plant.lasting.keys()._under_way:
             await asyncio.sleep(0.001)
         assert code(await ask(live, "order", {"gate": False}, key="k")) == "idempotency.mismatch"
         calls[4].cancel()
@@ -134,7 +134,7 @@ async def test_a_second_call_joins_the_first_and_another_one_is_refused(tmp_path
         answers = await asyncio.gather(*calls, return_exceptions=True)
         assert isinstance(answers.pop(), asyncio.CancelledError)
         assert {text(answer) for answer in answers} == {"order 1"}  # type: ignore[arg-type]  # the others are answers
-        assert live.plant.keys()._under_way == {}
+        assert live.plant.lasting.keys()._under_way == {}
 
 
 @pytest.mark.parametrize("how", ["tool", "path"])
@@ -163,7 +163,7 @@ async def test_a_call_that_was_late_or_whose_client_left_is_of_unknown_outcome(t
     clock = FakeClock()
     async with living(shop(tmp_path), clock) as live:
         late = asyncio.create_task(ask(live, "late", key="k"))
-        while not live.plant.keys()._under_way:
+        while not live.plant.lasting.keys()._under_way:
             await asyncio.sleep(0.001)
         await asyncio.sleep(0.05)
         await clock.advance(6)
@@ -186,7 +186,7 @@ async def test_a_refusal_before_the_work_frees_the_key(tmp_path: Path) -> None:
 async def test_a_caller_that_leaves_while_its_key_is_claimed_leaves_nothing_behind(tmp_path: Path) -> None:
     async with living(shop(tmp_path)) as live:
         await ask(live, "order", key="first")
-        keys = live.plant.keys()
+        keys = live.plant.lasting.keys()
         for _ in range(20):
             call = asyncio.create_task(ask(live, "order", key="k"))
             while not keys._under_way:

@@ -353,8 +353,8 @@ async def test_a_tool_whose_caller_leaves_is_undone_behind_its_back(tmp_path: Pa
         async with asyncio.timeout(60):
             await undone.wait()
         assert text(await ask(live, "stay")) == "done"
-        while live.plant.sagas()._tasks:
-            await asyncio.wait(live.plant.sagas()._tasks)
+        while live.plant.lasting.sagas()._tasks:
+            await asyncio.wait(live.plant.lasting.sagas()._tasks)
         assert (await live.plant.health.report()).checks["sagas"].status == "ok"
     assert "saga.undone" in {line["event"] for line in logged(tmp_path)}
 

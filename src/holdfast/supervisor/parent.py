@@ -130,7 +130,7 @@ class Parent:
         elif message["is"] == "alone":
             child.state, child.ready_at, self._alone = "alone", time.monotonic(), True
             self._spare_at = self._kill_at = None
-        elif message["is"] == "retire":
+        elif message["is"] == "retire" and child is self._active and not child.leaving:
             tell("retiring", "warning", pid=child.pid, why=message["why"])
             child.leaving = True
             self._hand_over()

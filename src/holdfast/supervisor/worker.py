@@ -78,6 +78,11 @@ class Worker:
         """Say that this worker serves by itself: the parent only waits for its end."""
         self.control.say("alone")
 
+    def retire(self, why: str) -> str | None:
+        """Ask for another worker in place of this one, which hands over to it; ``None``: that cannot be refused."""
+        self.control.say("retire", why=why)
+        return None
+
     def beat(self) -> None:
         """The loop turns."""
         self.memory.words[BEAT] = time.monotonic_ns()

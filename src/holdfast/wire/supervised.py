@@ -87,6 +87,8 @@ async def serve(server: Servable, loaded: Loaded, worker: Worker, backstop: Back
     async with AsyncExitStack() as stack:
         signals = stack.enter_context(Signals(backstop=backstop))
         live = await stack.enter_async_context(server.serving(loaded))
+        hooks = live.plant.hooks
+        hooks.retire, hooks.restart = worker.retire, _from_outside
         live.plant.health.add("worker", partial(_standing, worker), critical=False)
         await health_beside(live, loaded, stack)
         limits, drain = loaded.settings.limits, loaded.settings.stdio.drain
@@ -123,6 +125,11 @@ async def serve(server: Servable, loaded: Loaded, worker: Worker, backstop: Back
         if not lines.leaving:
             worker.ended(0)
     return 0
+
+
+def _from_outside(_reason: str) -> str:
+    """See ``Hooks.restart``: the supervisor's ladder ends a process whose loop stands, with nothing lost."""
+    return "the supervisor ends it, and another one goes on"
 
 
 def _standing(worker: Worker) -> Finding:

@@ -119,9 +119,9 @@ class Bounds:
 def settle(limits: Limits, defaults: object) -> Bounds:
     """Fill what ``limits`` leaves open from the server's ``LimitSettings``."""
     chosen = {}
-    for item in fields(Bounds):
-        own = getattr(limits, item.name)
-        chosen[item.name] = getattr(defaults, item.name) if own is None else own
+    for name in {item.name for item in fields(Limits)} & {item.name for item in fields(Bounds)}:
+        own = getattr(limits, name)
+        chosen[name] = getattr(defaults, name) if own is None else own
     adaptive = chosen["concurrency"] == "adaptive" or (
         limits.concurrency is None and getattr(defaults, "adaptive", False)
     )

@@ -87,9 +87,7 @@ async def serve(server: Servable, loaded: Loaded, worker: Worker, backstop: Back
     async with AsyncExitStack() as stack:
         signals = stack.enter_context(Signals(backstop=backstop))
         live = await stack.enter_async_context(server.serving(loaded))
-        hooks = live.plant.hooks
-        hooks.retire, hooks.restart = worker.retire, _from_outside
-        live.plant.health.add("worker", partial(_standing, worker), critical=False)
+        _introduce(worker, live.plant)
         await health_beside(live, loaded, stack)
         limits, drain = loaded.settings.limits, loaded.settings.stdio.drain
         intake, outlet, requests = keep(worker, limits.message)
@@ -125,6 +123,12 @@ async def serve(server: Servable, loaded: Loaded, worker: Worker, backstop: Back
         if not lines.leaving:
             worker.ended(0)
     return 0
+
+
+def _introduce(worker: Worker, plant: Any) -> None:
+    """The watchdog may ask the supervisor for another process, and the health check says which one this is."""
+    plant.hooks.retire, plant.hooks.restart = worker.retire, _from_outside
+    plant.health.add("worker", partial(_standing, worker), critical=False)
 
 
 def _from_outside(_reason: str) -> str:

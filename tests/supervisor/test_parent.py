@@ -231,3 +231,30 @@ def test_health_says_who_serves_and_how_the_one_before_ended(tmp_path: Path) -> 
         os.kill(kept.workers()[0], signal.SIGKILL)
         serving = kept.worker()
         assert detail() == f"process {serving}, supervised by {supervisor}, the 2. worker (SIGKILL, from outside)"
+
+
+SLEEPER = (
+    SERVER
+    + '''
+@server.tool(read_only=True, limits=Limits(timeout=0.2))
+def sleeps() -> None:
+    """Sleep in a thread that nobody can end."""
+    time.sleep(600)
+'''
+)
+
+
+def test_a_worker_whose_threads_are_stuck_for_good_asks_for_another_and_the_client_loses_nothing(
+    tmp_path: Path,
+) -> None:
+    settings = {"HOLDFAST_LIMITS__THREADS": "2", "HOLDFAST_LIMITS__STUCK": "0.05"}
+    with supervised(tmp_path, SLEEPER, **settings) as kept:
+        first = kept.worker()
+        kept.spared()
+        for number in [kept.begin("sleeps") for _ in range(2)]:
+            assert "deadline.exceeded" in str(kept.answer(number))
+        until(lambda: kept.told("handed_over"))
+        assert kept.worker() != first
+        assert kept.told("retiring")[0]["why"] == "2 of 2 worker threads are stuck for good"
+        assert kept.told("worker_lost") == []
+        assert kept.call("add", a=1, b=2) == 3

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 MAX_KEY: Final = 255
 """Characters of a key, as the APIs take that made such keys known; a UUID has 36."""
 _BAD: Final = f"_meta {META}idempotencyKey is a text of 1 to {MAX_KEY} characters"
-_NOT_BEGUN: Final = "isolation.stuck"
-"""The code of a refusal by the pool of threads: ``call.ran`` is set by then, and the work has not begun."""
+_NOT_BEGUN: Final = frozenset({"isolation.stuck", "isolation.unavailable"})
+"""Codes of refusals by the pools of threads and processes: ``call.ran`` is set by then, and the work has not begun."""
 
 
 class Idempotency:
@@ -59,7 +59,7 @@ class Idempotency:
         try:
             answer = await proceed(call)
         except (ToolError, Refusal) as error:
-            if not call.ran or error.code == _NOT_BEGUN or (isinstance(error, ToolError) and error.retryable):
+            if not call.ran or error.code in _NOT_BEGUN or (isinstance(error, ToolError) and error.retryable):
                 keys.forget(turn)
             else:
                 await keys.finish(turn, _failure(error, self._text(error.message)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import faulthandler
 import json
 import os
@@ -645,7 +646,8 @@ def ours() -> tuple[set[str], int, int]:
 
 
 async def settled() -> tuple[set[str], int, int]:
-    """The same once it holds still: the loop closes a pipe of the run before in one of its next turns."""
+    """The same once it holds still: a pipe of the run before is closed in one of the loop's next turns, or as garbage."""
+    gc.collect()
     seen, before = ours(), None
     while seen != before:
         await asyncio.sleep(0.02)

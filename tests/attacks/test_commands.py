@@ -9,8 +9,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import gc
 import faulthandler
+import gc
 import json
 import os
 import shlex
@@ -646,7 +646,7 @@ def ours() -> tuple[set[str], int, int]:
 
 
 async def settled() -> tuple[set[str], int, int]:
-    """The same once it holds still: a pipe of the run before is closed in one of the loop's next turns, or as garbage."""
+    """The same once it holds still: a pipe of the run before is closed in the loop's next turns, or as garbage."""
     gc.collect()
     seen, before = ours(), None
     while seen != before:

@@ -448,3 +448,10 @@ def test_many_values_alike_weigh_as_much_as_when_each_is_looked_at(values: list[
 
     alike, looked_at = weighed(values), weighed([*values, None])  # the stranger among them makes it look at each
     assert (alike == looked_at) if isinstance(alike, str) else (alike + 5 == looked_at)
+
+
+def test_a_document_of_exactly_as_many_bytes_as_there_may_be_is_read() -> None:
+    text = b"[" + b"1," * 5_000 + b"1]"
+    assert len(loads(text, Bounds(bytes=len(text), elements=6_000))) == 5_001
+    with pytest.raises(JsonTooLarge):
+        loads(text, Bounds(bytes=len(text) - 1, elements=6_000))

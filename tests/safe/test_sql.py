@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from holdfast.errors import ConfigurationError, UnsafeQuery
 from holdfast.safe import sqlite as sqlite_module
 from holdfast.safe import sqltree
+from holdfast.safe.databases import Caps
 from holdfast.safe.sandbox import Sandbox
 from holdfast.safe.sql import Database, Declared, ReadQuery, Rows, TableFacts, require
 from holdfast.safe.sqlite import Stop
@@ -448,3 +449,10 @@ def test_the_requirement_can_be_checked_when_the_server_is_built(file: Path, mon
     monkeypatch.setattr(sqltree._Dialect, "counts", lambda self: False)
     with pytest.raises(ConfigurationError, match="sqlglot"):
         Database(file)
+
+
+def test_the_least_caps_are_one_row_one_byte_and_some_time() -> None:
+    assert Caps(rows=1, bytes=1, timeout=0.001).bytes == 1
+    for rows, size, seconds in ((0, 1, 1.0), (1, 0, 1.0), (1, 1, 0.0)):
+        with pytest.raises(ConfigurationError, match="above zero"):
+            Caps(rows=rows, bytes=size, timeout=seconds)

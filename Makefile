@@ -8,8 +8,9 @@ BIN := .venv/bin
 # The outside judges: conformance/run_suite.py and clients/run_clients.py.
 JUDGES ?= ../shared/judges
 PYTEST_ARGS ?=
-# Tests run side by side, a file at a time; WORKERS=0 runs them one after the other.
-WORKERS ?= auto
+# Tests run side by side, a file at a time, one more than there are cores: each waits for servers and clocks half of its
+# time. WORKERS=0 runs them one after the other.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 BENCH_ARGS ?=
 export HYPOTHESIS_STORAGE_DIRECTORY := $(CURDIR)/.cache/hypothesis
 

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
+from support.roots import root_of
 
-from holdfast.errors import ConfigurationError, UnsafePath
+from holdfast.errors import UnsafePath
 from holdfast.safe.paths import DirPath, ReadPath, Root, WritePath
 from holdfast.safe.sandbox import Sandbox
 
@@ -43,12 +44,8 @@ def place(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=["openat2", "walker"])
 def root(request: pytest.FixtureRequest, place: Path) -> Iterator[Root]:
-    try:
-        root = Root(place, resolver=request.param)
-    except ConfigurationError:
-        pytest.skip("openat2 is not available here")
-    yield root
-    root.close()
+    with root_of(place, request.param) as root:
+        yield root
 
 
 def code_of(work: Callable[[], object]) -> str:

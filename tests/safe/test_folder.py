@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from support.roots import root_of
 
 from holdfast.errors import ConfigurationError, UnsafePath
 from holdfast.safe import folder
@@ -33,12 +34,8 @@ def place(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=["openat2", "walker"])
 def root(request: pytest.FixtureRequest, place: Path) -> Iterator[Root]:
-    try:
-        root = Root(place, resolver=request.param)
-    except ConfigurationError:
-        pytest.skip("openat2 is not available here")
-    yield root
-    root.close()
+    with root_of(place, request.param) as root:
+        yield root
 
 
 def opened(place: Path) -> int:

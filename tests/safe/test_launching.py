@@ -17,7 +17,7 @@ import pytest
 from holdfast.errors import ConfigurationError, UnsafeCommand
 from holdfast.safe import launching
 from holdfast.safe.commands import Program, Subcommand
-from holdfast.safe.confine import Confinement, means
+from holdfast.safe.confine import TAG, Confinement, means
 from holdfast.safe.descendants import Mark
 from holdfast.safe.launching import Bounds, Launch
 from holdfast.safe.processes import run
@@ -41,6 +41,15 @@ async def test_limits_session_and_descriptors_are_what_was_declared() -> None:
         os.set_inheritable(leaked.fileno(), True)
         completed = await run(python(REPORT))
     assert completed.text() == EXPECTED
+
+
+async def test_a_program_that_is_sent_nothing_reads_nothing_and_is_marked_even_when_it_is_not_confined() -> None:
+    completed = await run(
+        python("import os; print(os.readlink('/proc/self/fd/0'), open('/proc/self/personality').read())")
+    )
+    standard_input, personality = completed.text().split()
+    assert standard_input == "/dev/null"
+    assert int(personality, 16) & TAG == TAG
 
 
 async def test_without_util_linux_an_isolated_python_sets_the_same_limits(

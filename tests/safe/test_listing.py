@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support.roots import root_of
 
-from holdfast.errors import ConfigurationError, UnsafePath
+from holdfast.errors import UnsafePath
 from holdfast.safe import listing
 from holdfast.safe.identity import identity
 from holdfast.safe.listing import matcher
@@ -25,12 +26,8 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Root]:
     for name in ("a/b/c/deep.py", "a/b/two.py", "a/one.py", "top.py", "top.md", ".git/config", "a/.env"):
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         (place / name).write_text(name)
-    try:
-        root = Root(place, resolver=request.param)
-    except ConfigurationError:
-        pytest.skip("openat2 is not available here")
-    yield root
-    root.close()
+    with root_of(place, request.param) as root:
+        yield root
 
 
 def code_of(work: Callable[[], object]) -> str:

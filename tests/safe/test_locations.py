@@ -225,3 +225,8 @@ def test_a_url_and_a_host_are_as_long_as_they_may_be() -> None:
 def test_an_address_in_a_network_that_is_denied_is_refused_also_where_it_is_allowed(address: str) -> None:
     policy = UrlPolicy(deny_hosts=frozenset({"203.1.113.0/24", "2606:4700::/32"}), allow=frozenset({f"{address}:443"}))
     assert code_of(f"https://{address}/", policy) == "url.host"
+
+
+def test_a_name_is_looked_for_among_denied_names_and_not_among_denied_networks() -> None:
+    policy = UrlPolicy(deny_hosts=frozenset({"203.1.113.0/24"}))
+    assert parse("https://example.com/", policy).host == "example.com"

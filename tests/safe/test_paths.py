@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from support.roots import root_of
 
 from holdfast.errors import ConfigurationError, UnsafePath
 from holdfast.safe import folder
@@ -44,12 +45,8 @@ def place(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=["openat2", "walker"])
 def root(request: pytest.FixtureRequest, place: Path) -> Iterator[Root]:
-    try:
-        root = Root(place, resolver=request.param)
-    except ConfigurationError:
-        pytest.skip("openat2 is not available here")
-    yield root
-    root.close()
+    with root_of(place, request.param) as root:
+        yield root
 
 
 def code_of(work: Callable[[], object]) -> str:

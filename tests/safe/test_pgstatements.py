@@ -215,3 +215,15 @@ def test_any_text_is_refused_quickly_or_written_as_something_that_passes(words: 
     assert statement.tables <= TABLES
     assert check(statement.sql, TABLES, DEFAULT_FUNCTIONS).sql == statement.sql
     check_words(statement.sql, DEFAULT_FUNCTIONS)
+
+
+def test_the_second_reading_knows_by_itself_what_is_planned_anew_at_each_mention() -> None:
+    check_words('WITH "w" AS MATERIALIZED (SELECT 1) SELECT 1', DEFAULT_FUNCTIONS)
+    with pytest.raises(UnsafeQuery):
+        check_words('WITH "w" AS NOT MATERIALIZED (SELECT 1) SELECT 1', DEFAULT_FUNCTIONS)
+
+
+@pytest.mark.parametrize("width", ["max", "-1"])
+def test_the_width_of_a_type_is_a_number(width: str) -> None:
+    with pytest.raises(UnsafeQuery):
+        check(f"SELECT CAST('a' AS varchar({width}))", frozenset(), DEFAULT_FUNCTIONS)

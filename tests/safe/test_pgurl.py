@@ -92,6 +92,7 @@ def test_the_weak_modes_are_taken_and_known_as_such(tmp_path: Path) -> None:
         place = Place.of(f"postgresql://u:p@db.example/d?sslmode={mode}")
         assert (place.arguments()["ssl"], place.unproven) == (given, True)
     assert not Place.of("postgresql://u:p@127.0.0.1/d").unproven
+    assert not Place.of("postgres://u@/d?host=/run/pg&sslmode=prefer").unproven  # a socket leaves no machine
     (tmp_path / "key.pem").write_text("no certificate")
     for option in ("sslrootcert", "sslcert"):
         for file in (tmp_path / "absent.pem", tmp_path / "key.pem"):

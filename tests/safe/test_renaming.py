@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.roots import root_of
 
-from holdfast.errors import ConfigurationError, UnsafePath
+from holdfast.errors import UnsafePath
 from holdfast.safe import renaming
 from holdfast.safe.identity import Denied
 from holdfast.safe.paths import Root
@@ -26,12 +27,8 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Root]:
     (place / "sub").mkdir(parents=True)
     (place / "a").write_text("a")
     (place / "b").write_text("b")
-    try:
-        root = Root(place, resolver=request.param)
-    except ConfigurationError:
-        pytest.skip("openat2 is not available here")
-    yield root
-    root.close()
+    with root_of(place, request.param) as root:
+        yield root
 
 
 def code_of(work: Callable[[], object]) -> str:

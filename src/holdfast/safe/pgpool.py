@@ -119,7 +119,7 @@ class Pool:
             result = await work(connection)
             # A reader's is never committed: lo_create() and pg_notify() work in a READ ONLY one (15.x).
             await connection.execute("COMMIT" if mode == "READ WRITE" else _BACK)
-        except BaseException as error:
+        except BaseException as error:  # a cancelled call too: whatever ends it, the connection goes back clean
             gone = connection.is_closed() and isinstance(error, Exception)
             await _rolled_back(connection)
             if gone:  # whatever the driver says when the connection dies under it

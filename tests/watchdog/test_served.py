@@ -16,7 +16,7 @@ from support.peers import HttpPeer, StdioPeer, code_of, text_of
 
 SCRIPT = """
 import asyncio, hashlib, json, os, re, resource, sqlite3, threading, time
-from holdfast import Server
+from holdfast import Limits, Server
 
 server = Server("watched")
 kept, files, begun = [], [], str(time.time())
@@ -76,21 +76,21 @@ async def block(how: str, count: int = 0) -> str:
     return "ended"
 
 
-@server.tool
+@server.tool(limits=Limits(priority="high"))
 async def leak(mib: int) -> int:
     "Keep memory."
     kept.append(os.urandom(1) * (mib << 20))
     return len(kept)
 
 
-@server.tool
+@server.tool(limits=Limits(priority="high"))
 async def hold(count: int) -> int:
     "Keep descriptors."
     files.extend(os.open("/dev/null", os.O_RDONLY) for _ in range(count))
     return len(files)
 
 
-@server.tool
+@server.tool(limits=Limits(priority="high"))
 async def release() -> str:
     "Give everything back."
     kept.clear()

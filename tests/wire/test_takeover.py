@@ -41,6 +41,22 @@ with open(os.environ["SIDE"] + ".state") as file:
     os.environ["HOLDFAST_STATE"] = file.read()
 """
 """The same, with its state wherever a file says when it is loaded."""
+STANDING = """
+@server.tool(limits=wide)
+async def stand() -> str:
+    while True:
+        try:
+            time.sleep(60)
+        except BaseException:
+            continue
+
+@server.tool(limits=wide)
+async def hold() -> str:
+    sum(range(10**12))
+    return ""
+"""
+"""Tools that stand on the loop for ever: one that no interruption moves, and one in C that holds the interpreter."""
+SOON = {"HOLDFAST_WATCHDOG__DUMP": "0.4", "HOLDFAST_WATCHDOG__INTERRUPT": "0.8", "HOLDFAST_WATCHDOG__RESTART": "1.1"}
 
 
 def begin(kept: Kept, key: Any, /, odd: bool = False, **arguments: Any) -> int:
@@ -104,17 +120,29 @@ def test_where_the_next_worker_keeps_its_claims_elsewhere_nothing_is_done_again(
     where = tmp_path / "side.txt.state"
     where.write_text(str(tmp_path / "one"))
     with supervised(tmp_path, SERVER + MOVING) as kept:
-        until(lambda: len(kept.workers()) == 2)
+        first, old = kept.worker(), kept.spared()
         where.write_text(str(tmp_path / "two"))
-        first, old = kept.workers()
         os.kill(old, signal.SIGKILL)
-        until(lambda: kept.workers()[1:] not in ([], [old]))
+        until(lambda: old not in kept.workers())
+        kept.spared()
         number = begin(kept, "k", text="once", seconds=60)
         until(lambda: (tmp_path / "side.txt").exists())
         os.kill(first, signal.SIGKILL)
         assert kept.answer(number)["error"]["data"]["code"] == "supervisor.outcome_unknown"
         assert side(tmp_path) == ["once"]
         assert (tmp_path / "one").is_dir()
+
+
+@pytest.mark.parametrize("how", ["stand"])
+def test_of_a_standing_loop_only_the_tool_that_ran_on_it_is_suspected(tmp_path: Path, how: str) -> None:
+    with supervised(tmp_path, SERVER + STANDING, **SOON) as kept:
+        beside = kept.begin("nap", seconds=3)
+        for _ in range(2):
+            kept.spared()
+            assert kept.answer(kept.begin(how))["error"]["code"] == UNKNOWN
+        assert code_of(kept.answer(kept.begin(how))) == "supervisor.quarantined"
+        assert kept.value(beside) == kept.worker(), "who was beside it twice is neither refused nor given up"
+        assert [fact["why"] for fact in kept.told("worker_lost")] == ["its loop stood still"] * 2
 
 
 def test_under_kills_every_keyed_call_is_done_once_or_in_doubt(tmp_path: Path) -> None:

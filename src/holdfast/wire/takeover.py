@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from holdfast.supervisor.deaths import Quarantine
+from holdfast.supervisor.deaths import STOOD, Quarantine, culprits
+from holdfast.supervisor.memory import STANDING
 from holdfast.supervisor.requests import Requests, Unanswered
 from holdfast.wire import results
 from holdfast.wire.kept import KeptIntake, KeptOutlet
@@ -64,11 +65,16 @@ class Takeover:
         self._intake.start()
 
     def _judge(self, left: Iterable[Unanswered], live: Any) -> None:
-        """Suspect the tools that were under way when a worker was lost by its own doing."""
+        """Suspect the tools that were under way when a worker was lost by its own doing; of a loop that stood still
+        only the one that ran on it, where the watchdog could see it."""
+        words = self._worker.memory.words
+        standing, words[STANDING] = words[STANDING], 0
         if not self._worker.task.blamed:
             live.quarantined = self._quarantine.until(time.monotonic())
             return
         tools = {tool for request in left if (tool := _tool(json.loads(request.line))) is not None}
+        if self._worker.task.why == STOOD:
+            tools = culprits(tools, standing, live.snapshot.named["tool"])
         now = time.monotonic()
         self._quarantine.suspect(tools, now)
         live.quarantined = self._quarantine.until(now)

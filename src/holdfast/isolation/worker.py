@@ -228,7 +228,7 @@ def _unlimit() -> None:
 
 
 def _at_most(wanted: int, hard: int) -> int:
-    return wanted if hard < 0 else min(wanted, hard)  # RLIM_INFINITY is negative here
+    return min(wanted, sys.maxsize if hard < 0 else hard)  # RLIM_INFINITY is negative here
 
 
 def _children() -> bool:  # pragma: no cover - runs in workers

@@ -458,14 +458,39 @@ async def test_in_a_process_what_was_refused_is_free_and_what_was_cut_off_is_in_
         again = await spend("crash", "crashed")
         assert code(again) == "idempotency.unknown"
         assert again.meta["io.holdfast/retryable"] is False
-        pool = live.plant.processes()
-        pool._queue = 0
         holding = asyncio.ensure_future(spend("wait"))
-        while not pool.busy:
+        while "wait" not in Path(ledger).read_text():
             await asyncio.sleep(0.001)
+        live.plant.processes()._queue = 0
         refused = await spend("pay", "later")
         Path(ledger + ".go").touch()
         await holding
         assert code(refused) == "busy"
         assert [text(await spend("pay", "later")) for _ in range(2)] == ["paid", "paid"]
     assert Path(ledger).read_text().split() == ["pay", "crash", "wait", "pay"]
+
+
+async def test_a_key_is_not_forgotten_while_its_call_runs(tmp_path: Path) -> None:
+    gate, paid, clock = asyncio.Event(), list[int](), FakeClock()
+
+    def paying() -> Server:
+        server = server_in(tmp_path, idempotency__lifetime=60)
+
+        @server.tool(limits=Limits(timeout=600))
+        async def pay() -> str:
+            paid.append(1)
+            await gate.wait()
+            return "paid"
+
+        return server
+
+    async with living(paying(), clock) as live, living(paying(), clock) as neighbour:
+        first = asyncio.create_task(ask(live, "pay", key="k"))
+        while not paid:
+            await asyncio.sleep(0.001)
+        await clock.advance(500)
+        second = asyncio.create_task(ask(neighbour, "pay", key="k"))
+        await asyncio.wait({second}, timeout=5)
+        gate.set()
+        assert code(await second) == "idempotency.running"
+        await first

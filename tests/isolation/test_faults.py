@@ -104,11 +104,38 @@ def crash() -> None:
     ctypes.string_at(0)
 
 
+class Answer:
+    """Made again in another process, it does something else."""
+
+    def __init__(self, *does: object) -> None:
+        self.does = does
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return self.does[0], self.does[1:]
+
+
+def answer_that_ends_its_reader() -> list[Answer]:
+    """Whoever unpickles it is gone."""
+    return [Answer(os._exit, 5)]
+
+
+def answer_that_hangs() -> dict[str, Answer]:
+    """Whoever unpickles it waits."""
+    return {"a": Answer(time.sleep, 600)}
+
+
+def answer_that_exits() -> tuple[Answer]:
+    """Whoever unpickles it is asked to end."""
+    return (Answer(sys.exit, 0),)
+
+
 FAULTS: dict[Callable[[], object], str] = {
     quit_at_once: "isolation.crashed",
     crash: "isolation.crashed",
     os.abort: "isolation.crashed",
     go_deaf: "isolation.crashed",
+    answer_that_ends_its_reader: "isolation.crashed",
+    answer_that_hangs: "deadline.exceeded",
     eat: "isolation.memory",
     too_much: "output.too_large",
     hold_the_gil: "deadline.exceeded",
@@ -231,6 +258,13 @@ async def test_what_a_finished_call_left_running_ends_and_its_worker_too() -> No
         child = await pool.run(leave_a_child, timeout=10)
         await until(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
         assert await pool.run(os.getpid, timeout=10) != worker
+
+
+async def test_an_answer_that_asks_its_reader_to_end_is_a_failure_of_the_tool() -> None:
+    async with pool_of(1) as pool:
+        with pytest.raises(RuntimeError, match="tried to end its process with SystemExit"):
+            await pool.run(answer_that_exits, timeout=10)
+        assert await pool.run(len, "abc", timeout=10) == 3
 
 
 async def test_an_endless_printer_is_ended_like_any_other(capfd: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ An exception that cannot be built again, or an object that cannot travel, fails 
 
 from __future__ import annotations
 
+import io
 import json
 import pickle  # nosec B403  # both ends are this program; ProcessPool says what is isolated and what is not
 import struct
@@ -97,8 +98,31 @@ def unpack_call(payload: bytes) -> tuple[Callable[..., Any], tuple[Any, ...]]:
 
 
 def pack_answer(kind: str, value: Any) -> bytes:
-    """Kinds: ``value``, ``late`` and ``large`` (``pack_error`` makes the fourth)."""
+    """Kinds: ``late`` and ``large`` (``pack_value`` and ``pack_error`` make the others)."""
     return _dump((kind, value))
+
+
+def pack_value(value: Any) -> bytes:
+    """A ``value``, tried out: what is more than plain data is built again here, so that one that fails, hangs or ends
+    its process then does so in this one, and not in the server's. Raises what the value's own code raises."""
+    buffer = io.BytesIO()
+    pickler = _Watchful(buffer, protocol=pickle.HIGHEST_PROTOCOL)
+    pickler.dump(("value", value))
+    answer = buffer.getvalue()
+    if not pickler.plain:
+        _load(answer)
+    return answer
+
+
+class _Watchful(pickle.Pickler):
+    """Sees whether anything but numbers, texts, bytes and containers of these was pickled."""
+
+    plain = True
+
+    def reducer_override(self, _: Any) -> Any:
+        """See ``pickle.Pickler``; asked for all other types, and for classes and functions."""
+        self.plain = False
+        return NotImplemented
 
 
 def pack_error(error: BaseException) -> bytes:

@@ -26,6 +26,7 @@ from holdfast.isolation.parcel import (
     pack_answer,
     pack_error,
     pack_message,
+    pack_value,
     unpack_brief,
     unpack_call,
 )
@@ -192,7 +193,7 @@ def perform(brief: Brief, payload: bytes) -> bytes:
     _limit(left, brief.memory)
     try:
         function, args = unpack_call(payload)
-        answer = pack_answer("value", function(*args))
+        answer = pack_value(function(*args))
     except MemoryError:  # pragma: no cover - runs in workers
         os._exit(OUT_OF_MEMORY)  # a fresh process is the only one sure to be whole again
     except BaseException as error:  # the boundary of the process: everything goes to whoever waits

@@ -5,7 +5,6 @@ An exception that cannot be built again, or an object that cannot travel, fails 
 
 from __future__ import annotations
 
-import io
 import json
 import pickle  # nosec B403  # both ends are this program; ProcessPool says what is isolated and what is not
 import struct
@@ -26,6 +25,9 @@ MAX_MESSAGE = 64 * 1024
 """Bytes of one message (progress, a log record) on its way from a worker."""
 MAX_MESSAGES = 1_000
 """Messages that one call may send; further ones are dropped."""
+_REFERENCES = (b"\x93", b"\x82", b"\x83", b"\x84")
+"""STACK_GLOBAL and EXT1 to EXT4 (PEP 3154, PEP 307): without one of these bytes a pickle names no class and no function,
+and is plain data. They may stand in plain data too; then it is tried in vain."""
 _NOTE = 8_000
 """Characters of a remote traceback that travel with the exception."""
 
@@ -105,24 +107,10 @@ def pack_answer(kind: str, value: Any) -> bytes:
 def pack_value(value: Any) -> bytes:
     """A ``value``, tried out: what is more than plain data is built again here, so that one that fails, hangs or ends
     its process then does so in this one, and not in the server's. Raises what the value's own code raises."""
-    buffer = io.BytesIO()
-    pickler = _Watchful(buffer, protocol=pickle.HIGHEST_PROTOCOL)
-    pickler.dump(("value", value))
-    answer = buffer.getvalue()
-    if not pickler.plain:
+    answer = pack_answer("value", value)
+    if any(opcode in answer for opcode in _REFERENCES):
         _load(answer)
     return answer
-
-
-class _Watchful(pickle.Pickler):
-    """Sees whether anything but numbers, texts, bytes and containers of these was pickled."""
-
-    plain = True
-
-    def reducer_override(self, _: Any) -> Any:
-        """See ``pickle.Pickler``; asked for all other types, and for classes and functions."""
-        self.plain = False
-        return NotImplemented
 
 
 def pack_error(error: BaseException) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import importlib
 import os
 import signal
 import subprocess
@@ -12,12 +13,13 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from statistics import median, quantiles
 
 import psutil
 import pytest
 
-from holdfast.errors import DeadlineExceeded, HoldfastError, OutputTooLarge
+from holdfast.errors import DeadlineExceeded, HoldfastError, OutputTooLarge, ProcessDied
 from holdfast.isolation.processes import ProcessPool
 from holdfast.safe.descendants import number_of
 
@@ -315,6 +317,25 @@ async def test_a_worker_that_keeps_much_of_its_memory_makes_way_for_a_tool_that_
         await pool.run(eval, keep, timeout=10, memory=1 << 30)
         first = await pool.run(os.getpid, timeout=10, memory=1 << 30)
         assert await pool.run(os.getpid, timeout=10, memory=128 << 20) != first
+
+
+@pytest.mark.parametrize("end", ["os._exit(7)", "sys.exit(7)", "os.abort()"])
+async def test_a_module_that_ends_whoever_imports_it_spoils_no_worker_for_other_tools(
+    end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "spoils_" + "".join(filter(str.isalpha, end))
+    source = "import multiprocessing, os, sys\nif multiprocessing.parent_process() is not None:\n    " + end
+    (tmp_path / f"{name}.py").write_text(source + "\ndef work():\n    return 'work'\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    work = importlib.import_module(name).work
+    pool = ProcessPool(1)
+    try:
+        for _ in range(2):
+            with pytest.raises((ProcessDied, RuntimeError)):
+                await pool.run(work, timeout=20)
+            assert await pool.run(eval, "'fine'", timeout=20) == "fine"
+    finally:
+        pool.close()
 
 
 async def test_a_module_that_is_slow_to_import_is_imported_outside_the_deadline_the_second_time(

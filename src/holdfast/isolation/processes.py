@@ -67,6 +67,7 @@ class ProcessPool:
         self._idle: list[Member] = []
         self._waiting: deque[tuple[asyncio.Future[Member], int | None]] = deque()  # bounded in ``_admit``
         self._modules: dict[str, None] = {}
+        self._barred: set[str] = set()  # bounded as those are: modules that a worker did not survive importing
         self._closed = False
 
     @property
@@ -139,7 +140,7 @@ class ProcessPool:
 
     def _remember(self, function: Callable[..., Any]) -> None:
         module = getattr(function, "__module__", None)
-        if isinstance(module, str) and len(self._modules) < _MODULES:
+        if isinstance(module, str) and len(self._modules) + len(self._barred) < _MODULES and module not in self._barred:
             self._modules[module] = None
 
     async def _member(self, memory: int | None, ends: float) -> Member:
@@ -208,21 +209,25 @@ class ProcessPool:
     def _start(self) -> None:
         if self._context is None:
             self._context = _fork_server()
-        member = Member(self._context, tuple(self._modules), self._free)
+        modules = tuple(self._modules)
+        member = Member(self._context, modules, self._free)
         apart = contextvars.Context()  # not the call's that needs it first: what a call starts ends with it
         work = member.live(self._starter)
         task = asyncio.get_running_loop().create_task(work, name="holdfast-worker", context=apart)
         self._members[member] = task
-        task.add_done_callback(lambda _: self._gone(member))
+        task.add_done_callback(lambda _: self._gone(member, modules))
 
-    def _gone(self, member: Member) -> None:
+    def _gone(self, member: Member, modules: tuple[str, ...]) -> None:
         """A worker is dead and cleared away. In place of one that had served another is started, to be warm."""
         self._members.pop(member, None)
         if self._closed:
             return
         with suppress(ValueError):
             self._idle.remove(member)
-        if not member.began and self._waiting:  # each failure is told to one, so that nobody waits for ever
+        if not member.began and modules:  # one of them may have ended it: the next worker imports what it is asked for
+            self._barred.update(modules)
+            self._modules.clear()
+        elif not member.began and self._waiting:  # each failure is told to one, so that nobody waits for ever
             failed = ProcessDied(
                 "no process for the tool could be started; try again later", code="isolation.unavailable"
             )

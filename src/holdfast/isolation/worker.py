@@ -126,7 +126,7 @@ def serve(channel: socket.socket, mark: int, modules: tuple[str, ...]) -> None: 
     """The whole life of a worker. ``modules`` are those that earlier calls needed: imported outside any deadline."""
     prepare(mark)
     for name in modules:
-        with suppress(Exception):  # the call that needs it will say so
+        with suppress(Exception, SystemExit):  # the call that needs it will say so
             importlib.import_module(name)
     gc.freeze()  # what every call finds is never looked through again
     with suppress(BrokenPipeError, ConnectionResetError, Stopped):  # the server is gone, or wants no more

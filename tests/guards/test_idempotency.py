@@ -185,6 +185,18 @@ async def test_a_refusal_before_the_work_frees_the_key(tmp_path: Path) -> None:
         assert text(await ask(live, "order", key="k")) == "order 2"
 
 
+async def test_what_is_shed_or_left_alone_keeps_no_key(tmp_path: Path) -> None:
+    async with living(shop(tmp_path)) as live:
+        live.plant.parts.shed.level = 2
+        assert code(await ask(live, "order", key="k")) == "server.overloaded"
+        live.plant.parts.shed.level = 0
+        assert text(await ask(live, "order", key="k")) == "order 1"
+        for number in range(40):
+            await ask(live, "fail", {"how": "code"}, key=str(number))
+        for _ in range(2):
+            assert code(await ask(live, "fail", {"how": "tool"}, key="k")) == "breaker.open"
+
+
 async def test_a_caller_that_leaves_while_its_key_is_claimed_leaves_nothing_behind(tmp_path: Path) -> None:
     async with living(shop(tmp_path)) as live:
         await ask(live, "order", key="first")

@@ -22,5 +22,7 @@ alarm.close()
 
 
 def test_signals_that_came_are_read_in_order() -> None:
-    ran = subprocess.run([sys.executable, "-c", CODE], capture_output=True, timeout=30, check=True, env=dict(os.environ))
+    ran = subprocess.run(
+        [sys.executable, "-c", CODE], capture_output=True, timeout=30, check=True, env=dict(os.environ)
+    )
     assert ran.stdout.decode().split() == [str(int(signal.SIGTERM)), str(int(signal.SIGHUP))]

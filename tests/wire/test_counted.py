@@ -38,7 +38,8 @@ async def test_a_tool_is_under_way_while_it_runs_and_not_after(tmp_path: Path) -
         seen.append(flight.under_way())
         return "text"
 
-    async with server.serving() as live:
+    async with server.serving() as serving:
+        live: Any = serving
         counted = Counted(live, flight)
         await asyncio.gather(counted.handle(asking("looks")), counted.handle(asking("looks")))
         await counted.handle(asking("text://one", "resource"))

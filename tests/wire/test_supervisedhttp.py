@@ -331,9 +331,8 @@ async def test_what_one_worker_has_sealed_the_next_one_opens(tmp_path: Path) -> 
             asked = await within(ModernHttpTalk(peer).once, "tools/call", {"name": "who", "arguments": {}}, {})
             assert asked["result"]["resultType"] == "input_required"
         async with home.worker() as peer:
-            responses = dict.fromkeys(
-                asked["result"]["inputRequests"], {"action": "accept", "content": {"name": "Ada"}}
-            )
+            answer = {"action": "accept", "content": {"name": "Ada"}}
+            responses = {key: {**answer} for key in asked["result"]["inputRequests"]}
             more = {"inputResponses": responses, "requestState": asked["result"]["requestState"]}
             given = {"name": "who", "arguments": {}, **more}
             assert text_of((await within(ModernHttpTalk(peer).once, "tools/call", given, {}))["result"]) == "Ada"

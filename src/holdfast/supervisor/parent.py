@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import selectors
 import signal
 import time
 from contextlib import suppress
-from typing import Any, Final, Generic, cast
+from typing import Any, Final, Generic
 
 from holdfast.supervisor.alarm import Alarm
 from holdfast.supervisor.heirlooms import Heirlooms, W
@@ -16,27 +15,13 @@ from holdfast.supervisor.ladder import TICK, Ladder
 from holdfast.supervisor.losses import Losses
 from holdfast.supervisor.memory import ENDED
 from holdfast.supervisor.sweeping import reap, sweep
-from holdfast.supervisor.worker import Attended, Child, Task, adopt_orphans, fork
+from holdfast.supervisor.timers import Timers
+from holdfast.supervisor.worker import Child, InWorker, Task, adopt_orphans, fork
 
-STARTING: Final = 60.0
-"""Seconds that a worker which takes over gets to be ready."""
-SPARE_AFTER: Final = 0.2
-"""Seconds after a worker is ready before its spare is loaded, so that they do not hurry at once."""
-SPARE_PAUSE: Final = 5.0
-SPARE_PAUSES: Final = 300.0
-"""Seconds before a spare that failed to load is tried again, doubled each time, and the most of them."""
 LAST: Final = 5.0
 """Seconds beyond its own patience that a worker which was told to stop gets."""
 GONE: Final = 70
 """Exit status of a supervisor that gives up (EX_SOFTWARE, sysexits.h)."""
-
-
-class InWorker(Exception):
-    """Raised in a forked worker, to leave the parent's code; carries what it was handed."""
-
-    def __init__(self, worker: Attended) -> None:
-        super().__init__()
-        self.worker = worker
 
 
 class Parent(Generic[W]):
@@ -52,11 +37,8 @@ class Parent(Generic[W]):
         self._children: dict[int, Child] = {}
         self._active: Child | None = None
         self._task = Task(0)
-        self._start_at: float | None = None
-        self._spare_at: float | None = None
-        self._kill_at: float | None = None
+        self._timers = Timers()
         self._stopping: signal.Signals | None = None
-        self._spare_pause = SPARE_PAUSE
         self._reloading = False
         self._alone = False
         self._listening: int | None = None
@@ -117,12 +99,11 @@ class Parent(Generic[W]):
             self._listening = fds[0] if fds else self._listening
             self._modules = tuple(message["modules"])
             self._losses.none()
-            self._kill_at = None
-            self._spare_at = child.ready_at + SPARE_AFTER
+            self._timers.serving(child.ready_at)
             tell("ready", pid=child.pid, restarts=self._task.number)
         elif message["is"] == "alone":
             child.state, child.ready_at, self._alone = "alone", time.monotonic(), True
-            self._spare_at = self._kill_at = None
+            self._timers = Timers()
         elif message["is"] == "retire" and child is self._active and not child.leaving:
             tell("retiring", "warning", pid=child.pid, why=message["why"])
             child.leaving = True
@@ -136,7 +117,7 @@ class Parent(Generic[W]):
         told = {"number": task.number, "blamed": task.blamed, "why": task.why, "suspects": task.suspects}
         child.control.say("go", *fds, **told)
         if task.number:
-            self._kill_at = time.monotonic() + STARTING
+            self._timers.turn(time.monotonic())
 
     def _spare(self) -> Child | None:
         return next((child for child in self._children.values() if child is not self._active), None)
@@ -145,7 +126,7 @@ class Parent(Generic[W]):
         """Tell the active worker to leave, as soon as there is one to follow it."""
         spare, active = self._spare(), self._active
         if spare is None:
-            self._spare_at = time.monotonic()
+            self._timers.spare = time.monotonic()
         elif spare.state == "waiting" and active is not None:
             active.leaving, self._reloading = True, False
             active.control.say("leave")
@@ -177,13 +158,9 @@ class Parent(Generic[W]):
         return None
 
     def _spare_lost(self, child: Child) -> None:
-        """Try again at once when it had loaded everything or was ended for new code, and later when it cannot load."""
-        if child.ended_for or child.state == "waiting":
-            self._spare_pause, pause = SPARE_PAUSE, 0.0
-        else:
-            self._spare_pause, pause = min(SPARE_PAUSES, 2 * self._spare_pause), self._spare_pause
-            self._reloading = False
-        self._spare_at = time.monotonic() + pause
+        loaded = bool(child.ended_for) or child.state == "waiting"
+        self._timers.spare_lost(time.monotonic(), loaded=loaded)
+        self._reloading = self._reloading and loaded
 
     def _never_ready(self, status: int) -> int | None:
         pause = self._losses.never_ready(self._task.number, status)
@@ -204,10 +181,9 @@ class Parent(Generic[W]):
 
     def _replace(self, pause: float) -> None:
         """Let the spare take over, at once or after a pause."""
+        self._timers.start = time.monotonic() + pause if pause else None
         if pause:
-            self._start_at = time.monotonic() + pause
             return
-        self._start_at = None
         spare = self._spare()
         self._active = spare if spare is not None else self._start()
         if self._active.state == "waiting":
@@ -216,24 +192,21 @@ class Parent(Generic[W]):
     # -- what time and signals bring -----------------------------------------------------------------------------------
 
     def _timeout(self) -> float | None:
-        now = time.monotonic()
-        times = [at - now for at in (self._start_at, self._spare_at, self._kill_at) if at is not None]
-        if self._active is not None and self._active.state == "serving":
-            times.append(TICK)
-        return max(0.0, min(times)) if times else None
+        left = self._timers.left(time.monotonic())
+        ticking = self._active is not None and self._active.state == "serving"
+        return left if not ticking else TICK if left is None else min(left, TICK)
 
     def _look(self, now: float) -> None:
-        if self._start_at is not None and now >= self._start_at:
+        timers = self._timers
+        if timers.start is not None and now >= timers.start:
             self._replace(0.0)
-        if self._spare_at is not None and now >= self._spare_at:
-            self._spare_at = None
-            if self._spare() is None and self._stopping is None:
-                self._start()
+        if timers.spare_due(now) and self._spare() is None and self._stopping is None:
+            self._start()
         active = self._active
         if active is None:
             return
-        if self._kill_at is not None and now >= self._kill_at:
-            active.ended_for, self._kill_at = "it took too long", None
+        if timers.kill is not None and now >= timers.kill:
+            active.ended_for, timers.kill = "it took too long", None
             active.kill()
         elif active.state == "serving" and (number := self._ladder.look(active, now)) is not None:
             tell("loop_blocked", "error", pid=active.pid, signal=number.name)
@@ -251,7 +224,7 @@ class Parent(Generic[W]):
     def _stop(self, number: signal.Signals) -> None:
         """The first signal is passed on; the second ends everything at once."""
         again, self._stopping = self._stopping is not None, self._stopping or number
-        self._spare_at = self._start_at = None
+        self._timers.spare = self._timers.start = None
         for child in self._children.values():
             child.kill(number if child is self._active and not again else signal.SIGKILL)
 
@@ -268,7 +241,7 @@ class Parent(Generic[W]):
             spare.ended_for = "reloading"
             spare.kill()
         else:
-            self._spare_at = time.monotonic()
+            self._timers.spare = time.monotonic()
 
     def end_all(self) -> None:
         """Leave nothing behind: every descendant is a child of ours by the time its own parent is gone."""
@@ -277,16 +250,3 @@ class Parent(Generic[W]):
             reap()
             time.sleep(0.005)
         reap()
-
-
-def supervise(heirlooms: Heirlooms[W]) -> W:
-    """Become a supervisor. Returns in each worker, with what it was handed; the process itself ends in here."""
-    parent = Parent(heirlooms)
-    try:
-        status = parent.run()
-    except InWorker as forked:
-        return cast("W", forked.worker)  # what ``heirlooms`` made
-    except BaseException:  # a fault of ours must not leave workers without a parent
-        parent.end_all()
-        raise
-    os._exit(status)

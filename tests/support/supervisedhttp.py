@@ -17,6 +17,8 @@ from support.peers import HttpPeer, text_of
 from support.supervised import SERVER, state_of, until
 from support.talks import HandshakeHttpTalk, call
 
+START = 40.0
+"""Seconds that a start may take where other tests have the processors."""
 LOST = (ConnectionResetError, BrokenPipeError, http.client.HTTPException, AssertionError, IndexError)
 """What a client sees whose worker went while it waited; a connection that is refused is not among it."""
 
@@ -29,7 +31,11 @@ class HeldPort(HttpPeer):
         self.errors = errors
         self.stderr_path = errors
         self._number = 0
-        until(lambda: self._serving() or process.poll() is not None)
+        begun = time.monotonic()
+        while not self._serving():
+            assert process.poll() is None, self.stderr()
+            assert time.monotonic() - begun < START, self.stderr()
+            time.sleep(0.02)
         self.port = int(self._serving()[0]["url"].rpartition(":")[2].removesuffix("/mcp"))
 
     def _serving(self) -> list[dict[str, Any]]:

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from support.peers import HttpPeer, text_of
-from support.supervised import SERVER, state_of, until
+from support.supervised import SERVER, state_of
 from support.talks import HandshakeHttpTalk, call
 
-START = 40.0
-"""Seconds that a start may take where other tests have the processors."""
+PATIENCE = 40.0
+"""Seconds that a test waits for what must come, where others have the processors too."""
 LOST = (ConnectionResetError, BrokenPipeError, http.client.HTTPException, AssertionError, IndexError)
 """What a client sees whose worker went while it waited; a connection that is refused is not among it."""
 
@@ -31,11 +31,7 @@ class HeldPort(HttpPeer):
         self.errors = errors
         self.stderr_path = errors
         self._number = 0
-        begun = time.monotonic()
-        while not self._serving():
-            assert process.poll() is None, self.stderr()
-            assert time.monotonic() - begun < START, self.stderr()
-            time.sleep(0.02)
+        until(lambda: self._serving() or process.poll() is not None)
         self.port = int(self._serving()[0]["url"].rpartition(":")[2].removesuffix("/mcp"))
 
     def _serving(self) -> list[dict[str, Any]]:
@@ -82,7 +78,15 @@ class HeldPort(HttpPeer):
     def leave(self, number: int = 15) -> int:
         """Send a signal; the exit status."""
         self.process.send_signal(number)
-        return self.process.wait(20)
+        return self.process.wait(PATIENCE)
+
+
+def until(condition: Callable[[], Any]) -> None:
+    """Wait until it holds."""
+    ends = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < ends, "it did not come to pass"
+        time.sleep(0.01)
 
 
 def twice(work: Callable[[], Any], retried: list[float] | None = None) -> Any:

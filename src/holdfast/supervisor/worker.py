@@ -91,6 +91,10 @@ class Worker:
         """This end is meant: nobody is to take over."""
         self.memory.words[ENDED] = status + 1
 
+    def has_ended(self) -> bool:
+        """Whether that was said."""
+        return bool(self.memory.words[ENDED])
+
 
 @dataclass(slots=True)
 class Child:

@@ -127,6 +127,7 @@ async def serve(server: Servable, loaded: Loaded, worker: Worker, backstop: Back
 
 def _introduce(worker: Worker, plant: Any) -> None:
     """The watchdog may ask the supervisor for another process, and the health check says which one this is."""
+    plant.worker = worker
     plant.hooks.retire, plant.hooks.restart = worker.retire, _from_outside
     plant.health.add("worker", partial(_standing, worker), critical=False)
 

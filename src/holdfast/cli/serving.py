@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from holdfast.cli.discovery import Sources, Target, find
 
 if TYPE_CHECKING:
-    from holdfast.supervisor.worker import Worker
+    from holdfast.server import Server
+    from holdfast.supervisor.worker import HttpWorker, Worker
     from holdfast.wire.claim import Claim
 
 _COMPLETION = "_HOLDFAST_COMPLETE"
@@ -46,37 +47,54 @@ def plain(words: Sequence[str]) -> tuple[Target, Sources] | None:
 
 def serve(target: Target, sources: Sources, http: bool, overrides: dict[str, Any], supervised: bool = True) -> None:
     """Take the descriptors before the author's module can print to them, import it, and serve until the end."""
-    from holdfast.wire.claim import claim
+    from holdfast.wire.claim import claim, fill_standard
 
     claimed = None if http else claim()
-    worker = start(claimed) if supervised and claimed is not None else None
+    if http:
+        fill_standard((0, 1))
+    worker = start(claimed) if supervised else None
     try:
         server = find(target, sources)
     except BaseException:  # the descriptors go back, whatever ended the import
         if claimed is not None:
             claimed.release()
         raise
-    if worker is not None:
-        from holdfast.wire.supervised import run as run_worker
-
-        if run_worker(server, overrides, worker):
-            return
+    if worker is not None and _attended(server, overrides, worker):
+        return
     from holdfast.wire.serve import run as run_server
 
     run_server(server, "http" if http else "stdio", overrides, claimed=claimed)
 
 
-def start(claimed: Claim) -> Worker | None:
-    """Fork: this process becomes the supervisor, and the call returns in its workers; ``None`` where none can be."""
+def _attended(server: Server, overrides: dict[str, Any], worker: Worker | HttpWorker) -> bool:
+    """Serve as one worker of a supervisor; ``False``: it is to serve without."""
+    from holdfast.supervisor.worker import HttpWorker
+
+    if isinstance(worker, HttpWorker):
+        from holdfast.wire.supervisedhttp import run as run_http
+
+        return run_http(server, overrides, worker)
+    from holdfast.wire.supervised import run as run_pipes
+
+    return run_pipes(server, overrides, worker)
+
+
+def start(claimed: Claim | None) -> Worker | HttpWorker | None:
+    """Fork: this process becomes the supervisor, and the call returns in its workers; ``None`` where none can be.
+
+    ``claimed`` are the client's ends; without them it is served over HTTP.
+    """
     from holdfast.supervisor.journal import tell
     from holdfast.supervisor.memory import Memory, possible
 
-    ends = (claimed.input, claimed.output)
-    if (reason := possible(ends)) is None:
+    if (reason := possible(() if claimed is None else (claimed.input, claimed.output))) is None:
+        from holdfast.supervisor.heirlooms import OfPipes, OfPort
         from holdfast.supervisor.parent import supervise
 
         try:
-            return supervise(Memory.create(), ends)
+            if claimed is None:
+                return supervise(OfPort())
+            return supervise(OfPipes(Memory.create(), (claimed.input, claimed.output)))
         except OSError as error:
             reason = error.strerror or "no memory to be had"
     if reason:

@@ -7,20 +7,19 @@ import selectors
 import signal
 import time
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, Generic, cast
 
-from holdfast.supervisor.deaths import Death, Intensity, judged
+from holdfast.supervisor.alarm import Alarm
+from holdfast.supervisor.heirlooms import Heirlooms, W
 from holdfast.supervisor.journal import tell
 from holdfast.supervisor.ladder import TICK, Ladder
-from holdfast.supervisor.memory import ENDED, Memory
-from holdfast.supervisor.outgoing import Channel
+from holdfast.supervisor.losses import Losses
+from holdfast.supervisor.memory import ENDED
 from holdfast.supervisor.sweeping import reap, sweep
-from holdfast.supervisor.worker import TAKEN_OVER, Child, Task, Worker, adopt_orphans, fork
+from holdfast.supervisor.worker import Attended, Child, Task, adopt_orphans, fork
 
 STARTING: Final = 60.0
 """Seconds that a worker which takes over gets to be ready."""
-FAILURES: Final = 3
-"""Workers in a row that end before they are ready: then the fault is not in a call, and there is no point in more."""
 SPARE_AFTER: Final = 0.2
 """Seconds after a worker is ready before its spare is loaded, so that they do not hurry at once."""
 SPARE_PAUSE: Final = 5.0
@@ -35,44 +34,39 @@ GONE: Final = 70
 class InWorker(Exception):
     """Raised in a forked worker, to leave the parent's code; carries what it was handed."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Attended) -> None:
         super().__init__()
         self.worker = worker
 
 
-class Parent:
+class Parent(Generic[W]):
     """Runs in a process with one thread, and in nothing but the standard library."""
 
-    def __init__(self, memory: Memory, ends: tuple[int, int]) -> None:
-        self._memory = memory
-        self._ends = ends
-        self._channel = Channel()
-        self._ladder = Ladder(memory, time.monotonic())
-        self._intensity = Intensity()
+    def __init__(self, heirlooms: Heirlooms[W]) -> None:
+        self._heirlooms = heirlooms
+        self._words = heirlooms.memory.words
+        self._ladder = Ladder(heirlooms.memory, time.monotonic())
+        self._losses = Losses()
         self._selector = selectors.DefaultSelector()
-        self._alarm_read, self._alarm_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._alarm = Alarm()
         self._children: dict[int, Child] = {}
         self._active: Child | None = None
         self._task = Task(0)
         self._start_at: float | None = None
         self._spare_at: float | None = None
         self._kill_at: float | None = None
-        self._failures = 0
         self._stopping: signal.Signals | None = None
         self._spare_pause = SPARE_PAUSE
         self._reloading = False
         self._alone = False
         self._listening: int | None = None
         self._modules: tuple[str, ...] = ()
-        self._ooms = _oom_kills()
 
     def run(self) -> int:
         """Supervise to the end; the exit status. In a forked worker it raises ``InWorker`` instead."""
         adopt_orphans()
-        for number in TAKEN_OVER:
-            signal.signal(number, lambda *_: None)
-        signal.set_wakeup_fd(self._alarm_write, warn_on_full_buffer=False)
-        self._selector.register(self._alarm_read, selectors.EVENT_READ)
+        self._alarm.listen()
+        self._selector.register(self._alarm, selectors.EVENT_READ)
         self._active = self._start()
         status: int | None = None
         while status is None:
@@ -94,12 +88,10 @@ class Parent:
 
     def _start(self) -> Child:
         """Fork a worker. It becomes the active one when it has loaded everything and there is none."""
-        close: list[Any] = [self._selector, *(child.control for child in self._children.values())]
+        close: list[Any] = [self._selector, self._alarm, *(child.control for child in self._children.values())]
         child, control = fork(close, time.monotonic())
         if control is not None:
-            for fd in (self._alarm_read, self._alarm_write):
-                os.close(fd)
-            worker = Worker(self._memory, control, self._channel, self._ends)
+            worker = self._heirlooms.worker(control)
             worker.listening = self._listening
             worker.modules = self._modules
             raise InWorker(worker)
@@ -124,7 +116,8 @@ class Parent:
             child.state, child.ready_at, child.ladder = "serving", time.monotonic(), message["ladder"]
             self._listening = fds[0] if fds else self._listening
             self._modules = tuple(message["modules"])
-            self._failures, self._kill_at = 0, None
+            self._losses.none()
+            self._kill_at = None
             self._spare_at = child.ready_at + SPARE_AFTER
             tell("ready", pid=child.pid, restarts=self._task.number)
         elif message["is"] == "alone":
@@ -140,7 +133,8 @@ class Parent:
         fds = () if self._listening is None else (self._listening,)
         child.state = "starting"
         task = self._task
-        child.control.say("go", *fds, number=task.number, blamed=task.blamed, why=task.why)
+        told = {"number": task.number, "blamed": task.blamed, "why": task.why, "suspects": task.suspects}
+        child.control.say("go", *fds, **told)
         if task.number:
             self._kill_at = time.monotonic() + STARTING
 
@@ -173,12 +167,12 @@ class Parent:
         sweep(self._children)
         if self._alone:
             return status if status >= 0 else 128 - status
-        if meant := self._memory.words[ENDED]:
+        if meant := self._words[ENDED]:
             return int(meant) - 1
         if self._stopping is not None:
             return max(0, status)
         if child.ready_at is None:
-            return self._never_ready(child, status)
+            return self._never_ready(status)
         self._lost(child, status)
         return None
 
@@ -191,34 +185,22 @@ class Parent:
             self._reloading = False
         self._spare_at = time.monotonic() + pause
 
-    def _never_ready(self, child: Child, status: int) -> int | None:
-        self._failures += 1
-        if self._task.number == 0 or self._failures >= FAILURES:
-            if self._task.number:
-                tell("gave_up", "error", why="workers end before they are ready", status=status)
+    def _never_ready(self, status: int) -> int | None:
+        pause = self._losses.never_ready(self._task.number, status)
+        if pause is None:
             return status if status > 0 else GONE
-        self._replace(2.0 ** (self._failures - 1))
+        self._replace(pause)
         return None
 
     def _lost(self, child: Child, status: int) -> None:
-        now = time.monotonic()
+        number, pause = self._task.number + 1, 0.0
         if child.leaving and status == 0:
-            self._task = Task(self._task.number + 1)
+            self._task = Task(number)
             tell("handed_over", pid=child.pid)
-            self._replace(0.0)
-            return
-        ooms, self._ooms = self._ooms, _oom_kills()
-        killed_for_memory = status == -signal.SIGKILL and self._ooms > ooms
-        lived = now - (child.ready_at or now)
-        death = judged(status, lived, ladder=child.ended_for, out_of_memory=killed_for_memory)
-        pause = self._intensity.pause(now) if death.counts else 0.0
-        self._tell_of(child, death, pause)
-        self._task = Task(self._task.number + 1, death.blamed, death.reason)
+        else:
+            suspects = self._heirlooms.suspects()
+            self._task, pause = self._losses.lost(child, status, number, suspects, time.monotonic())
         self._replace(pause)
-
-    def _tell_of(self, child: Child, death: Death, pause: float) -> None:
-        facts = {"pid": child.pid, "why": death.reason, "lived": round(death.lived, 3), "blamed": death.blamed}
-        tell("worker_lost", "error", **facts, restart_in=pause)
 
     def _replace(self, pause: float) -> None:
         """Let the spare take over, at once or after a pause."""
@@ -260,12 +242,11 @@ class Parent:
             active.kill(number)
 
     def _signals(self) -> None:
-        with suppress(BlockingIOError):
-            for number in os.read(self._alarm_read, 64):
-                if number in (signal.SIGTERM, signal.SIGINT):
-                    self._stop(signal.Signals(number))
-                elif number == signal.SIGHUP:
-                    self._reload()
+        for number in self._alarm.heard():
+            if number in (signal.SIGTERM, signal.SIGINT):
+                self._stop(signal.Signals(number))
+            elif number == signal.SIGHUP:
+                self._reload()
 
     def _stop(self, number: signal.Signals) -> None:
         """The first signal is passed on; the second ends everything at once."""
@@ -277,6 +258,8 @@ class Parent:
     def _reload(self) -> None:
         """Load a new spare, with whatever the files say now, and let it take over."""
         if self._alone:
+            if self._active is not None:
+                self._active.kill(signal.SIGHUP)  # it serves by itself, and reads settings again by itself
             return
         tell("reloading")
         self._reloading = True
@@ -296,20 +279,13 @@ class Parent:
         reap()
 
 
-def _oom_kills() -> int:
-    """How often the kernel has killed for want of memory."""
-    with suppress(OSError, ValueError, IndexError), open("/proc/vmstat", encoding="ascii") as file:
-        return int(file.read().partition("oom_kill ")[2].split()[0])
-    return 0
-
-
-def supervise(memory: Memory, ends: tuple[int, int]) -> Worker:
+def supervise(heirlooms: Heirlooms[W]) -> W:
     """Become a supervisor. Returns in each worker, with what it was handed; the process itself ends in here."""
-    parent = Parent(memory, ends)
+    parent = Parent(heirlooms)
     try:
         status = parent.run()
     except InWorker as forked:
-        return forked.worker
+        return cast("W", forked.worker)  # what ``heirlooms`` made
     except BaseException:  # a fault of ours must not leave workers without a parent
         parent.end_all()
         raise

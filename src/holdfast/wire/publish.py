@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -42,6 +42,8 @@ class ClientList:
 
     def __init__(self) -> None:
         self._sessions: OrderedDict[int, tuple[Any, Listener, set[str]]] = OrderedDict()
+        self.followed: Callable[[str], Iterable[str]] = _nothing
+        """What a session followed, by its handle, when another worker served it."""
 
     def add(self, session: Any, listener: Listener) -> None:
         """A client finished its handshake; it is forgotten when its connection closes."""
@@ -49,7 +51,7 @@ class ClientList:
         key = id(connection)
         if key not in self._sessions:
             connection.exit_stack.callback(self._sessions.pop, key, None)
-        self._sessions[key] = (session, listener, set())
+        self._sessions[key] = (session, listener, set(self.followed(connection.session_id or "")))
         while len(self._sessions) > MAX_CLIENTS:
             self._sessions.popitem(last=False)
 
@@ -77,6 +79,10 @@ class ClientList:
 
     def __len__(self) -> int:
         return len(self._sessions)
+
+
+def _nothing(_handle: str) -> Iterable[str]:
+    return ()
 
 
 class Shares:

@@ -21,8 +21,8 @@ UNKNOWN: Final = -32010
 """JSON-RPC 2.0, section 5.1: servers have codes of their own from -32000 down to -32099."""
 MOST_SENT: Final = 3
 """Workers that one request may be given to: the first, and two more."""
-_CODE: Final = "supervisor.outcome_unknown"
-_LOST: Final = (
+CODE: Final = "supervisor.outcome_unknown"
+LOST: Final = (
     "the server was restarted while this call ran, and it may have taken effect: look whether it did before you "
     "call again"
 )
@@ -80,8 +80,8 @@ class Takeover:
             self._requests.again(request.slot)
             lines.resume(request.line, request.slot)
             return
-        words = _TRIED if tool is not None and live.repeatable(tool) else _LOST
-        data = {"code": _CODE, "retryable": False}
+        words = _TRIED if tool is not None and live.repeatable(tool) else LOST
+        data = {"code": CODE, "retryable": False}
         self._outlet.answered(request.slot)
         self._outlet.write(results.failure(body["id"], UNKNOWN, words, data) + b"\n")
         live.plant.log.warning("call.outcome_unknown", tool=tool)

@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from holdfast.isolation.processes import ProcessPool
     from holdfast.resilience.outbound import Dependencies
     from holdfast.state.store import Store
-    from holdfast.supervisor.worker import Worker
+    from holdfast.supervisor.worker import Attended
     from holdfast.watchdog.heartbeat import Heartbeat
 
 IO_THREADS = 32
@@ -86,7 +86,7 @@ class Plant:
         settings = loaded.settings
         self.clock = clock or SystemClock()
         self.since = self.clock.now()
-        self.worker: Worker | None = None
+        self.worker: Attended | None = None
         """What this process is to its supervisor; none without one."""
         self.metrics = Metrics()
         self.health = Health(clock=self.clock)

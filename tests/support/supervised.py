@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+GUARDIAN = "holdfast-guard"
 PATIENCE = 10.0
 """Seconds that a test waits for what must come, on a machine that has other things to do."""
 SERVER = '''
@@ -143,6 +144,15 @@ class Kept:
 
     def workers(self) -> list[int]:
         """The supervisor's children, the eldest first: the worker, and its spare."""
+        return [pid for pid in self.children() if name_of(pid) != GUARDIAN]
+
+    def guardian(self) -> int:
+        """Who ends what a killed supervisor leaves."""
+        (found,) = (pid for pid in self.children() if name_of(pid) == GUARDIAN)
+        return found
+
+    def children(self) -> list[int]:
+        """All processes that the supervisor has started itself, or adopted."""
         pid = self.process.pid
         with suppress(OSError):
             return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
@@ -178,6 +188,13 @@ def _json(line: str) -> dict[str, Any]:
         if isinstance(found, dict):
             return found
     return {}
+
+
+def name_of(pid: int) -> str:
+    """What the kernel calls a process; empty when it is gone."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""
 
 
 def state_of(pid: int) -> str:

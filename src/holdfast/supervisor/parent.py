@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any, Final, Generic, cast
 
 from holdfast.supervisor.alarm import Alarm
+from holdfast.supervisor.guardian import Guardian
 from holdfast.supervisor.heirlooms import Heirlooms, W
 from holdfast.supervisor.journal import tell
 from holdfast.supervisor.ladder import TICK, Ladder
@@ -49,6 +50,7 @@ class Parent(Generic[W]):
         self._losses = Losses()
         self._selector = selectors.DefaultSelector()
         self._alarm = Alarm()
+        self._guardian = Guardian()
         self._children: dict[int, Child] = {}
         self._active: Child | None = None
         self._task = Task(0)
@@ -64,6 +66,7 @@ class Parent(Generic[W]):
 
     def run(self) -> int:
         """Supervise to the end; the exit status. In a forked worker it raises ``InWorker`` instead."""
+        self._guardian.start()
         adopt_orphans()
         self._alarm.listen()
         self._selector.register(self._alarm, selectors.EVENT_READ)
@@ -91,6 +94,8 @@ class Parent(Generic[W]):
         close: list[Any] = [self._selector, self._alarm, *(child.control for child in self._children.values())]
         child, control = fork(close, time.monotonic())
         if control is not None:
+            if self._guardian.mark is not None:
+                self._guardian.mark.put()
             worker = self._heirlooms.worker(control)
             worker.listening = self._listening
             worker.modules = self._modules
@@ -156,6 +161,8 @@ class Parent(Generic[W]):
         """A child has ended; the exit status of the whole when there is nothing more to do."""
         child = self._children.pop(pid, None)
         if child is None:
+            if pid == self._guardian.pid:
+                self._guardian.start()
             return None
         with suppress(KeyError, ValueError):
             self._selector.unregister(child.control)
@@ -164,7 +171,7 @@ class Parent(Generic[W]):
             self._spare_lost(child)
             return None
         self._active = None
-        sweep(self._children)
+        sweep({*self._children, self._guardian.pid})
         if self._alone:
             return status if status >= 0 else 128 - status
         if meant := self._words[ENDED]:

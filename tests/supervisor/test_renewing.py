@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 from support.supervised import SERVER, Kept, supervised, until
 
 MORE = '\n@server.tool(read_only=True)\ndef more() -> int:\n    """More."""\n    return 1\n'
@@ -74,6 +77,7 @@ def test_a_worker_that_is_lost_while_a_new_version_loads_is_followed_at_once(tmp
         assert kept.call("more") == 1, "the new version takes over when it has loaded"
 
 
+@pytest.mark.skipif(not os.environ.get("SOAK"), reason="waits for six loads")
 def test_many_hangups_at_once_end_with_the_newest_version_and_one_spare(tmp_path: Path) -> None:
     with supervised(tmp_path) as kept:
         kept.spared()
@@ -83,3 +87,26 @@ def test_many_hangups_at_once_end_with_the_newest_version_and_one_spare(tmp_path
             assert kept.call("add", a=number, b=1) == number + 1
         until(lambda: kept.told("reloaded") and len(kept.workers()) == 2)
         assert kept.call("more") == 4
+
+
+def test_an_edit_is_taken_over_by_itself_and_the_connection_stays(tmp_path: Path) -> None:
+    with supervised(tmp_path, words=("--reload",)) as kept:
+        nap = kept.begin("nap", seconds=0.2)
+        (tmp_path / "beside.py").write_text("1 / 0\n")
+        (tmp_path / "kept.py").write_text(f"import beside\n{SERVER}")
+        until(lambda: kept.told("reload_refused"))
+        assert isinstance(kept.value(nap), int)
+        (tmp_path / "beside.py").write_text("value = 7\n")
+        (tmp_path / "kept.py").write_text(f"import beside\n{SERVER}{MORE.replace('return 1', 'return beside.value')}")
+        until(lambda: kept.told("reloaded"))
+        assert kept.call("more") == 7
+        assert kept.told("worker_lost") == []
+
+
+def test_what_cannot_be_supervised_cannot_be_reloaded_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "kept.py").write_text(SERVER)
+    words = [sys.executable, "-m", "holdfast.cli", "run", str(tmp_path / "kept.py"), "--reload"]
+    environment = os.environ | {"HOLDFAST_SUPERVISE": "false", "HOLDFAST_STATE": str(tmp_path / "state")}
+    ran = subprocess.run(words, input=b"", capture_output=True, timeout=30, check=False, env=environment)
+    assert ran.returncode == 2
+    assert b"--reload needs a supervisor" in ran.stderr

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -213,14 +213,16 @@ def until(condition: Any) -> None:
 
 
 @contextmanager
-def supervised(folder: Path, source: str = SERVER, **settings: str) -> Iterator[Kept]:
+def supervised(
+    folder: Path, source: str = SERVER, *, words: Sequence[str] = (), **settings: str
+) -> Iterator[Kept]:
     """Run ``holdfast run`` on a file with ``source``, shake hands, and leave nothing behind."""
     file, errors = folder / "kept.py", folder / "errors.txt"
     file.write_text(source)
     environment = os.environ | {"SIDE": str(folder / "side.txt"), "HOLDFAST_STATE": str(folder / "state"), **settings}
     with errors.open("wb") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-m", "holdfast.cli", "run", str(file)],
+            [sys.executable, "-m", "holdfast.cli", "run", str(file), *words],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stream, env=environment,
         )  # fmt: skip
     kept = Kept(process, errors)

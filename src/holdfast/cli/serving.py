@@ -106,7 +106,7 @@ def start(claimed: Claim | None) -> Worker | HttpWorker | None:
 
     if (reason := possible(() if claimed is None else (claimed.input, claimed.output))) is None:
         from holdfast.supervisor.heirlooms import OfPipes, OfPort
-        from holdfast.supervisor.parent import supervise
+        from holdfast.supervisor.supervising import supervise
 
         try:
             if claimed is None:

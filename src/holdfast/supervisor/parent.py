@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import selectors
 import signal
 import time
 from contextlib import suppress
-from typing import Any, Final, Generic, cast
+from typing import Any, Final, Generic
 
 from holdfast.supervisor.alarm import Alarm
 from holdfast.supervisor.guardian import Guardian
@@ -17,15 +16,9 @@ from holdfast.supervisor.ladder import TICK, Ladder
 from holdfast.supervisor.losses import Losses
 from holdfast.supervisor.memory import ENDED
 from holdfast.supervisor.sweeping import reap, sweep
-from holdfast.supervisor.worker import Attended, Child, Task, adopt_orphans, fork
+from holdfast.supervisor.timers import Timers
+from holdfast.supervisor.worker import Child, InWorker, Task, adopt_orphans, fork
 
-STARTING: Final = 60.0
-"""Seconds that a worker which takes over gets to be ready."""
-SPARE_AFTER: Final = 0.2
-"""Seconds after a worker is ready before its spare is loaded, so that they do not hurry at once."""
-SPARE_PAUSE: Final = 5.0
-SPARE_PAUSES: Final = 300.0
-"""Seconds before a spare that failed to load is tried again, doubled each time, and the most of them."""
 LAST: Final = 5.0
 """Seconds beyond its own patience that a worker which was told to stop gets."""
 ECHO: Final = 0.1
@@ -35,14 +28,6 @@ INSISTING: Final = 1.0
 """Seconds after a second signal that a worker gets for its last log line, before it is killed."""
 GONE: Final = 70
 """Exit status of a supervisor that gives up (EX_SOFTWARE, sysexits.h)."""
-
-
-class InWorker(Exception):
-    """Raised in a forked worker, to leave the parent's code; carries what it was handed."""
-
-    def __init__(self, worker: Attended) -> None:
-        super().__init__()
-        self.worker = worker
 
 
 class Parent(Generic[W]):
@@ -59,13 +44,10 @@ class Parent(Generic[W]):
         self._children: dict[int, Child] = {}
         self._active: Child | None = None
         self._task = Task(0)
-        self._start_at: float | None = None
-        self._spare_at: float | None = None
-        self._kill_at: float | None = None
+        self._timers = Timers()
         self._stopping: signal.Signals | None = None
         self._stopped_at = 0.0
         self._forced: signal.Signals | None = None
-        self._spare_pause = SPARE_PAUSE
         self._reloading = self._renewing = False
         """Whether a new version is to take over, and whether it is doing so."""
         self._kept: Child | None = None
@@ -132,13 +114,12 @@ class Parent(Generic[W]):
             self._listening = fds[0] if fds else self._listening
             self._modules = tuple(message["modules"])
             self._losses.none()
-            self._kill_at = None
-            self._spare_at = child.ready_at + SPARE_AFTER
+            self._timers.serving(child.ready_at)
             tell("ready", pid=child.pid, restarts=self._task.number)
             self._proven(child)
         elif message["is"] == "alone":
             child.state, child.ready_at, self._alone = "alone", time.monotonic(), True
-            self._spare_at = self._kill_at = None
+            self._timers = Timers()
         elif message["is"] == "retire" and child is self._active and not child.leaving:
             tell("retiring", "warning", pid=child.pid, why=message["why"])
             child.leaving = True
@@ -152,7 +133,7 @@ class Parent(Generic[W]):
         told = {"number": task.number, "blamed": task.blamed, "why": task.why, "suspects": task.suspects}
         child.control.say("go", *fds, **told)
         if task.number:
-            self._kill_at = time.monotonic() + STARTING
+            self._timers.turn(time.monotonic())
 
     def _spare(self) -> Child | None:
         others = (child for child in self._children.values() if child is not self._active)
@@ -162,7 +143,7 @@ class Parent(Generic[W]):
         """Tell the active worker to leave, as soon as there is one to follow it."""
         spare, active = self._spare(), self._active
         if spare is None:
-            self._spare_at = time.monotonic()
+            self._timers.spare = time.monotonic()
         elif spare.state == "waiting" and active is not None:
             self._renewing = self._renewing or self._reloading
             active.leaving, self._reloading = True, False
@@ -197,17 +178,13 @@ class Parent(Generic[W]):
         return None
 
     def _spare_lost(self, child: Child) -> None:
-        """Try again at once when it had loaded everything or was ended for new code, and later when it cannot load."""
         if child is self._kept:
             self._kept = None
             return
-        if child.ended_for or child.state == "waiting":
-            self._spare_pause, pause = SPARE_PAUSE, 0.0
-        else:
-            self._spare_pause, pause = min(SPARE_PAUSES, 2 * self._spare_pause), self._spare_pause
-            if self._reloading:
-                self._refused(child, "the new version cannot be loaded; the one before goes on")
-        self._spare_at = time.monotonic() + pause
+        loaded = bool(child.ended_for) or child.state == "waiting"
+        self._timers.spare_lost(time.monotonic(), loaded=loaded)
+        if self._reloading and not loaded:
+            self._refused(child, "the new version cannot be loaded; the one before goes on")
 
     def _never_ready(self, child: Child, status: int) -> int | None:
         if self._kept is not None:
@@ -233,10 +210,9 @@ class Parent(Generic[W]):
 
     def _replace(self, pause: float) -> None:
         """Let the spare take over, at once or after a pause."""
+        self._timers.start = time.monotonic() + pause if pause else None
         if pause:
-            self._start_at = time.monotonic() + pause
             return
-        self._start_at = None
         spare = self._spare()
         if self._kept is not None and (spare is None or spare.state == "loading"):
             spare, self._kept = self._kept, None
@@ -247,24 +223,21 @@ class Parent(Generic[W]):
     # -- what time and signals bring -----------------------------------------------------------------------------------
 
     def _timeout(self) -> float | None:
-        now = time.monotonic()
-        times = [at - now for at in (self._start_at, self._spare_at, self._kill_at) if at is not None]
-        if self._active is not None and self._active.state == "serving":
-            times.append(TICK)
-        return max(0.0, min(times)) if times else None
+        left = self._timers.left(time.monotonic())
+        ticking = self._active is not None and self._active.state == "serving"
+        return left if not ticking else TICK if left is None else min(left, TICK)
 
     def _look(self, now: float) -> None:
-        if self._start_at is not None and now >= self._start_at:
+        timers = self._timers
+        if timers.start is not None and now >= timers.start:
             self._replace(0.0)
-        if self._spare_at is not None and now >= self._spare_at:
-            self._spare_at = None
-            if self._spare() is None and self._stopping is None:
-                self._start()
+        if timers.spare_due(now) and self._spare() is None and self._stopping is None:
+            self._start()
         active = self._active
         if active is None:
             return
-        if self._kill_at is not None and now >= self._kill_at:
-            active.ended_for, self._kill_at = "it took too long", None
+        if timers.kill is not None and now >= timers.kill:
+            active.ended_for, timers.kill = "it took too long", None
             active.kill()
         elif active.state == "serving" and (number := self._ladder.look(active, now)) is not None:
             tell("loop_blocked", "error", pid=active.pid, signal=number.name)
@@ -284,12 +257,12 @@ class Parent(Generic[W]):
         now = time.monotonic()
         if self._stopping is None:
             self._stopping, self._stopped_at = number, now
-            self._spare_at = self._start_at = None
+            self._timers.spare = self._timers.start = None
             for child in self._children.values():
                 child.kill(number if child is self._active else signal.SIGKILL)
         elif now - self._stopped_at > ECHO:
             self._forced = number
-            self._kill_at = min(self._kill_at or now + INSISTING, now + INSISTING)
+            self._timers.kill = min(self._timers.kill or now + INSISTING, now + INSISTING)
             if self._active is not None:
                 self._active.kill(number)
 
@@ -308,7 +281,7 @@ class Parent(Generic[W]):
             spare.kill()
         else:
             self._kept = self._kept or spare
-            self._spare_at = time.monotonic()
+            self._timers.spare = time.monotonic()
 
     def _refused(self, child: Child, why: str) -> None:
         """Nothing comes of a reload; whoever was kept for that case is the spare again, or serves."""
@@ -331,16 +304,3 @@ class Parent(Generic[W]):
             reap()
             time.sleep(0.005)
         reap()
-
-
-def supervise(heirlooms: Heirlooms[W]) -> W:
-    """Become a supervisor. Returns in each worker, with what it was handed; the process itself ends in here."""
-    parent = Parent(heirlooms)
-    try:
-        status = parent.run()
-    except InWorker as forked:
-        return cast("W", forked.worker)  # what ``heirlooms`` made
-    except BaseException:  # a fault of ours must not leave workers without a parent
-        parent.end_all()
-        raise
-    os._exit(status)

@@ -126,6 +126,14 @@ class HttpWorker(Attended):
         """Seals what clients carry between calls, where the operator gave no keys: every worker opens it."""
 
 
+class InWorker(Exception):
+    """Raised in a forked worker, to leave the parent's code; carries what it was handed."""
+
+    def __init__(self, worker: Attended) -> None:
+        super().__init__()
+        self.worker = worker
+
+
 @dataclass(slots=True)
 class Child:
     """What the parent knows of a worker."""

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from holdfast.errors import HoldfastError
+from holdfast.resources.suspended import waiting_in
 from holdfast.supervisor.deaths import Quarantine
 from holdfast.supervisor.journal import tell
 from holdfast.supervisor.ladder import rungs
@@ -106,6 +107,7 @@ class Turn:
         self._app: Edge
         self._runner: Uvicorn
         self._leaving = False
+        self._waiting: asyncio.Task[None] | None = None
 
     async def serve(self, listening: socket.socket, signals: Signals) -> bool:
         """Serve to the end; returns whether another worker goes on."""
@@ -121,6 +123,8 @@ class Turn:
             with watched(worker, self._leave, self._stop):
                 await self._runner.serve(sockets=[listening])
         finally:
+            if self._waiting is not None:
+                self._waiting.cancel()
             self._ending.spoken()
             await self._app.close()
         return self._leaving
@@ -142,8 +146,15 @@ class Turn:
         asyncio.get_running_loop().call_later(NOTICE, setattr, self._runner, "should_exit", True)
 
     def _leave(self) -> None:
-        """Another worker is to go on: whoever connects from now on waits for it, and nobody is refused."""
-        self._leaving = True
+        """Another worker is to go on. Calls under way end first, so that whoever connects then waits for moments."""
+        if self._waiting is None:
+            self._leaving = True
+            self._waiting = asyncio.get_running_loop().create_task(self._until_over(), name="holdfast-leaving")
+
+    async def _until_over(self) -> None:
+        under_way = waiting_in(type(self._live).handle, self._live)
+        if under_way:
+            await asyncio.wait(under_way, timeout=self._drain)
         self._runner.should_exit = True
 
     def _closed(self) -> None:

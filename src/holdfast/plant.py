@@ -85,9 +85,7 @@ class Plant:
         self.loaded = loaded
         settings = loaded.settings
         self.clock = clock or SystemClock()
-        self.since = self.clock.now()
-        self.worker: Attended | None = None
-        """What this process is to its supervisor; none without one."""
+        self.worker: Attended | None = None  # what this process is to its supervisor
         self.metrics = Metrics()
         self.health = Health(clock=self.clock)
         require_redaction()  # refused now if it is missing: not while the first answer leaves

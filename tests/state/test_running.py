@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -103,9 +104,9 @@ def test_a_later_worker_takes_the_place_of_the_one_before(folder: Folder) -> Non
 
 def test_one_that_listens_and_does_not_accept_answers_all_the_same(folder: Folder) -> None:
     with folder.listen("1-00000000"):
-        with ExitStack() as waiting, pytest.raises(TimeoutError):
-            while True:
-                waiting.enter_context(folder.connect("1-00000000", 0.01)[0])
+        waiting = ExitStack()
+        with waiting, pytest.raises(TimeoutError):
+            all(waiting.enter_context(folder.connect("1-00000000", 0.01)[0]) for _ in count())
         assert folder.answers("1-00000000")
 
 
@@ -125,7 +126,9 @@ def test_what_certainly_is_gone_is_swept_and_what_is_elsewhere_a_week_later(fold
     assert keys(folder) == [here.key]
 
 
-@pytest.mark.parametrize("how", ["link", "pipe", "folder", "open to others", "no JSON", "no process", "too long", "list"])
+@pytest.mark.parametrize(
+    "how", ["link", "pipe", "folder", "open to others", "no JSON", "no process", "too long", "list"]
+)
 def test_what_is_no_record_of_ours_is_passed_over(how: str, folder: Folder) -> None:
     good = write(folder, Process.of(os.getpid()))
     place = folder.path / "7-0123abcd.json"

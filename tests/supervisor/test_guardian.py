@@ -79,7 +79,7 @@ def carrying() -> Iterator[Any]:
             resource.setrlimit(LOCKS, (number, number))
 
         words = [sys.executable, "-c", "print(flush=True); import time; time.sleep(60)"]
-        process = subprocess.Popen(words, preexec_fn=put, stdout=subprocess.PIPE)  # noqa: PLW1509
+        process = subprocess.Popen(words, preexec_fn=put, stdout=subprocess.PIPE)
         started.append(process)
         assert process.stdout is not None
         process.stdout.readline()

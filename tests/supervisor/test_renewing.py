@@ -14,7 +14,7 @@ from support.supervised import SERVER, Kept, supervised, until
 MORE = '\n@server.tool(read_only=True)\ndef more() -> int:\n    """More."""\n    return 1\n'
 CANNOT_START = SERVER.replace(
     'server = Server("kept")',
-    '''
+    """
 from contextlib import asynccontextmanager
 
 @asynccontextmanager
@@ -23,7 +23,7 @@ async def lifespan(server):
     yield
 
 server = Server("kept", lifespan=lifespan)
-''',
+""",
 )
 
 

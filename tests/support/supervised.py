@@ -213,9 +213,7 @@ def until(condition: Any) -> None:
 
 
 @contextmanager
-def supervised(
-    folder: Path, source: str = SERVER, *, words: Sequence[str] = (), **settings: str
-) -> Iterator[Kept]:
+def supervised(folder: Path, source: str = SERVER, *, words: Sequence[str] = (), **settings: str) -> Iterator[Kept]:
     """Run ``holdfast run`` on a file with ``source``, shake hands, and leave nothing behind."""
     file, errors = folder / "kept.py", folder / "errors.txt"
     file.write_text(source)

@@ -28,7 +28,7 @@ _SHAPE: Final[Mapping[str, Any]] = {
 
 
 def beneath(base: Path, wanted: Callable[[Found], bool] = lambda _record: True) -> list[dict[str, Any]]:
-    """The servers of a state folder, each as ``_SHAPE``. What is not this user's is passed over, what is gone removed."""
+    """The servers of a state folder, each as ``_SHAPE``; another user's are passed over, what is gone is removed."""
     found = []
     for path in folders(base):
         try:

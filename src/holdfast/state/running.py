@@ -1,4 +1,4 @@
-"""Who runs: a record and a socket for each server of one user, in its state folder, so that ``holdfast status`` finds it.
+"""Who runs: a record and a socket for each server of one user, in its state folder, for ``holdfast status``.
 
 Nothing here is trusted by its name alone. Folder, record and socket must belong to this user and be writable by nobody
 else, and whoever listens must be this user too (SO_PEERCRED, unix(7)). A record outlives a server that was killed; it
@@ -41,7 +41,7 @@ _CREDENTIALS: Final = struct.Struct("3i")
 
 
 class Process(NamedTuple):
-    """One process, told from all that ever had or will have its pid. Ticks since boot; empty where there is no /proc."""
+    """One process, told from all others that have its pid at some time. Ticks since boot; empty without a /proc."""
 
     pid: int
     born: int = 0

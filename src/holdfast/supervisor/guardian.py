@@ -115,7 +115,7 @@ def _let_go_of_all_but(kept: int) -> None:  # pragma: no cover - as above
     for standard in (0, 1, 2):
         os.dup2(nothing, standard)
     for name in os.listdir("/proc/self/fd"):
-        if int(name) > 2 and int(name) != kept:  # noqa: PLR2004 - beyond the standard ones
+        if int(name) > 2 and int(name) != kept:
             with suppress(OSError):
                 os.close(int(name))
     os.chdir("/")

@@ -41,6 +41,7 @@ class Monitored(Protocol):
     version: str
     plant: Any
     draining: bool
+    since: float
     quarantined: Mapping[str, float]
 
 

@@ -116,7 +116,7 @@ def process_of(live: Any) -> dict[str, Any]:
     """Which process serves, since when, and what it has to bear."""
     plant, worker = live.plant, live.plant.worker
     now = plant.clock.now()
-    serving = now - plant.since
+    serving = now - live.since
     age = None if worker is None else _age(os.getppid())
     quarantined = {tool: round(until - now, 1) for tool, until in live.quarantined.items() if until > now}
     totals = plant.metrics.snapshot()

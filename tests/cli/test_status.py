@@ -80,19 +80,21 @@ def test_a_supervised_server_is_found_and_described_whatever_it_is_named_by(
     assert list((tmp_path / "state").rglob("*.sock")) == [], "what was left behind is removed"
 
 
-def test_a_server_over_http_and_without_a_supervisor_is_found_too(holdfast: Any, python_file: Any) -> None:
+def test_a_server_over_http_is_found_too_and_leaves_nothing_behind(holdfast: Any, python_file: Any) -> None:
     file = python_file("kept.py", SERVER)
-    running = holdfast.start("run", file, "--http", "--port", 0, HOLDFAST_SUPERVISE="false")
+    running = holdfast.start("run", file, "--http", "--port", 0)
     try:
         until(lambda: holdfast("status").status == 0)
         (found,) = json.loads(holdfast("status", file, "--json").out)["servers"]
-        assert (found["transport"], found["supervisor"], found["worker"]) == ("http", None, running.pid)
+        assert (found["transport"], found["supervisor"], found["state"]) == ("http", running.pid, "serving")
+        assert found["worker"] not in (None, running.pid)
         running.terminate()
         running.communicate(timeout=20)
         assert running.returncode == 0
     finally:
         running.kill()
         running.communicate()
+    assert list((file.parent / "state" / "kept" / "running").iterdir()) == []
     assert holdfast("status", file).status == 3
     assert holdfast("status").out == "no server is running here\n"
 

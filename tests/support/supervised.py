@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 GUARDIAN = "holdfast-guard"
-PATIENCE = 10.0
+PATIENCE = 30.0
 """Seconds that a test waits for what must come, on a machine that has other things to do."""
 SERVER = '''
 import asyncio, ctypes, os, signal, subprocess, sys, time

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 from support.peers import code_of, environment, text_of
-from support.supervised import SERVER, state_of, until
-from support.supervisedhttp import LOST, held_port, result_of, session, twice
+from support.supervised import SERVER, state_of
+from support.supervisedhttp import LOST, held_port, result_of, session, twice, until
 
 
 def test_many_workers_may_be_killed_and_whoever_sends_again_sees_no_error(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_second_signal_forces_the_end(tmp_path: Path) -> None:
         time.sleep(0.3)  # real time: a second one at once counts as the first
         began = time.monotonic()
         port.leave(signal.SIGTERM)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 10, "the call would have taken 15"
         with pytest.raises(LOST):
             under_way.result()
 

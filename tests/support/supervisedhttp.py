@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from support.peers import HttpPeer, text_of
-from support.supervised import SERVER, state_of, until
+from support.supervised import SERVER, state_of
 from support.talks import HandshakeHttpTalk, call
 
+PATIENCE = 40.0
+"""Seconds that a test waits for what must come, where others have the processors too."""
 LOST = (ConnectionResetError, BrokenPipeError, http.client.HTTPException, AssertionError, IndexError)
 """What a client sees whose worker went while it waited; a connection that is refused is not among it."""
 
@@ -76,7 +78,15 @@ class HeldPort(HttpPeer):
     def leave(self, number: int = 15) -> int:
         """Send a signal; the exit status."""
         self.process.send_signal(number)
-        return self.process.wait(20)
+        return self.process.wait(PATIENCE)
+
+
+def until(condition: Callable[[], Any]) -> None:
+    """Wait until it holds."""
+    ends = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < ends, "it did not come to pass"
+        time.sleep(0.01)
 
 
 def twice(work: Callable[[], Any], retried: list[float] | None = None) -> Any:

@@ -277,6 +277,29 @@ async def test_a_stream_of_news_goes_on_and_a_lost_answer_is_told(tmp_path: Path
             news.close()
 
 
+async def test_whoever_comes_back_hears_which_lists_are_others_now(tmp_path: Path) -> None:
+    def more(server: Server) -> None:
+        @server.tool(read_only=True)
+        async def newer() -> str:
+            return "new"
+
+    def visit(talk: HandshakeHttpTalk) -> str:
+        with talk.listen() as told:
+            return str(next(iter(told))["method"])
+
+    async with house(tmp_path) as home:
+        async with home.worker() as peer:
+            talk = await within(HandshakeHttpTalk, peer)
+        home.more = more
+        async with home.worker() as peer:
+            assert await within(visit, talk) == "notifications/tools/list_changed"
+            news = await within(talk.listen)
+            await within(talk.ask, "resources/subscribe", {"uri": "text://one"})
+            assert (await within(call, talk, "changes"))["content"]
+            assert (await within(next, iter(news)))["method"] == "notifications/resources/updated", "told once"
+            news.close()
+
+
 async def test_shares_and_the_bound_of_sessions_hold_over_workers(tmp_path: Path) -> None:
     async with house(tmp_path, http__sessions=3, http__sessions_each=2) as home:
         async with home.worker() as peer:

@@ -322,7 +322,7 @@ class Settings(_Section):
         "also deny, max_read, max_write, one_mount",
     )
     supervise: bool = Field(
-        True, description="holdfast run over stdio: replace a worker that is lost, without the client noticing"
+        True, description="holdfast run: replace a worker that is lost, without its clients noticing"
     )
     fast_path: bool = Field(True, description="answer common messages directly; off: all through the SDK")
     quotas: str | None = Field(

@@ -16,16 +16,20 @@ from typing import TYPE_CHECKING, Any, Final
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser, authorization_context
 from mcp.server.streamable_http import GET_STREAM_KEY
 
+from holdfast.core.principal import PRINCIPAL
 from holdfast.wire import results
 from holdfast.wire.edge import MESSAGE
+from holdfast.wire.publish import tell_changed
 from holdfast.wire.sdkhttp import Sessions, holder_of
 from holdfast.wire.sessionbook import SessionBook
 from holdfast.wire.takeover import CODE, LOST, UNKNOWN
 
 if TYPE_CHECKING:
     from holdfast.supervisor.worker import HttpWorker
-    from holdfast.wire.publish import ClientList
+    from holdfast.wire.sdk import SdkServer
 
+SOON: Final = 0.1
+"""Seconds after which a stream of news is open that was asked for."""
 _SESSION: Final = b"mcp-session-id"
 _LAST: Final = b"last-event-id"
 _NUMBER: Final = re.compile(r"-?[0-9]{1,15}")
@@ -36,13 +40,16 @@ _EVENTS: Final = ((b"content-type", b"text/event-stream"), (b"cache-control", b"
 class KeptSessions(Sessions):
     """Sessions in a book that the next worker reads. A request that changes none costs two stores of a word."""
 
-    def __init__(self, *parts: Any, worker: HttpWorker, clients: ClientList, **options: Any) -> None:
+    def __init__(self, *parts: Any, worker: HttpWorker, sdk: SdkServer, **options: Any) -> None:
         super().__init__(*parts, **options)
+        self._sdk = sdk
+        self._news: dict[str, list[str]] = {}  # lists that changed while nobody served; bounded by the sessions
+        self._telling: set[asyncio.Task[None]] = set()  # likewise
         self._book = SessionBook(worker.book, options["session_idle_timeout"], _too_much)
         self._waking: dict[str, asyncio.Task[None]] = {}  # bounded by the sessions
         self._leaving = False
         self._recent.mark = self._mark = f"{worker.task.number}."
-        clients.followed = self._book.followed
+        sdk.clients.followed = self._book.followed
         self._book.recover(self._take)
 
     def _take(self, handle: str, who: str) -> bool:
@@ -67,11 +74,14 @@ class KeptSessions(Sessions):
         message, handle = scope.get(MESSAGE), http_transport.mcp_session_id
         if message is not None and message.body.get("method") == "initialize":
             self._book.open(handle, holder_of(scope), self._session_owners.get(handle), message.body)
+            if (kept := self._book.find(handle)) is not None:
+                kept.said.news(self._sdk.endpoint, scope[PRINCIPAL])
         await super()._serve_opening_request(http_transport, scope, receive, send)
 
     async def _discard_session(self, session_id: str, transport: Any) -> None:
         if not self._leaving:
             self._book.forget(session_id)
+        self._news.pop(session_id, None)
         await super()._discard_session(session_id, transport)
 
     def _over(self, handle: str) -> None:
@@ -109,7 +119,16 @@ class KeptSessions(Sessions):
                 return
             # news: what comes from now on is all there is
             scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != _LAST]}
+        if scope["method"] == "GET" and (handle := _header(scope, _SESSION)) in self._news:
+            asyncio.get_running_loop().call_later(SOON, self._tell, handle)
         await super()._handle_stateful_request(scope, receive, send)
+
+    def _tell(self, handle: str) -> None:
+        """The session's stream of news is open by now."""
+        kinds = self._news.pop(handle, ())
+        task = asyncio.create_task(tell_changed(self._sdk.clients, handle, kinds), name="holdfast-news")
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
 
     async def _woken(self, handle: str, scope: Any) -> None:
         """Wake a session once, however many ask for it at the same time, and whoever of them leaves."""
@@ -134,6 +153,8 @@ class KeptSessions(Sessions):
         for message in rest:
             inner = _as_post(scope, (_SESSION, handle.encode()))
             await transport.handle_request(inner, _body(message), _nobody)
+        if news := kept.said.news(self._sdk.endpoint, scope[PRINCIPAL]):
+            self._news[handle] = news
 
 
 def _too_much() -> None:

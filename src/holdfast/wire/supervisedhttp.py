@@ -113,7 +113,7 @@ class Turn:
         """Serve to the end; returns whether another worker goes on."""
         live, worker, http = self._live, self._worker, self._settings.http
         live.publisher = self._sdk.publisher
-        kind = partial(KeptSessions, worker=worker, clients=self._sdk.clients)
+        kind = partial(KeptSessions, worker=worker, sdk=self._sdk)
         self._app = application(live, self._sdk, self._settings, hosts_of(listening), kind)
         times = {"drain": http.drain + LAST, "patience": http.receive_timeout}
         how = config(self._app, connections=http.connections, **times)

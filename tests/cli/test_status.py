@@ -126,9 +126,10 @@ def test_a_url_is_asked_with_the_monitoring_token_and_a_failed_check_is_unhealth
     health = {"ready": True, "status": "failed", "server": "far", "version": "2", "process": {"worker": 5}}
     with page(503, json.dumps(health)) as (url, shown):
         ran = holdfast("status", "--json", url, HOLDFAST_HEALTH__TOKEN="sixteen-or-longer")
+        assert "far 2 (http): unhealthy" in holdfast("status", url).out
     (found,) = json.loads(ran.out)["servers"]
     assert (ran.status, found["name"], found["worker"], found["healthy"]) == (1, "far", 5, False)
-    assert shown == ["Bearer sixteen-or-longer/health"]
+    assert shown == ["Bearer sixteen-or-longer/health", "/health"]
 
 
 @pytest.mark.parametrize("status, body", [(200, "<html>"), (200, "[]"), (200, '{"ready": true}'), (401, "no")])

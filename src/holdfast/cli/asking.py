@@ -22,7 +22,8 @@ LONGEST: Final = 1_048_576
 _SHAPE: Final[Mapping[str, Any]] = {
     "name": "", "version": "", "transport": "", "state": "silent", "healthy": False, "supervisor": None, "worker": None,
     "uptime": None, "serving": None, "restarts": None, "last_end": "", "ready": False, "reason": "", "status": "failed",
-    "quarantined": {}, "alerts": {}, "calls": {}, "shed": 0, "lag": 0.0, "memory": {}, "checks": {},
+    "quarantined": {}, "alerts": {}, "calls": {"in_flight": 0, "queued": 0, "orphans": 0, "zombies": 0}, "shed": 0,
+    "lag": 0.0, "memory": {"resident": None, "budget": None}, "checks": {},
 }  # fmt: skip
 """Every field of one server's part in ``--json``, in order; see docs/operating.md."""
 

@@ -104,6 +104,7 @@ async def serve(server: Servable, loaded: Loaded, worker: Worker, backstop: Back
 
         def leave() -> None:
             lines.leaving = True
+            live.plant.hurry(drain + AFTER)  # nobody serves before this process has ended
             intake.leave()
 
         stack.callback(watching(intake, lambda: None if lines.leaving else ending.begin()).cancel)

@@ -67,8 +67,8 @@ def test_settings_beside_the_file_and_named_ones_count(holdfast: Any, python_fil
     ],
 )
 def test_what_makes_no_sense_is_refused_with_status_2(holdfast: Any, hello: Path, words: list[str], said: str) -> None:
-    run = holdfast.run if "--http" in words else holdfast  # what forks a supervisor needs a process of its own
-    ran = run("run", hello, *words)
+    # what serves over HTTP forks, which this process must not
+    ran = (holdfast.run if "--http" in words else holdfast)("run", hello, *words)
     assert (ran.status, said in ran.err, "Traceback" in ran.err) == (2, True, False)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,7 +105,10 @@ def start(claimed: Claim | None) -> Worker | HttpWorker | None:
     from holdfast.supervisor.journal import tell
     from holdfast.supervisor.memory import Memory, possible
 
-    if (reason := possible(() if claimed is None else (claimed.input, claimed.output))) is None:
+    reason = possible(() if claimed is None else (claimed.input, claimed.output))
+    if threading.active_count() > 1:
+        reason = "there are threads already, which a forked process would not have"
+    if reason is None:
         from holdfast.supervisor.heirlooms import OfPipes, OfPort
         from holdfast.supervisor.supervising import supervise
 

@@ -56,6 +56,7 @@ class Live:
         self.states: Mapping[Any, Any] = {}
         self.homes: Mapping[Operation, Any] = {}
         """What the lifespans of the servers yielded, and the mounted server that an operation comes from."""
+        self.since = plant.clock.now()
         self.draining = False
         self._cutting = False
         self.quarantined: Mapping[str, float] = {}

@@ -155,7 +155,7 @@ def test_without_a_supervisor_signals_reach_whoever_serves(tmp_path: Path) -> No
 
 @pytest.mark.skipif(not os.environ.get("SOAK"), reason="it waits for the ladder")
 def test_a_loop_that_stands_still_in_c_is_replaced(tmp_path: Path) -> None:
-    with held_port(tmp_path, HOLDFAST_WATCHDOG__INTERRUPT="1.0") as port:
+    with held_port(tmp_path, HOLDFAST_WATCHDOG__DUMP="0.5", HOLDFAST_WATCHDOG__INTERRUPT="1.0") as port:
         port.spared()
         began = time.monotonic()
         with pytest.raises(LOST):

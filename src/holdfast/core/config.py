@@ -226,6 +226,7 @@ class HealthSettings(_Section):
 
     host: str = Field("127.0.0.1", description="address for the endpoints")
     port: int | None = Field(None, ge=0, le=65535, description="port for /health, /livez, /readyz, /metrics (off)")
+    socket: bool = Field(True, description="answer holdfast status by a Unix socket in the state folder")
     token: SecretStr | None = Field(
         None, description="bearer token for /health and /metrics, over HTTP and beside stdio (without: see the docs)"
     )

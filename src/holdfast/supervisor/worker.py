@@ -101,6 +101,10 @@ class Attended:
         """This end is meant: nobody is to take over."""
         self.memory.words[ENDED] = status + 1
 
+    def has_ended(self) -> bool:
+        """Whether that was said."""
+        return bool(self.memory.words[ENDED])
+
 
 class Worker(Attended):
     """What a worker over pipes holds besides: the client's ends, and the pipe before them."""

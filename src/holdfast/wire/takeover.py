@@ -58,7 +58,7 @@ class Takeover:
         for request in left:
             self._one(request, lines, live)
         self._outlet.start()
-        self._intake.start()
+        self._intake.start(left[-1].line if left else None)
 
     def _judge(self, left: Iterable[Unanswered], live: Any) -> None:
         """Suspect the tools that were under way when a worker was lost by its own doing."""

@@ -173,6 +173,11 @@ class Live:
         entry = self.snapshot.named["tool"].get(tool)
         return entry is None or entry.operation.read_only or entry.operation.idempotent
 
+    def endangers(self, tool: str) -> bool:
+        """Whether a call of the tool could have ended this process: one in a process of its own ends only that."""
+        entry = self.snapshot.named["tool"].get(tool)
+        return entry is None or entry.operation.isolation != "process"
+
     async def handle(self, request: Request) -> Answer:
         """See ``Endpoint.handle``."""
         kind, arguments, snapshot = request.kind, request.arguments, self.snapshot

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import socket
-import threading
 import time
 from pathlib import Path
 
@@ -51,61 +50,6 @@ def test_what_was_sent_while_nobody_was_there_is_served(tmp_path: Path) -> None:
         os.kill(worker, signal.SIGKILL)
         found = [kept.value(number) for number in numbers]
         assert found == [number + 1 for number in range(300)]
-
-
-def test_many_workers_may_be_killed_under_load(tmp_path: Path) -> None:
-    kills = int(os.environ.get("HOLDFAST_KILLS", "3"))
-    with supervised(tmp_path) as kept:
-        stop = threading.Event()
-        wrong: list[object] = []
-        done: list[str] = []
-
-        def reads(caller: int) -> None:
-            number = 0
-            while not stop.is_set():
-                number += 1
-                if kept.call("add", a=caller, b=number) != caller + number:
-                    wrong.append((caller, number))
-
-        def writes(caller: int) -> None:
-            number = 0
-            while not stop.is_set():
-                number += 1
-                text = f"{caller}-{number}"
-                answer = kept.answer(kept.begin("write", text=text, seconds=0.01))
-                if "error" in answer and answer["error"]["code"] != UNKNOWN:
-                    wrong.append(answer)
-                if "result" in answer:
-                    done.append(text)
-
-        callers = [threading.Thread(target=reads if caller % 4 else writes, args=(caller,)) for caller in range(16)]
-        for each in callers:
-            each.start()
-        for number in range(kills):
-            until(lambda number=number: len(kept.told("ready")) == number + 1 and len(kept.workers()) == 2)
-            time.sleep(0.5)  # real time: calls go on meanwhile
-            os.kill(kept.workers()[0], signal.SIGKILL)
-        until(lambda: len(kept.told("ready")) == kills + 1)
-        stop.set()
-        for each in callers:
-            each.join()
-        written = (tmp_path / "side.txt").read_text().splitlines()
-        assert wrong == []
-        assert (kept.torn, kept.twice) == ([], [])
-        assert len(written) == len(set(written)), "a side effect twice"
-        assert set(done) <= set(written), "acknowledged, and lost"
-
-
-def test_large_answers_to_a_slow_reader_are_whole(tmp_path: Path) -> None:
-    with supervised(tmp_path, HOLDFAST_LIMITS__OUTPUT="2000000") as kept:
-        kept.spared()
-        numbers = [kept.begin("large", size=1_000_000) for _ in range(8)]
-        for _ in range(2):
-            until(lambda: len(kept.workers()) == 2)
-            os.kill(kept.workers()[0], signal.SIGKILL)
-        for number in numbers:
-            assert len(kept.value(number)) == 1_000_000
-        assert (kept.torn, kept.twice) == ([], [])
 
 
 @pytest.mark.parametrize("how", ["exit", "crash"])

@@ -116,10 +116,11 @@ class Tools:
     def __init__(self) -> None:
         self.ran: Counter[int] = Counter()
         self.quarantined: dict[str, float] = {}
+        self.claims: list[object] = []
         log = SimpleNamespace(error=lambda *_, **__: None, warning=lambda *_, **__: None)
         self.plant = SimpleNamespace(log=log)
 
-    def repeatable(self, tool: str) -> bool:
+    def repeatable(self, tool: str, key: object = None) -> bool:
         return tool == "read"
 
 

@@ -66,6 +66,7 @@ class Takeover:
             live.quarantined = self._quarantine.until(time.monotonic())
             return
         tools = {tool for request in left if (tool := _tool(json.loads(request.line))) is not None}
+        tools = {tool for tool in tools if live.endangers(tool)}
         now = time.monotonic()
         self._quarantine.suspect(tools, now)
         live.quarantined = self._quarantine.until(now)

@@ -1,4 +1,4 @@
-"""``kill -9`` of the worker again and again: nobody who only reads sees an error, and nothing is done or answered twice.
+"""``kill -9`` of the worker again and again: who only reads sees no error, and nothing is done or answered twice.
 
 ``make soak`` kills a hundred times, 3 to 5 s apart, and judges the worst pause too.
 """

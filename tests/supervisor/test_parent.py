@@ -28,6 +28,17 @@ def test_a_call_that_only_reads_is_answered_by_the_next_worker(tmp_path: Path) -
         assert (kept.torn, kept.twice) == ([], [])
 
 
+def test_calls_that_waited_side_by_side_go_on_side_by_side(tmp_path: Path) -> None:
+    with supervised(tmp_path) as kept:
+        kept.spared()
+        numbers = [kept.begin("nap", seconds=0.5) for _ in range(20)]
+        until(lambda: kept.call("add", a=1, b=2) == 3)
+        began = time.monotonic()
+        os.kill(kept.workers()[0], signal.SIGKILL)
+        assert len({kept.value(number) for number in numbers}) == 1
+        assert time.monotonic() - began < 5, "one after the other they would take ten"
+
+
 def test_a_call_that_writes_is_not_repeated_and_its_caller_is_told(tmp_path: Path) -> None:
     with supervised(tmp_path) as kept:
         kept.spared()

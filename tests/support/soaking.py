@@ -1,4 +1,4 @@
-"""What the long forms of tests share: whether this is one, callers that never stop, and figures for whoever runs them."""
+"""What the long forms of tests share: whether this is one, callers that never stop, and figures for who runs them."""
 
 from __future__ import annotations
 

@@ -87,20 +87,24 @@ class ProcessPool:
         name: str = "",
         identity: tuple[str, Any, str] | None = None,
         heard: Heard | None = None,
+        begun: Callable[[], None] | None = None,
     ) -> T:
         """Call ``function(*args)`` in a worker; both must be picklable, which means importable by name.
 
         ``timeout`` (seconds) covers waiting too; at its end, or when cancelled, the worker is ended. ``memory`` and
         ``answer`` (bytes) stand in for the pool's own. What is printed goes to standard error after ``name``. With
-        ``identity`` (``parcel.Brief``) there is a context, and ``heard`` is told what comes of it. Raises what the
-        function raises (with the remote traceback as a note), ``DeadlineExceeded``, ``Busy`` when the line is full,
-        ``OutputTooLarge``, ``ProcessDied``, ``Draining``, and ``TypeError`` when the call cannot be pickled.
+        ``identity`` (``parcel.Brief``) there is a context, and ``heard`` is told what comes of it. ``begun`` is called
+        when a worker is given the call: what ends before that has done nothing. Raises what the function raises (with
+        the remote traceback as a note), ``DeadlineExceeded``, ``Busy`` when the line is full, ``OutputTooLarge``,
+        ``ProcessDied``, ``Draining``, and ``TypeError`` when the call cannot be pickled.
         """
         payload = pack_call(function, args)
         ends, memory = time.monotonic() + timeout, memory or self._memory
         name = name or getattr(function, "__name__", "")
         self._remember(function)
         member = await self._member(memory, ends)
+        if begun is not None:
+            begun()
         brief = Brief(name, ends, memory, answer or self._max_result, identity)
         value: T = unpack_answer(await member.call(brief, payload, heard))
         return value

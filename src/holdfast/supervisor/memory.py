@@ -15,6 +15,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final
 
+from holdfast.supervisor.lastwords import LastWords
+
 PAGE: Final = 4_096
 MIB: Final = 1024 * 1024
 MAGIC: Final = 0x686F6C6466617374
@@ -44,6 +46,8 @@ OUT_COMMITTED: Final = 11
 ORDER: Final = 12
 NOTE_WHICH: Final = 13
 NOTE_LENGTHS: Final = (14, 15)
+STANDING: Final = 40
+"""The mark of the tool in whose call the worker's loop stands; 0 when it turns, or nobody could look."""
 
 
 def possible(ends: Iterable[int]) -> str | None:
@@ -70,6 +74,7 @@ class Memory:
         self.incoming = self._table + 2 * NOTE
         self.outgoing = self.incoming + int(word[IN_SIZE])
         self.requests = self.outgoing + int(word[OUT_SIZE])
+        self.last_words = LastWords()
 
     @classmethod
     def create(cls, *, slots: int = 1_024, message: int = 16 * MIB, answer: int = 64 * MIB) -> Memory:

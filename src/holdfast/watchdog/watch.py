@@ -49,9 +49,12 @@ class Hooks:
     caches smaller, returning the bytes that were given up. ``retire(reason)``: have the process replaced while calls
     go on, or return why that cannot be; called at most once in ``collect`` seconds. ``restart(reason)``: called from
     the monitor's thread when the loop stands past the ladder; does not return when it succeeds, else says why not.
+    ``standing(tool)``: told from that thread in whose call the loop stands, again when it has stood for long, and on
+    the loop, with ``None``, once it turns; whoever is called when the process is lost knows whom to blame.
     """
 
     shed: Callable[[int], None] | None = None
     shrink: Callable[[], int] | None = None
     retire: Callable[[str], str | None] | None = None
     restart: Callable[[str], str] | None = None
+    standing: Callable[[str | None], None] | None = None

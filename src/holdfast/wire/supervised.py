@@ -18,6 +18,7 @@ from holdfast.supervisor.worker import Worker
 from holdfast.wire.conversation import Conversation
 from holdfast.wire.ending import Backstop, Ending
 from holdfast.wire.kept import keep
+from holdfast.wire.lastwords import noting
 from holdfast.wire.messages import message_bounds
 from holdfast.wire.serve import Servable, Signals, finish, refuse, run_loop
 from holdfast.wire.stdio import FLUSH, Lines
@@ -64,7 +65,8 @@ def run(server: Servable, overrides: Mapping[str, Any], worker: Worker) -> bool:
             raise SystemExit(0)
         backstop = Backstop()
         try:
-            finish(run_loop(serve(server, loaded, worker, backstop)))
+            with noting(worker):
+                finish(run_loop(serve(server, loaded, worker, backstop)))
         finally:
             backstop.close()
     except HoldfastError as error:
@@ -127,7 +129,7 @@ async def serve(server: Servable, loaded: Loaded, worker: Worker, backstop: Back
 
 def _introduce(worker: Worker, plant: Any) -> None:
     """The watchdog may ask the supervisor for another process, and the health check says which one this is."""
-    plant.hooks.retire, plant.hooks.restart = worker.retire, _from_outside
+    plant.hooks.retire, plant.hooks.restart, plant.hooks.standing = worker.retire, _from_outside, worker.standing
     plant.health.add("worker", partial(_standing, worker), critical=False)
 
 

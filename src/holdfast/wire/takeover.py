@@ -7,10 +7,13 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from holdfast.supervisor.deaths import Quarantine
+from holdfast.supervisor.deaths import Quarantine, culprits
+from holdfast.supervisor.memory import STANDING
 from holdfast.supervisor.requests import Requests, Unanswered
 from holdfast.wire import results
 from holdfast.wire.kept import KeptIntake, KeptOutlet
+from holdfast.wire.lastwords import accused
+from holdfast.wire.recognise import KEY
 from holdfast.wire.remembered import Remembered
 
 if TYPE_CHECKING:
@@ -41,6 +44,7 @@ class Takeover:
         self._note: dict[str, Any] = dict(note)
         self.remembered = Remembered(self._keep_connection, note.get("connection", {}))
         self._quarantine = Quarantine(note.get("quarantine"))
+        self._claims = note.get("claims")
 
     def begin(self, line: bytes) -> int | None:
         """See ``Keeper``."""
@@ -57,16 +61,24 @@ class Takeover:
         self._judge(left, live)
         for request in left:
             self._one(request, lines, live)
+        self._keep("claims", live.claims)
         self._outlet.start()
         self._intake.start(left[-1].line if left else None)
 
     def _judge(self, left: Iterable[Unanswered], live: Any) -> None:
-        """Suspect the tools that were under way when a worker was lost by its own doing."""
+        """Suspect the tools that were under way when a worker was lost by its own doing; but only the one that stood
+        on the loop, that ended the process or in whose code it crashed, where anything tells which that was."""
+        words = self._worker.memory.words
+        standing, words[STANDING] = words[STANDING], 0
+        told = self._worker.memory.last_words.take()
         if not self._worker.task.blamed:
             live.quarantined = self._quarantine.until(time.monotonic())
             return
         tools = {tool for request in left if (tool := _tool(json.loads(request.line))) is not None}
         tools = {tool for tool in tools if live.endangers(tool)}
+        tools = accused(told, tools, live) or tools
+        if standing:
+            tools = culprits(tools, standing, live.snapshot.named["tool"])
         now = time.monotonic()
         self._quarantine.suspect(tools, now)
         live.quarantined = self._quarantine.until(now)
@@ -75,17 +87,30 @@ class Takeover:
             live.plant.log.error("tool.quarantined", tool=tool, seconds=Quarantine.FOR)
 
     def _one(self, request: Unanswered, lines: Lines, live: Any) -> None:
+        """Serve it again, or say that its outcome is unknown.
+
+        A call that writes may be served again when it has an idempotency key: the worker that is gone claimed the key,
+        durably, before it began. The claim says which of three it is: there is none, so the work had not begun and is
+        done now; it holds an answer, which is given again; or it is that of a dead process, and the caller is told
+        that nobody knows (``idempotency.unknown``). In none of them is anything done twice.
+        """
         body = json.loads(request.line)
         tool = _tool(body)
-        if request.sent < MOST_SENT and (tool is None or (live.repeatable(tool) and tool not in live.quarantined)):
+        repeatable = tool is None or live.repeatable(tool, self._key(body, live))
+        if request.sent < MOST_SENT and repeatable and tool not in live.quarantined:
             self._requests.again(request.slot)
             lines.resume(request.line, request.slot)
             return
-        words = _TRIED if tool is not None and live.repeatable(tool) else _LOST
+        words = _TRIED if repeatable else _LOST
         data = {"code": _CODE, "retryable": False}
         self._outlet.answered(request.slot)
         self._outlet.write(results.failure(body["id"], UNKNOWN, words, data) + b"\n")
         live.plant.log.warning("call.outcome_unknown", tool=tool)
+
+    def _key(self, body: Mapping[str, Any], live: Any) -> object:
+        """The key of a call, if its claim is to be found where this worker looks: settings may be others by now."""
+        meta = (body.get("params") or {}).get("_meta")
+        return meta.get(KEY) if isinstance(meta, dict) and self._claims == live.claims else None
 
     def _keep_connection(self, connection: dict[str, Any]) -> None:
         self._keep("connection", connection)

@@ -115,6 +115,20 @@ def test_what_a_lost_worker_had_started_is_ended(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_a_worker_alone_ends_that_worker_alone(number: signal.Signals, tmp_path: Path) -> None:
+    with supervised(tmp_path) as kept:
+        first = kept.worker()
+        beside = kept.begin("nap", seconds=0.5)
+        os.kill(first, number)
+        until(lambda: len(kept.told("handed_over")) == 1)
+        assert kept.worker() != first
+        assert kept.value(beside) in (first, kept.worker())
+        assert kept.told("worker_lost") == []
+        kept.process.send_signal(number)
+        assert kept.process.wait(10) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_all_of_them_in_good_order(number: signal.Signals, tmp_path: Path) -> None:
     with supervised(tmp_path) as kept:
         kept.spared()

@@ -48,6 +48,8 @@ NOTE_WHICH: Final = 13
 NOTE_LENGTHS: Final = (14, 15)
 STANDING: Final = 40
 """The mark of the tool in whose call the worker's loop stands; 0 when it turns, or nobody could look."""
+STOPPING: Final = 41
+"""1 once the supervisor was asked to end: then a signal to the worker is its own, and meant for all of it."""
 
 
 def possible(ends: Iterable[int]) -> str | None:

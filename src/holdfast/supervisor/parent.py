@@ -12,7 +12,7 @@ from typing import Any, Final
 from holdfast.supervisor.deaths import Death, Intensity, judged
 from holdfast.supervisor.journal import tell
 from holdfast.supervisor.ladder import TICK, Ladder
-from holdfast.supervisor.memory import ENDED, Memory
+from holdfast.supervisor.memory import ENDED, STOPPING, Memory
 from holdfast.supervisor.outgoing import Channel
 from holdfast.supervisor.sweeping import reap, sweep
 from holdfast.supervisor.worker import TAKEN_OVER, Child, Task, Worker, adopt_orphans, fork
@@ -271,6 +271,7 @@ class Parent:
         """The first signal is passed on; the second ends everything at once."""
         again, self._stopping = self._stopping is not None, self._stopping or number
         self._spare_at = self._start_at = None
+        self._memory.words[STOPPING] = 1
         for child in self._children.values():
             child.kill(number if child is self._active and not again else signal.SIGKILL)
 

@@ -104,12 +104,18 @@ async def serve(server: Servable, loaded: Loaded, worker: Worker, backstop: Back
             ending.hurry(INSISTING if left else drain)
             asyncio.get_running_loop().call_later(NOTICE, intake.stop)
 
+        def signalled() -> None:
+            if worker.stopping or intake.ended.is_set():
+                stop()
+            else:  # somebody has sent it to this process alone, and the client is to notice nothing
+                worker.retire("a signal to this process alone")
+
         def leave() -> None:
             lines.leaving = True
             intake.leave()
 
         stack.callback(watching(intake, lambda: None if lines.leaving else ending.begin()).cancel)
-        signals.listen(stop)
+        signals.listen(signalled)
         stack.enter_context(_watched(worker, leave, stop))
         conversation = Conversation(live, intake, outlet, lines, sdk_of(live, loaded.settings), takeover.remembered)
         live.publisher = conversation

@@ -193,6 +193,7 @@ def main(words: Sequence[str] | None = None, checks: Sequence[Check] = CHECKS) -
         for check in wanted:
             print(f"{check.name:12} {check.minutes:5.1f} min   {check.promise}")
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what runs is ended too
     outcomes = []
     for check in wanted:
         outcomes.append(run(check))

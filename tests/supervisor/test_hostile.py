@@ -191,7 +191,7 @@ def calm(kept: Kept) -> tuple[int, int, int]:
 def test_whatever_tools_do_all_are_answered_in_time_and_nothing_stays(tmp_path: Path) -> None:
     settings = {
         "HOLDFAST_WATCHDOG__INTERRUPT": str(LADDER), "HOLDFAST_WATCHDOG__RESTART": "1.4",
-        "HOLDFAST_WATCHDOG__DUMP": "0.7", "HOLDFAST_LIMITS__PROCESSES": "2",
+        "HOLDFAST_WATCHDOG__DUMP": "0.7", "HOLDFAST_LIMITS__PROCESSES": "2", "HOLDFAST_LOG__LEVEL": "error",
     }  # fmt: skip
     taken: dict[str, list[float]] = defaultdict(list)
     ended: Counter[tuple[str, str]] = Counter()

@@ -26,6 +26,8 @@ LARGE_GAP = (1.1, 2.0) if LONG else (0.2, 0.4)
 STALL = 0.5
 """Seconds that a call may take at most (issue 5), on a machine that has nothing else to do."""
 UNKNOWN = -32010
+QUIET = {"HOLDFAST_LOG__LEVEL": "error"}
+"""Else the log of a long run is hundreds of megabytes, and reading it is what the machine does."""
 MIB = 1 << 20
 
 
@@ -57,7 +59,7 @@ def all_told(kept: Kept, kills: int) -> None:
 
 def test_sixteen_callers_see_no_error_and_nothing_is_done_twice(tmp_path: Path) -> None:
     chance, done, unknown = random.Random(5), list[str](), list[int]()
-    with supervised(tmp_path) as kept:
+    with supervised(tmp_path, **QUIET) as kept:
 
         def reads(caller: int, number: int) -> object:
             answer = kept.answer(kept.begin("add", a=caller, b=number))
@@ -118,7 +120,7 @@ def test_answers_of_a_mebibyte_to_a_slow_reader_are_whole_and_none_comes_twice(
         return Slow(process, errors)
 
     monkeypatch.setattr(support, "Kept", slow)
-    with supervised(tmp_path, HOLDFAST_LIMITS__OUTPUT="2000000") as kept, crew() as callers:
+    with supervised(tmp_path, HOLDFAST_LIMITS__OUTPUT="2000000", **QUIET) as kept, crew() as callers:
 
         def large(_number: int) -> object:
             found: Any = kept.call("large", size=MIB)

@@ -1,4 +1,4 @@
-"""The real supervisor, its real processes, and whatever may befall them in any order: there is always one who serves."""
+"""The real supervisor, its real processes, and whatever may befall them in any order: somebody always serves."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def test_what_fails_or_is_not_run_at_all_does_not_hold(source: str, tmp_path: Pa
 
 
 def test_what_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("soak.PATIENCE", -9.0)
+    monkeypatch.setattr("soak.PATIENCE", -9.9)
     outcome = run(check(tmp_path, "import time\ndef test_it():\n    time.sleep(60)\n"), tmp_path)
     assert not outcome.ok
     assert outcome.last == "no end within its time"

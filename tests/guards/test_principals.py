@@ -17,7 +17,7 @@ from holdfast.core.limits import Limits
 from holdfast.resources.allocator import trim
 from holdfast.testing import principal
 
-CALLERS = 1_000_000 if LONG else 3_000
+CALLERS = 1_000_000 if LONG else 1_000
 KNOWN = 10_000 if LONG else 200
 """Principals whose rates are remembered at once (``limits.principals``); by default as many as in the long form."""
 FLAT = 8 << 20

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support.soaking import LONG
 from support.supervised import SERVER, state_of, supervised, until
 
 UNKNOWN = -32010
@@ -77,7 +78,7 @@ def test_a_tool_that_ends_the_process_twice_is_left_alone(how: str, tmp_path: Pa
 
 
 def test_a_loop_that_stands_still_in_c_is_replaced(tmp_path: Path) -> None:
-    with supervised(tmp_path, HOLDFAST_WATCHDOG__INTERRUPT="1.0") as kept:
+    with supervised(tmp_path, HOLDFAST_WATCHDOG__DUMP="0.5", HOLDFAST_WATCHDOG__INTERRUPT="1.0") as kept:
         kept.spared()
         number = kept.begin("leave", how="spin")
         beside = kept.begin("add", a=1, b=2)
@@ -114,7 +115,7 @@ def test_what_a_lost_worker_had_started_is_ended(tmp_path: Path) -> None:
         until(lambda: state_of(started) == "")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT] if LONG else [signal.SIGTERM])
 def test_a_signal_to_a_worker_alone_ends_that_worker_alone(number: signal.Signals, tmp_path: Path) -> None:
     with supervised(tmp_path) as kept:
         first = kept.worker()

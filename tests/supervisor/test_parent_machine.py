@@ -183,7 +183,7 @@ class ParentMachine(RuleBasedStateMachine):
 
 TestParentMachine = ParentMachine.TestCase
 TestParentMachine.settings = settings(
-    deadline=None, max_examples=150 if LONG else 4, stateful_step_count=20 if LONG else 8,
+    deadline=None, max_examples=150 if LONG else 3, stateful_step_count=20 if LONG else 6,
     suppress_health_check=[HealthCheck.too_slow],
 )  # fmt: skip
 

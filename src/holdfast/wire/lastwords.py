@@ -42,7 +42,7 @@ def noting(worker: Worker) -> Iterator[None]:
             worker.standing(context.tool)
         before(status)
 
-    os._exit = leave  # type: ignore[assignment]  # what it never returns is not of its type
+    os._exit = leave
     try:
         yield
     finally:

@@ -17,7 +17,7 @@ from holdfast.supervisor.memory import SLOTS, STRIDE
 from holdfast.supervisor.worker import Worker
 from holdfast.wire.conversation import Conversation
 from holdfast.wire.ending import Backstop, Ending
-from holdfast.wire.kept import keep
+from holdfast.wire.kept import KeptIntake, keep
 from holdfast.wire.lastwords import noting
 from holdfast.wire.messages import message_bounds
 from holdfast.wire.serve import Servable, Signals, finish, refuse, run_loop
@@ -104,18 +104,12 @@ async def serve(server: Servable, loaded: Loaded, worker: Worker, backstop: Back
             ending.hurry(INSISTING if left else drain)
             asyncio.get_running_loop().call_later(NOTICE, intake.stop)
 
-        def signalled() -> None:
-            if worker.stopping or intake.ended.is_set():
-                stop()
-            else:  # somebody has sent it to this process alone, and the client is to notice nothing
-                worker.retire("a signal to this process alone")
-
         def leave() -> None:
             lines.leaving = True
             intake.leave()
 
         stack.callback(watching(intake, lambda: None if lines.leaving else ending.begin()).cancel)
-        signals.listen(signalled)
+        signals.listen(partial(_signalled, worker, intake, stop))
         stack.enter_context(_watched(worker, leave, stop))
         conversation = Conversation(live, intake, outlet, lines, sdk_of(live, loaded.settings), takeover.remembered)
         live.publisher = conversation
@@ -131,6 +125,14 @@ async def serve(server: Servable, loaded: Loaded, worker: Worker, backstop: Back
         if not lines.leaving:
             worker.ended(0)
     return 0
+
+
+def _signalled(worker: Worker, intake: KeptIntake, stop: Callable[[], None]) -> None:
+    """Stop when all of the server was asked to; the client of a worker that was sent it alone is to notice nothing."""
+    if worker.stopping or intake.ended.is_set():
+        stop()
+    else:
+        worker.retire("a signal to this process alone")
 
 
 def _introduce(worker: Worker, plant: Any) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter, defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -23,6 +24,9 @@ SLACK = 0.25
 """Seconds past its deadline within which a caller has its answer (issue 5)."""
 LADDER = 1.0
 """Seconds until the supervisor interrupts a loop that stands still; it aborts after 1.2, and kills after 1.3."""
+WARM = 8
+"""Threads, and descriptors, that a worker of some age may have more than a new one; a thousand faults would leave a
+hundred of each kind."""
 CODE = "io.holdfast/code"
 SERVER = f"""
 import asyncio, ctypes, os, subprocess, sys, time
@@ -185,6 +189,11 @@ def right(kept: Kept, expected: int, tool: str, /, **arguments: Any) -> object:
     return None if found == expected else (tool, found)
 
 
+def as_before(now: tuple[int, int, int], then: tuple[int, int, int]) -> bool:
+    """Whether nothing was left behind; a pool may keep threads warm that were not there at the beginning."""
+    return now[0] <= then[0] and now[1] <= then[1] + WARM and now[2] <= then[2] + WARM
+
+
 def calm(kept: Kept) -> tuple[int, int, int]:
     """What stands when every warm process is there and the spare waits."""
     for _ in range(8):
@@ -208,11 +217,14 @@ def test_whatever_tools_do_all_are_answered_in_time_and_nothing_stays(tmp_path: 
             neighbours.go(lambda number: right(kept, number, "divide", a=number, b=1))
             one_after_the_other(kept, taken, ended)
         until(lambda: kept.worker() > 0)
-        until(lambda: all(now <= then for now, then in zip(calm(kept), before, strict=True)))
+        calm(kept)
+        with suppress(AssertionError):  # judged below, with what it is
+            until(lambda: as_before(standing(kept), before))
         after = standing(kept)
     worst = {tool: round(max(times), 3) for tool, times in taken.items()}
     note(faults=COUNT, neighbours=neighbours.calls, errors=len(neighbours.wrong), before=before, after=after)
     note(median_ms={tool: round(1000 * median(times)) for tool, times in taken.items()}, worst_s=worst)
+    assert as_before(after, before)
     for each in IN_TURN:
         codes = {code for tool, code in ended if tool == each.tool}
         assert codes <= each.codes, (each.tool, codes)

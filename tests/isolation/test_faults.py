@@ -24,7 +24,7 @@ from holdfast.safe.descendants import number_of
 
 SLACK = 0.25
 """Seconds after its deadline in which a caller has its answer, whatever the tool does."""
-COUNT = int(os.environ.get("HOLDFAST_FAULTS", "1000" if os.environ.get("SOAK") else "18"))
+COUNT = int(os.environ.get("SOAK_FAULTS", "1000" if os.environ.get("SOAK") else "18"))
 MEMORY = 256 << 20
 
 

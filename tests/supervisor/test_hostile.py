@@ -18,7 +18,7 @@ import psutil
 from support.soaking import LONG, crew, note
 from support.supervised import Kept, supervised, until
 
-COUNT = int(os.environ.get("HOLDFAST_FAULTS", "1000" if LONG else "6"))
+COUNT = int(os.environ.get("SOAK_FAULTS", "1000" if LONG else "6"))
 DEADLINE = 0.3
 SLACK = 0.25
 """Seconds past its deadline within which a caller has its answer (issue 5)."""

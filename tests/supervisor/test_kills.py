@@ -19,7 +19,7 @@ from support import supervised as support
 from support.soaking import LONG, Metronome, crew, note
 from support.supervised import Kept, state_of, supervised, until
 
-KILLS = int(os.environ.get("HOLDFAST_KILLS", "100" if LONG else "1"))
+KILLS = int(os.environ.get("SOAK_KILLS", "100" if LONG else "1"))
 GAP = (3.0, 5.0) if LONG else (0.2, 0.4)
 LARGE_GAP = (1.1, 2.0) if LONG else (0.2, 0.4)
 """Seconds; over one, a killed worker does not count as one that cannot live."""

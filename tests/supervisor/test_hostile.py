@@ -185,8 +185,9 @@ def standing(kept: Kept) -> tuple[int, int, int]:
 
 def right(kept: Kept, expected: int, tool: str, /, **arguments: Any) -> object:
     """What is wrong with an answer, if anything."""
+    begun = time.monotonic()
     found = kept.call(tool, **arguments)
-    return None if found == expected else (tool, found)
+    return None if found == expected else (tool, f"after {time.monotonic() - begun:.2f} s", found)
 
 
 def as_before(now: tuple[int, int, int], then: tuple[int, int, int]) -> bool:
@@ -229,7 +230,7 @@ def test_whatever_tools_do_all_are_answered_in_time_and_nothing_stays(tmp_path: 
         codes = {code for tool, code in ended if tool == each.tool}
         assert codes <= each.codes, (each.tool, codes)
         assert median(taken[each.tool]) < each.within + (0 if LONG else 1), (each.tool, taken[each.tool][:20])
-    assert neighbours.wrong == []
+    assert neighbours.wrong == [], "\n".join(map(str, neighbours.wrong))
     assert (kept.torn, kept.twice) == ([], [])
 
 

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from holdfast.isolation.processes import ProcessPool
     from holdfast.resilience.outbound import Dependencies
     from holdfast.state.store import Store
+    from holdfast.supervisor.worker import Attended
     from holdfast.watchdog.heartbeat import Heartbeat
 
 IO_THREADS = 32
@@ -84,6 +85,7 @@ class Plant:
         self.loaded = loaded
         settings = loaded.settings
         self.clock = clock or SystemClock()
+        self.worker: Attended | None = None  # what this process is to its supervisor
         self.metrics = Metrics()
         self.health = Health(clock=self.clock)
         require_redaction()  # refused now if it is missing: not while the first answer leaves

@@ -224,6 +224,7 @@ class HealthSettings(_Section):
 
     host: str = Field("127.0.0.1", description="address for the endpoints")
     port: int | None = Field(None, ge=0, le=65535, description="port for /health, /livez, /readyz, /metrics (off)")
+    socket: bool = Field(True, description="answer holdfast status by a Unix socket in the state folder")
     token: SecretStr | None = Field(
         None, description="bearer token for /health and /metrics, over HTTP and beside stdio (without: see the docs)"
     )
@@ -319,7 +320,7 @@ class Settings(_Section):
         "also deny, max_read, max_write, one_mount",
     )
     supervise: bool = Field(
-        True, description="holdfast run over stdio: replace a worker that is lost, without the client noticing"
+        True, description="holdfast run: replace a worker that is lost, without its clients noticing"
     )
     fast_path: bool = Field(True, description="answer common messages directly; off: all through the SDK")
     quotas: str | None = Field(

@@ -8,7 +8,6 @@ import sqlite3
 import sys
 import threading
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from support.calls import living, server_in
 from support.supervised import SERVER, Kept, supervised, until
 
 from holdfast import Limits
-from holdfast.wire.takeover import _held
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a server is supervised on Linux")
 UNKNOWN = -32010
@@ -199,28 +197,3 @@ async def test_a_key_makes_a_call_repeatable_only_while_its_claim_is_sure_to_be_
     async with living(server) as live:
         found = [live.repeatable(tool, key) for tool in ("quick", "slow", "gone") for key in ("k", None)]
         assert found == [True, False, False, False, True, True]
-
-
-async def test_the_tool_is_named_whose_code_is_on_the_loops_stack(tmp_path: Path) -> None:
-    server = server_in(tmp_path)
-
-    async def one(by: int = 1) -> str:
-        return "one"
-
-    async def two() -> str:
-        return "two"
-
-    server.tool(name="one")(one)
-    server.tool(name="part")(partial(one, by=2))
-    server.tool(name="two")(two)
-
-    def report(function: Any) -> bytes:
-        code, ident = function.__code__, threading.main_thread().ident
-        frame = f'  File "{code.co_filename}", line {code.co_firstlineno + 1} in {code.co_name}'
-        return f"Timeout (0:00:06)!\nThread 0x{ident:016x} (most recent call first):\n{frame}\n".encode()
-
-    async with living(server) as live:
-        assert list(_held(report(one), live)) == ["one", "part"]
-        assert list(_held(report(two), live)) == ["two"]
-        assert list(_held(report(report), live)) == []
-        assert list(_held(b"", live)) == []

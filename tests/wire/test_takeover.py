@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from support.calls import living, server_in
+from support.soaking import LONG
 from support.supervised import SERVER, Kept, supervised, until
 
 from holdfast import Limits
@@ -75,7 +76,7 @@ def side(folder: Path) -> list[str]:
     return (folder / "side.txt").read_text().split()
 
 
-@pytest.mark.parametrize("odd", [False, True])
+@pytest.mark.parametrize("odd", [False, True] if LONG else [False])
 def test_a_keyed_call_that_had_begun_is_never_done_again_and_its_caller_is_told(tmp_path: Path, odd: bool) -> None:
     with supervised(tmp_path) as kept:
         kept.spared()

@@ -21,6 +21,7 @@ from holdfast.wire.counted import Counted
 from holdfast.wire.edge import MCP_PATH
 from holdfast.wire.ending import Backstop, Ending
 from holdfast.wire.http import AFTER, LAST, NOTICE, Uvicorn, application, bind, config, hosts_of, url_of
+from holdfast.wire.lastwords import noting, suspects
 from holdfast.wire.sdk import SdkServer, keys_of
 from holdfast.wire.sdkkept import KeptSessions
 from holdfast.wire.serve import Servable, Signals, finish, refuse, refuse_unsafe_binding, run_loop
@@ -46,7 +47,8 @@ def run(server: Servable, overrides: Mapping[str, Any], worker: HttpWorker) -> b
             raise SystemExit(0)
         backstop = Backstop()
         try:
-            finish(run_loop(serve(server, loaded, worker, backstop)))
+            with noting(worker):
+                finish(run_loop(serve(server, loaded, worker, backstop)))
         finally:
             backstop.close()
     except HoldfastError as error:
@@ -83,12 +85,12 @@ def judge(worker: HttpWorker, live: Any) -> None:
     """Suspect the tools that were under way when the worker before was lost by its own doing."""
     memory, now = worker.memory, time.monotonic()
     quarantine = Quarantine(json.loads(memory.note() or b"{}"))
-    suspects = set(worker.task.suspects) if worker.task.blamed else set()
-    if suspects:
-        quarantine.suspect(suspects, now)
+    tools = suspects(worker, worker.task.suspects, live)
+    if tools:
+        quarantine.suspect(tools, now)
         memory.keep(json.dumps(quarantine.note()).encode())
     live.quarantined = quarantine.until(now)
-    for tool in live.quarantined.keys() & suspects:
+    for tool in live.quarantined.keys() & tools:
         live.plant.log.error("tool.quarantined", tool=tool, seconds=Quarantine.FOR)
 
 
@@ -118,7 +120,7 @@ class Turn:
         times = {"drain": http.drain + LAST, "patience": http.receive_timeout}
         how = config(self._app, connections=http.connections, **times)
         self._runner = Uvicorn(how, lambda: self._begun(listening), self._closed)
-        signals.listen(self._stop)
+        signals.listen(self._signalled)
         try:
             with watched(worker, self._leave, self._stop):
                 await self._runner.serve(sockets=[listening])
@@ -137,6 +139,13 @@ class Turn:
         url = f"{url_of(listening)}{MCP_PATH}"
         number = worker.task.number
         self._live.plant.log.info("serving", transport="http", server=self._live.name, url=url, restarts=number)
+
+    def _signalled(self) -> None:
+        """Stop when all of the server was asked to; if this worker was alone, clients are to notice nothing."""
+        if self._worker.stopping:
+            self._stop()
+        else:
+            self._worker.retire("a signal to this process alone")
 
     def _stop(self) -> None:
         """The server is to end: no more calls, and no more connections a moment later."""

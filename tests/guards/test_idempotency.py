@@ -185,6 +185,18 @@ async def test_a_refusal_before_the_work_frees_the_key(tmp_path: Path) -> None:
         assert text(await ask(live, "order", key="k")) == "order 2"
 
 
+async def test_what_is_shed_or_left_alone_keeps_no_key(tmp_path: Path) -> None:
+    async with living(shop(tmp_path)) as live:
+        live.plant.parts.shed.level = 2
+        assert code(await ask(live, "order", key="k")) == "server.overloaded"
+        live.plant.parts.shed.level = 0
+        assert text(await ask(live, "order", key="k")) == "order 1"
+        for number in range(40):
+            await ask(live, "fail", {"how": "code"}, key=str(number))
+        for _ in range(2):
+            assert code(await ask(live, "fail", {"how": "tool"}, key="k")) == "breaker.open"
+
+
 async def test_a_caller_that_leaves_while_its_key_is_claimed_leaves_nothing_behind(tmp_path: Path) -> None:
     async with living(shop(tmp_path)) as live:
         await ask(live, "order", key="first")
@@ -458,14 +470,39 @@ async def test_in_a_process_what_was_refused_is_free_and_what_was_cut_off_is_in_
         again = await spend("crash", "crashed")
         assert code(again) == "idempotency.unknown"
         assert again.meta["io.holdfast/retryable"] is False
-        pool = live.plant.processes()
-        pool._queue = 0
         holding = asyncio.ensure_future(spend("wait"))
-        while not pool.busy:
+        while "wait" not in Path(ledger).read_text():
             await asyncio.sleep(0.001)
+        live.plant.processes()._queue = 0
         refused = await spend("pay", "later")
         Path(ledger + ".go").touch()
         await holding
         assert code(refused) == "busy"
         assert [text(await spend("pay", "later")) for _ in range(2)] == ["paid", "paid"]
     assert Path(ledger).read_text().split() == ["pay", "crash", "wait", "pay"]
+
+
+async def test_a_key_is_not_forgotten_while_its_call_runs(tmp_path: Path) -> None:
+    gate, paid, clock = asyncio.Event(), list[int](), FakeClock()
+
+    def paying() -> Server:
+        server = server_in(tmp_path, idempotency__lifetime=60)
+
+        @server.tool(limits=Limits(timeout=600))
+        async def pay() -> str:
+            paid.append(1)
+            await gate.wait()
+            return "paid"
+
+        return server
+
+    async with living(paying(), clock) as live, living(paying(), clock) as neighbour:
+        first = asyncio.create_task(ask(live, "pay", key="k"))
+        while not paid:
+            await asyncio.sleep(0.001)
+        await clock.advance(500)
+        second = asyncio.create_task(ask(neighbour, "pay", key="k"))
+        await asyncio.wait({second}, timeout=5)
+        gate.set()
+        assert code(await second) == "idempotency.running"
+        await first

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from holdfast.cli.discovery import Sources, Target, find
+from holdfast.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from holdfast.supervisor.worker import Worker
+    from holdfast.cli.reload import Watching
+    from holdfast.server import Server
+    from holdfast.supervisor.worker import HttpWorker, Worker
     from holdfast.wire.claim import Claim
 
 _COMPLETION = "_HOLDFAST_COMPLETE"
@@ -44,39 +48,74 @@ def plain(words: Sequence[str]) -> tuple[Target, Sources] | None:
     return Target.parse(files[0]), Sources(given["--config"], given["--env-file"], given["--debug"])
 
 
-def serve(target: Target, sources: Sources, http: bool, overrides: dict[str, Any], supervised: bool = True) -> None:
-    """Take the descriptors before the author's module can print to them, import it, and serve until the end."""
-    from holdfast.wire.claim import claim
+def serve(target: Target, sources: Sources, http: bool, overrides: dict[str, Any], reload: bool = False) -> None:
+    """Take the descriptors before the author's module can print to them, import it, and serve until the end.
+
+    ``reload``: load it anew whenever a file beside it changes, which only a supervisor can do.
+    """
+    from holdfast.wire.claim import claim, fill_standard
 
     claimed = None if http else claim()
-    worker = start(claimed) if supervised and claimed is not None else None
+    if http:
+        fill_standard((0, 1))
+    worker = start(claimed)
+    watching = _watching(target, sources) if reload and worker is not None else None
     try:
         server = find(target, sources)
+        if watching is not None:
+            server.on("server.started", watching.begin)
     except BaseException:  # the descriptors go back, whatever ended the import
         if claimed is not None:
             claimed.release()
         raise
-    if worker is not None:
-        from holdfast.wire.supervised import run as run_worker
-
-        if run_worker(server, overrides, worker):
-            return
+    if worker is not None and _attended(server, overrides, worker):
+        return
+    if reload:
+        raise ConfigurationError("--reload needs a supervisor, which this server has to do without: see the line above")
     from holdfast.wire.serve import run as run_server
 
     run_server(server, "http" if http else "stdio", overrides, claimed=claimed)
 
 
-def start(claimed: Claim) -> Worker | None:
-    """Fork: this process becomes the supervisor, and the call returns in its workers; ``None`` where none can be."""
+def _watching(target: Target, sources: Sources) -> Watching:
+    """Looks at the files before they are imported, so that no change after that is missed."""
+    from holdfast.cli.reload import Watching
+
+    return Watching(target.file.parent, (sources.config, sources.env_file))
+
+
+def _attended(server: Server, overrides: dict[str, Any], worker: Worker | HttpWorker) -> bool:
+    """Serve as one worker of a supervisor; ``False``: it is to serve without."""
+    from holdfast.supervisor.worker import HttpWorker
+
+    if isinstance(worker, HttpWorker):
+        from holdfast.wire.supervisedhttp import run as run_http
+
+        return run_http(server, overrides, worker)
+    from holdfast.wire.supervised import run as run_pipes
+
+    return run_pipes(server, overrides, worker)
+
+
+def start(claimed: Claim | None) -> Worker | HttpWorker | None:
+    """Fork: this process becomes the supervisor, and the call returns in its workers; ``None`` where none can be.
+
+    ``claimed`` are the client's ends; without them it is served over HTTP.
+    """
     from holdfast.supervisor.journal import tell
     from holdfast.supervisor.memory import Memory, possible
 
-    ends = (claimed.input, claimed.output)
-    if (reason := possible(ends)) is None:
-        from holdfast.supervisor.parent import supervise
+    reason = possible(() if claimed is None else (claimed.input, claimed.output))
+    if threading.active_count() > 1:
+        reason = "there are threads already, which a forked process would not have"
+    if reason is None:
+        from holdfast.supervisor.heirlooms import OfPipes, OfPort
+        from holdfast.supervisor.supervising import supervise
 
         try:
-            return supervise(Memory.create(), ends)
+            if claimed is None:
+                return supervise(OfPort())
+            return supervise(OfPipes(Memory.create(), (claimed.input, claimed.output)))
         except OSError as error:
             reason = error.strerror or "no memory to be had"
     if reason:

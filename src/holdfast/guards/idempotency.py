@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 MAX_KEY: Final = 255
 """Characters of a key, as the APIs take that made such keys known; a UUID has 36."""
 _BAD: Final = f"_meta {META}idempotencyKey is a text of 1 to {MAX_KEY} characters"
+_BEYOND: Final = 30.0
+"""Seconds past its deadline for which a call keeps its key, however short the lifetime: twice the ladder's 13 s."""
 _CUT_OFF: Final = (DeadlineExceeded, ProcessDied, Draining)
 """Refusals of a call that was ended in the middle of its work: nobody knows how far it came."""
 
@@ -33,8 +35,11 @@ class Idempotency:
     outcome from then on.
     """
 
-    def __init__(self, name: str, keys: Callable[[], Keys], clean: Callable[[Answer], Answer], text: Any) -> None:
+    def __init__(
+        self, name: str, keys: Callable[[], Keys], clean: Callable[[Answer], Answer], text: Any, timeout: float
+    ) -> None:
         self._name = name
+        self._lasts = timeout + _BEYOND
         self._keys = keys
         self._clean = clean
         self._text = text
@@ -49,7 +54,7 @@ class Idempotency:
             raise ProtocolError(-32602, _BAD)
         keys, who = self._keys(), call.principal
         caller, row = _digest(who.name)[:32], _digest([self._name, key])
-        turn = await keys.begin(caller, row, _digest([sorted(who.scopes), dict(call.arguments)]))
+        turn = await keys.begin(caller, row, _digest([sorted(who.scopes), dict(call.arguments)]), self._lasts)
         from holdfast.state.idempotency import Kept  # loaded with the first key, and not before
 
         if isinstance(turn, Kept):
@@ -112,4 +117,5 @@ def recipe(operation: Operation, parts: Parts) -> Idempotency | None:
     """Only for tools that would do it twice if they were asked twice."""
     if operation.kind != "tool" or operation.read_only or operation.idempotent:
         return None
-    return Idempotency(operation.name, parts.keys, parts.cleaner(operation, parts), parts.outgoing.text)
+    clean, timeout = parts.cleaner(operation, parts), parts.bounds(operation).timeout
+    return Idempotency(operation.name, parts.keys, clean, parts.outgoing.text, timeout)

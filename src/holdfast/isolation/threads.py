@@ -87,6 +87,7 @@ class ThreadPool:
         self._retire = retire
         self._patience = patience
         self._ended = 0
+        self._hopeless = -1
         self._threads: set[threading.Thread] = set()
         self._busy = 0
         self._zombies = 0
@@ -123,14 +124,18 @@ class ThreadPool:
             raise
 
     def close(self, timeout: float) -> int:
-        """Take no more calls, wait up to ``timeout`` seconds in all, and return how many threads are left behind."""
+        """Take no more calls, wait up to ``timeout`` seconds in all, and return how many threads are left behind.
+
+        Threads that are stuck for good are not waited for: whoever is to go on in another process has waited enough.
+        """
         with self._lock:
             self._closed = True
             dropped, threads = self._take_waiting(), list(self._threads)
             while self._idle:
                 self._idle.pop().put(None)
         _refuse(dropped, Draining("the server is shutting down", retry_after=5.0))
-        ends = time.monotonic() + timeout  # real threads end in real time
+        hopeless = self._hopeless == self._ended and self._zombies >= self._max_stuck
+        ends = time.monotonic() + (0.0 if hopeless else timeout)  # real threads end in real time
         for thread in threads:
             thread.join(max(0.0, ends - time.monotonic()))
         return sum(thread.is_alive() for thread in threads)
@@ -220,6 +225,7 @@ class ThreadPool:
     def _still_stuck(self, ended: int) -> None:
         """Time is over since the last thread got stuck: when none has ended meanwhile, none will."""
         if self._retire is not None and self._ended == ended and not self._closed:
+            self._hopeless = ended
             self._retire(f"{self._zombies} of {self._workers} worker threads are stuck for good")
 
     def _take_waiting(self) -> list[_Job[Any]]:

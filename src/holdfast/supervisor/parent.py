@@ -2,77 +2,66 @@
 
 from __future__ import annotations
 
-import os
 import selectors
 import signal
 import time
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, Generic
 
-from holdfast.supervisor.deaths import Death, Intensity, judged
+from holdfast.supervisor.alarm import Alarm
+from holdfast.supervisor.guardian import Guardian
+from holdfast.supervisor.heirlooms import Heirlooms, W
 from holdfast.supervisor.journal import tell
 from holdfast.supervisor.ladder import TICK, Ladder
-from holdfast.supervisor.memory import ENDED, STOPPING, Memory
-from holdfast.supervisor.outgoing import Channel
+from holdfast.supervisor.losses import Losses
+from holdfast.supervisor.memory import ENDED, STOPPING
 from holdfast.supervisor.sweeping import reap, sweep
-from holdfast.supervisor.worker import TAKEN_OVER, Child, Task, Worker, adopt_orphans, fork
+from holdfast.supervisor.timers import Timers
+from holdfast.supervisor.worker import Child, InWorker, Task, adopt_orphans, fork
 
-STARTING: Final = 60.0
-"""Seconds that a worker which takes over gets to be ready."""
-FAILURES: Final = 3
-"""Workers in a row that end before they are ready: then the fault is not in a call, and there is no point in more."""
-SPARE_AFTER: Final = 0.2
-"""Seconds after a worker is ready before its spare is loaded, so that they do not hurry at once."""
-SPARE_PAUSE: Final = 5.0
-SPARE_PAUSES: Final = 300.0
-"""Seconds before a spare that failed to load is tried again, doubled each time, and the most of them."""
 LAST: Final = 5.0
 """Seconds beyond its own patience that a worker which was told to stop gets."""
+ECHO: Final = 0.1
+"""Seconds in which a second signal counts as the first: Ctrl-C reaches a whole group of processes, and some parents
+(uv, npm) pass it on besides. As ``wire.serve`` has it."""
+INSISTING: Final = 1.0
+"""Seconds after a second signal that a worker gets for its last log line, before it is killed."""
 GONE: Final = 70
 """Exit status of a supervisor that gives up (EX_SOFTWARE, sysexits.h)."""
 
 
-class InWorker(Exception):
-    """Raised in a forked worker, to leave the parent's code; carries what it was handed."""
-
-    def __init__(self, worker: Worker) -> None:
-        super().__init__()
-        self.worker = worker
-
-
-class Parent:
+class Parent(Generic[W]):
     """Runs in a process with one thread, and in nothing but the standard library."""
 
-    def __init__(self, memory: Memory, ends: tuple[int, int]) -> None:
-        self._memory = memory
-        self._ends = ends
-        self._channel = Channel()
-        self._ladder = Ladder(memory, time.monotonic())
-        self._intensity = Intensity()
+    def __init__(self, heirlooms: Heirlooms[W]) -> None:
+        self._heirlooms = heirlooms
+        self._words = heirlooms.memory.words
+        self._ladder = Ladder(heirlooms.memory, time.monotonic())
+        self._losses = Losses()
         self._selector = selectors.DefaultSelector()
-        self._alarm_read, self._alarm_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._alarm = Alarm()
+        self._guardian = Guardian()
         self._children: dict[int, Child] = {}
         self._active: Child | None = None
         self._task = Task(0)
-        self._start_at: float | None = None
-        self._spare_at: float | None = None
-        self._kill_at: float | None = None
-        self._failures = 0
+        self._timers = Timers()
         self._stopping: signal.Signals | None = None
-        self._spare_pause = SPARE_PAUSE
-        self._reloading = False
+        self._stopped_at = 0.0
+        self._forced: signal.Signals | None = None
+        self._reloading = self._renewing = False
+        """Whether a new version is to take over, and whether it is doing so."""
+        self._kept: Child | None = None
+        """A spare of the version that serves, while a new one has yet to prove itself."""
         self._alone = False
         self._listening: int | None = None
         self._modules: tuple[str, ...] = ()
-        self._ooms = _oom_kills()
 
     def run(self) -> int:
         """Supervise to the end; the exit status. In a forked worker it raises ``InWorker`` instead."""
+        self._guardian.start()
         adopt_orphans()
-        for number in TAKEN_OVER:
-            signal.signal(number, lambda *_: None)
-        signal.set_wakeup_fd(self._alarm_write, warn_on_full_buffer=False)
-        self._selector.register(self._alarm_read, selectors.EVENT_READ)
+        self._alarm.listen()
+        self._selector.register(self._alarm, selectors.EVENT_READ)
         self._active = self._start()
         status: int | None = None
         while status is None:
@@ -94,12 +83,12 @@ class Parent:
 
     def _start(self) -> Child:
         """Fork a worker. It becomes the active one when it has loaded everything and there is none."""
-        close: list[Any] = [self._selector, *(child.control for child in self._children.values())]
+        close: list[Any] = [self._selector, self._alarm, *(child.control for child in self._children.values())]
         child, control = fork(close, time.monotonic())
         if control is not None:
-            for fd in (self._alarm_read, self._alarm_write):
-                os.close(fd)
-            worker = Worker(self._memory, control, self._channel, self._ends)
+            if self._guardian.mark is not None:
+                self._guardian.mark.put()
+            worker = self._heirlooms.worker(control)
             worker.listening = self._listening
             worker.modules = self._modules
             raise InWorker(worker)
@@ -124,12 +113,13 @@ class Parent:
             child.state, child.ready_at, child.ladder = "serving", time.monotonic(), message["ladder"]
             self._listening = fds[0] if fds else self._listening
             self._modules = tuple(message["modules"])
-            self._failures, self._kill_at = 0, None
-            self._spare_at = child.ready_at + SPARE_AFTER
+            self._losses.none()
+            self._timers.serving(child.ready_at)
             tell("ready", pid=child.pid, restarts=self._task.number)
+            self._proven(child)
         elif message["is"] == "alone":
             child.state, child.ready_at, self._alone = "alone", time.monotonic(), True
-            self._spare_at = self._kill_at = None
+            self._timers = Timers()
         elif message["is"] == "retire" and child is self._active and not child.leaving:
             tell("retiring", "warning", pid=child.pid, why=message["why"])
             child.leaving = True
@@ -140,19 +130,22 @@ class Parent:
         fds = () if self._listening is None else (self._listening,)
         child.state = "starting"
         task = self._task
-        child.control.say("go", *fds, number=task.number, blamed=task.blamed, why=task.why)
+        told = {"number": task.number, "blamed": task.blamed, "why": task.why, "suspects": task.suspects}
+        child.control.say("go", *fds, **told)
         if task.number:
-            self._kill_at = time.monotonic() + STARTING
+            self._timers.turn(time.monotonic())
 
     def _spare(self) -> Child | None:
-        return next((child for child in self._children.values() if child is not self._active), None)
+        others = (child for child in self._children.values() if child is not self._active)
+        return next((child for child in others if child is not self._kept), None)
 
     def _hand_over(self) -> None:
         """Tell the active worker to leave, as soon as there is one to follow it."""
         spare, active = self._spare(), self._active
         if spare is None:
-            self._spare_at = time.monotonic()
+            self._timers.spare = time.monotonic()
         elif spare.state == "waiting" and active is not None:
+            self._renewing = self._renewing or self._reloading
             active.leaving, self._reloading = True, False
             active.control.say("leave")
 
@@ -162,6 +155,8 @@ class Parent:
         """A child has ended; the exit status of the whole when there is nothing more to do."""
         child = self._children.pop(pid, None)
         if child is None:
+            if pid == self._guardian.pid:
+                self._guardian.start()
             return None
         with suppress(KeyError, ValueError):
             self._selector.unregister(child.control)
@@ -170,63 +165,57 @@ class Parent:
             self._spare_lost(child)
             return None
         self._active = None
-        sweep(self._children)
+        sweep({*self._children, self._guardian.pid})
         if self._alone:
             return status if status >= 0 else 128 - status
-        if meant := self._memory.words[ENDED]:
+        if meant := self._words[ENDED]:
             return int(meant) - 1
         if self._stopping is not None:
-            return max(0, status)
+            return max(0, status) if self._forced is None else 128 + self._forced
         if child.ready_at is None:
             return self._never_ready(child, status)
         self._lost(child, status)
         return None
 
     def _spare_lost(self, child: Child) -> None:
-        """Try again at once when it had loaded everything or was ended for new code, and later when it cannot load."""
-        if child.ended_for or child.state == "waiting":
-            self._spare_pause, pause = SPARE_PAUSE, 0.0
-        else:
-            self._spare_pause, pause = min(SPARE_PAUSES, 2 * self._spare_pause), self._spare_pause
-            self._reloading = False
-        self._spare_at = time.monotonic() + pause
+        if child is self._kept:
+            self._kept = None
+            return
+        loaded = bool(child.ended_for) or child.state == "waiting"
+        self._timers.spare_lost(time.monotonic(), loaded=loaded)
+        if self._reloading and not loaded:
+            self._refused(child, "the new version cannot be loaded; the one before goes on")
 
     def _never_ready(self, child: Child, status: int) -> int | None:
-        self._failures += 1
-        if self._task.number == 0 or self._failures >= FAILURES:
-            if self._task.number:
-                tell("gave_up", "error", why="workers end before they are ready", status=status)
+        if self._kept is not None:
+            self._active = self._kept
+            self._refused(child, "the new version ended before it was ready; the one before goes on")
+            self._go(self._active)
+            return None
+        pause = self._losses.never_ready(self._task.number, status)
+        if pause is None:
             return status if status > 0 else GONE
-        self._replace(2.0 ** (self._failures - 1))
+        self._replace(pause)
         return None
 
     def _lost(self, child: Child, status: int) -> None:
-        now = time.monotonic()
+        number, pause = self._task.number + 1, 0.0
         if child.leaving and status == 0:
-            self._task = Task(self._task.number + 1)
+            self._task = Task(number)
             tell("handed_over", pid=child.pid)
-            self._replace(0.0)
-            return
-        ooms, self._ooms = self._ooms, _oom_kills()
-        killed_for_memory = status == -signal.SIGKILL and self._ooms > ooms
-        lived = now - (child.ready_at or now)
-        death = judged(status, lived, ladder=child.ended_for, out_of_memory=killed_for_memory)
-        pause = self._intensity.pause(now) if death.counts else 0.0
-        self._tell_of(child, death, pause)
-        self._task = Task(self._task.number + 1, death.blamed, death.reason)
+        else:
+            suspects = self._heirlooms.suspects()
+            self._task, pause = self._losses.lost(child, status, number, suspects, time.monotonic())
         self._replace(pause)
-
-    def _tell_of(self, child: Child, death: Death, pause: float) -> None:
-        facts = {"pid": child.pid, "why": death.reason, "lived": round(death.lived, 3), "blamed": death.blamed}
-        tell("worker_lost", "error", **facts, restart_in=pause)
 
     def _replace(self, pause: float) -> None:
         """Let the spare take over, at once or after a pause."""
+        self._timers.start = time.monotonic() + pause if pause else None
         if pause:
-            self._start_at = time.monotonic() + pause
             return
-        self._start_at = None
         spare = self._spare()
+        if self._kept is not None and (spare is None or spare.state == "loading"):
+            spare, self._kept = self._kept, None
         self._active = spare if spare is not None else self._start()
         if self._active.state == "waiting":
             self._go(self._active)
@@ -234,24 +223,21 @@ class Parent:
     # -- what time and signals bring -----------------------------------------------------------------------------------
 
     def _timeout(self) -> float | None:
-        now = time.monotonic()
-        times = [at - now for at in (self._start_at, self._spare_at, self._kill_at) if at is not None]
-        if self._active is not None and self._active.state == "serving":
-            times.append(TICK)
-        return max(0.0, min(times)) if times else None
+        left = self._timers.left(time.monotonic())
+        ticking = self._active is not None and self._active.state == "serving"
+        return left if not ticking else TICK if left is None else min(left, TICK)
 
     def _look(self, now: float) -> None:
-        if self._start_at is not None and now >= self._start_at:
+        timers = self._timers
+        if timers.start is not None and now >= timers.start:
             self._replace(0.0)
-        if self._spare_at is not None and now >= self._spare_at:
-            self._spare_at = None
-            if self._spare() is None and self._stopping is None:
-                self._start()
+        if timers.spare_due(now) and self._spare() is None and self._stopping is None:
+            self._start()
         active = self._active
         if active is None:
             return
-        if self._kill_at is not None and now >= self._kill_at:
-            active.ended_for, self._kill_at = "it took too long", None
+        if timers.kill is not None and now >= timers.kill:
+            active.ended_for, timers.kill = "it took too long", None
             active.kill()
         elif active.state == "serving" and (number := self._ladder.look(active, now)) is not None:
             tell("loop_blocked", "error", pid=active.pid, signal=number.name)
@@ -260,33 +246,57 @@ class Parent:
             active.kill(number)
 
     def _signals(self) -> None:
-        with suppress(BlockingIOError):
-            for number in os.read(self._alarm_read, 64):
-                if number in (signal.SIGTERM, signal.SIGINT):
-                    self._stop(signal.Signals(number))
-                elif number == signal.SIGHUP:
-                    self._reload()
+        for number in self._alarm.heard():
+            if number in (signal.SIGTERM, signal.SIGINT):
+                self._stop(signal.Signals(number))
+            elif number == signal.SIGHUP:
+                self._reload()
 
     def _stop(self, number: signal.Signals) -> None:
-        """The first signal is passed on; the second ends everything at once."""
-        again, self._stopping = self._stopping is not None, self._stopping or number
-        self._spare_at = self._start_at = None
-        self._memory.words[STOPPING] = 1
-        for child in self._children.values():
-            child.kill(number if child is self._active and not again else signal.SIGKILL)
+        """Pass the first signal on; the second too, which the worker takes for an order to end at once."""
+        now = time.monotonic()
+        self._words[STOPPING] = 1
+        if self._stopping is None:
+            self._stopping, self._stopped_at = number, now
+            self._timers.spare = self._timers.start = None
+            for child in self._children.values():
+                child.kill(number if child is self._active else signal.SIGKILL)
+        elif now - self._stopped_at > ECHO:
+            self._forced = number
+            self._timers.kill = min(self._timers.kill or now + INSISTING, now + INSISTING)
+            if self._active is not None:
+                self._active.kill(number)
 
     def _reload(self) -> None:
-        """Load a new spare, with whatever the files say now, and let it take over."""
+        """Load a new spare, with whatever the files say now, and let it take over; one that waits already is kept for
+        the case that the new one cannot serve."""
         if self._alone:
+            if self._active is not None:
+                self._active.kill(signal.SIGHUP)  # it serves by itself, and reads settings again by itself
             return
         tell("reloading")
         self._reloading = True
         spare = self._spare()
-        if spare is not None:
+        if spare is not None and (self._kept is not None or spare.state != "waiting"):
             spare.ended_for = "reloading"
             spare.kill()
         else:
-            self._spare_at = time.monotonic()
+            self._kept = self._kept or spare
+            self._timers.spare = time.monotonic()
+
+    def _refused(self, child: Child, why: str) -> None:
+        """Nothing comes of a reload; whoever was kept for that case is the spare again, or serves."""
+        tell("reload_refused", "error", pid=child.pid, why=why)
+        self._reloading = self._renewing = False
+        self._kept = None
+
+    def _proven(self, child: Child) -> None:
+        """A new version serves: the one before is not needed any more."""
+        if self._renewing:
+            tell("reloaded", pid=child.pid)
+            self._renewing = False
+            if self._kept is not None:
+                self._kept.kill()
 
     def end_all(self) -> None:
         """Leave nothing behind: every descendant is a child of ours by the time its own parent is gone."""
@@ -295,23 +305,3 @@ class Parent:
             reap()
             time.sleep(0.005)
         reap()
-
-
-def _oom_kills() -> int:
-    """How often the kernel has killed for want of memory."""
-    with suppress(OSError, ValueError, IndexError), open("/proc/vmstat", encoding="ascii") as file:
-        return int(file.read().partition("oom_kill ")[2].split()[0])
-    return 0
-
-
-def supervise(memory: Memory, ends: tuple[int, int]) -> Worker:
-    """Become a supervisor. Returns in each worker, with what it was handed; the process itself ends in here."""
-    parent = Parent(memory, ends)
-    try:
-        status = parent.run()
-    except InWorker as forked:
-        return forked.worker
-    except BaseException:  # a fault of ours must not leave workers without a parent
-        parent.end_all()
-        raise
-    os._exit(status)

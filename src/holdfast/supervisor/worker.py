@@ -13,8 +13,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from holdfast.supervisor.book import Book
 from holdfast.supervisor.control import Control
 from holdfast.supervisor.deaths import mark
+from holdfast.supervisor.flight import Flight
 from holdfast.supervisor.memory import BEAT, ENDED, STANDING, STOPPING, Memory
 from holdfast.supervisor.outgoing import Channel
 
@@ -36,17 +38,18 @@ class Task:
     """Whether the one before died by its own doing."""
     why: str = ""
     """How it died; empty for the first one, and after a hand-over."""
+    suspects: tuple[str, ...] = ()
+    """The tools that were under way then, where the parent is who knows them."""
 
 
-class Worker:
-    """What a forked worker holds: the memory, the way to the parent, and the client's ends."""
+class Attended:
+    """What any forked worker holds: the memory, and the way to the parent."""
 
-    def __init__(self, memory: Memory, control: Control, channel: Channel, ends: tuple[int, int]) -> None:
+    def __init__(self, memory: Memory, control: Control) -> None:
         self.memory = memory
         self.control = control
-        self.channel = channel
-        self.input, self.output = ends
         self.listening: int | None = None
+        """The socket that a worker before has bound."""
         self.task = Task(0)
         self.modules: tuple[str, ...] = ()
         """What the worker before had loaded when it was ready."""
@@ -63,10 +66,17 @@ class Worker:
         while (heard := self.control.receive()) is not None:
             message, fds = heard
             if message["is"] == "go":
-                self.listening = fds[0] if fds else self.listening
-                self.task = Task(message["number"], message["blamed"], message["why"])
+                self._take(fds)
+                suspects = tuple(message["suspects"])
+                self.task = Task(message["number"], message["blamed"], message["why"], suspects)
                 return True
         return False
+
+    def _take(self, fds: Iterable[int]) -> None:
+        for fd in fds:
+            if self.listening is not None:
+                os.close(self.listening)  # the same socket, as it was when this process was forked
+            self.listening = fd
 
     def ready(self, ladder: Iterable[float], *fds: int) -> None:
         """Say that calls are served from now on; ``ladder`` are the seconds after which a blocked loop is interrupted,
@@ -100,6 +110,38 @@ class Worker:
     def ended(self, status: int) -> None:
         """This end is meant: nobody is to take over."""
         self.memory.words[ENDED] = status + 1
+
+    def has_ended(self) -> bool:
+        """Whether that was said."""
+        return bool(self.memory.words[ENDED])
+
+
+class Worker(Attended):
+    """What a worker over pipes holds besides: the client's ends, and the pipe before them."""
+
+    def __init__(self, memory: Memory, control: Control, channel: Channel, ends: tuple[int, int]) -> None:
+        super().__init__(memory, control)
+        self.channel = channel
+        self.input, self.output = ends
+
+
+class HttpWorker(Attended):
+    """What a worker over HTTP holds besides: its sessions' book, the count of its calls, and a key."""
+
+    def __init__(self, memory: Memory, control: Control, book: Book, flight: Flight, seal: str) -> None:
+        super().__init__(memory, control)
+        self.book = book
+        self.flight = flight
+        self.seal = seal
+        """Seals what clients carry between calls, where the operator gave no keys: every worker opens it."""
+
+
+class InWorker(Exception):
+    """Raised in a forked worker, to leave the parent's code; carries what it was handed."""
+
+    def __init__(self, worker: Attended) -> None:
+        super().__init__()
+        self.worker = worker
 
 
 @dataclass(slots=True)

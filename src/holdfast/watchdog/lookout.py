@@ -67,8 +67,9 @@ class Lookout:
         self.alerts = Alerts(log, events, subjects.metrics, post)
         thresholds = Thresholds(settings.heartbeat, settings.lag, settings.interrupt, settings.dump, settings.restart)
         self.heartbeat = Heartbeat(
-            subjects.clock, thresholds, on_lag=subjects.metrics.lag, on_block=self._blocked, on_step=self._step
-        )
+            subjects.clock, thresholds, on_lag=subjects.metrics.lag, on_block=self._blocked, on_step=self._step,
+            aside=lambda: hooks.aside,
+        )  # fmt: skip
         self.watchdog = Watchdog(subjects.clock, tuple(self._watches()), self.alerts, hooks, settings.sample)
 
     def start(self) -> None:

@@ -24,6 +24,8 @@ class RecentEvents:
     """
 
     def __init__(self) -> None:
+        self.mark = ""
+        """Begins the number of every event: a worker that goes on where another was lost has one of its own."""
         self._streams: OrderedDict[_Key, deque[tuple[str, Any, int]]] = OrderedDict()
         self._bytes = 0
         self._numbers = count(1)
@@ -35,7 +37,7 @@ class RecentEvents:
 
     def store(self, key: _Key, message: Any) -> str:
         """Keep one event; returns its id."""
-        event_id = f"{key[1]}#{next(self._numbers)}"
+        event_id = f"{key[1]}#{self.mark}{next(self._numbers)}"
         size = 0 if message is None else len(message.model_dump_json())
         if size > MAX_BYTES // 4:
             message, size = None, 0  # too large to keep for a client that may never come back

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from holdfast.wire.reloading import Reloading
 from holdfast.wire.sdk import SdkServer, keys_of
 from holdfast.wire.sdkhttp import HttpApp, Sessions
 from holdfast.wire.serve import Servable, Signals, refuse_unsafe_binding
+from holdfast.wire.status import told
 
 if TYPE_CHECKING:
     from holdfast.core.config import Settings
@@ -43,8 +44,30 @@ AFTER = 5.0
 """Seconds past the time of the lifespan's teardown in which all else is over."""
 
 
-class _Uvicorn(uvicorn.Server):
-    """uvicorn with its signal handling left to us."""
+Told = Callable[[], object]
+
+
+def nothing() -> None:
+    """Nobody is told."""
+
+
+class Uvicorn(uvicorn.Server):
+    """uvicorn with its signal handling left to us; ``begun`` is called when it serves, ``closed`` when it has ceased to
+    take connections."""
+
+    def __init__(self, config: uvicorn.Config, begun: Told = nothing, closed: Told = nothing) -> None:
+        super().__init__(config)
+        self._begun, self._closed = begun, closed
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn."""
+        await super().startup(sockets)
+        self._begun()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn, which closes its sockets before it waits for anything."""
+        asyncio.get_running_loop().call_soon(self._closed)
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -57,7 +80,7 @@ async def serve(server: Servable, loaded: Loaded, backstop: Backstop | None = No
     settings = loaded.settings
     with bind(settings.http.host, settings.http.port) as listening, Signals(backstop=backstop) as signals:
         refuse_unsafe_binding(loaded, listening.getsockname()[0])  # a name may mean another address than it says
-        async with server.serving(loaded) as live:
+        async with server.serving(loaded) as live, told(live, "http"):
             now = live.plant.loaded.settings
             ending = Ending(live, now.http.drain, now.teardown + AFTER, backstop)
             anew = await _serve(live, settings, listening, signals, ending)
@@ -72,7 +95,7 @@ async def _serve(live: Any, settings: Settings, listening: socket.socket, signal
     live.publisher = sdk.publisher
     app = application(live, sdk, settings, hosts_of(listening))
     http = settings.http
-    runner = _Uvicorn(config(app, drain=http.drain + LAST, connections=http.connections, patience=http.receive_timeout))
+    runner = Uvicorn(config(app, drain=http.drain + LAST, connections=http.connections, patience=http.receive_timeout))
 
     def stop() -> None:
         live.drain()
@@ -96,10 +119,19 @@ async def _serve(live: Any, settings: Settings, listening: socket.socket, signal
     return anew.wanted
 
 
-def application(live: Any, sdk: SdkServer, settings: Settings, hosts: frozenset[str]) -> Edge:
-    """The whole ASGI application. The edge has checked Host and Origin, so the SDK need not do it again."""
+def application(
+    live: Any,
+    sdk: SdkServer,
+    settings: Settings,
+    hosts: frozenset[str],
+    kind: Callable[..., Sessions] = Sessions,
+) -> Edge:
+    """The whole ASGI application. The edge has checked Host and Origin, so the SDK need not do it again.
+
+    Calls go to the endpoint that ``sdk`` serves, and what an operator asks to ``live``; ``kind`` makes the sessions.
+    """
     http = settings.http
-    sessions = Sessions(
+    sessions = kind(
         sdk.lowlevel,
         RecentEvents(),
         Shares(http.sessions, http.sessions_each),
@@ -112,7 +144,7 @@ def application(live: Any, sdk: SdkServer, settings: Settings, hosts: frozenset[
         security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
     )
     guarded: Any = AuthContextMiddleware(HttpApp(sessions))
-    direct = DirectHttp(live, http, sdk) if settings.fast_path else None
+    direct = DirectHttp(sdk.endpoint, http, sdk) if settings.fast_path else None
     return Edge(guarded, live, settings, hosts, direct)
 
 
@@ -173,7 +205,7 @@ def url_of(listening: socket.socket) -> str:
 @asynccontextmanager
 async def running(app: Any, listening: socket.socket, *, drain: float, connections: int) -> AsyncIterator[None]:
     """Serve ``app`` in the background while entered."""
-    runner = _Uvicorn(config(app, drain=drain, connections=connections, patience=PATIENCE))
+    runner = Uvicorn(config(app, drain=drain, connections=connections, patience=PATIENCE))
     task = asyncio.create_task(runner.serve(sockets=[listening]), name="holdfast-http")
     try:
         yield

@@ -1,39 +1,30 @@
-"""Whose call a worker was in when it ended itself or crashed, so that nobody who was only beside it is blamed.
-
-Costs nothing until then: ``os._exit`` is replaced by a function that notes the running call's tool, and Python's
-faulthandler writes into memory that the next worker reads.
-"""
+"""Whose call a worker was in when it was lost, so that nobody who was only beside it is blamed."""
 
 from __future__ import annotations
 
-import faulthandler
+import inspect
 import os
-import re
 import select
-import sys
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from inspect import unwrap
-from types import CodeType
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.core.context import current_context
+from holdfast.supervisor.aside import Aside, current, frames, runs
+from holdfast.supervisor.deaths import culprits
+from holdfast.supervisor.memory import STANDING
 
 if TYPE_CHECKING:
-    from holdfast.supervisor.worker import Worker
+    from holdfast.supervisor.worker import Attended
 
 _STDERR: Final = 2
-_FRAME: Final = re.compile(r'^  File "(.*)", line (\d+) in (.*)$', re.MULTILINE)
-"""A line of faulthandler's (CPython, Python/traceback.c, dump_frame)."""
-_CURRENT: Final = "Current thread"
 
 
 @contextmanager
-def noting(worker: Worker) -> Iterator[None]:
-    """Have this worker's end say whose call it was in."""
-    ours = worker.memory.last_words.fd >= 0 and not faulthandler.is_enabled()  # else it is somebody else's, and stays
-    if ours:
-        faulthandler.enable(worker.memory.last_words.fd, all_threads=True)
+def noting(worker: Attended) -> Iterator[None]:
+    """Have ``os._exit`` tell whose call it was called in. It costs nothing until then."""
     before, pid = os._exit, os.getpid()
 
     def leave(status: int) -> Any:
@@ -47,34 +38,35 @@ def noting(worker: Worker) -> Iterator[None]:
         yield
     finally:
         os._exit = before
-        if ours:
-            faulthandler.disable()
 
 
-def accused(told: str, under_way: Iterable[str], live: Any) -> set[str]:
-    """Which of the tools ``under_way`` had their code on the stack that crashed; also shows the stacks on stderr."""
-    if not told:
-        return set()
-    _show(told)
-    current = told.partition(_CURRENT)[2].partition("\n\n")[0]
-    frames = [(file, int(line), name) for file, line, name in _FRAME.findall(current)]
-    return {tool for tool in under_way if (code := _code_of(tool, live)) is not None and _stands(code, frames)}
+def guilty(worker: Attended, under_way: set[str], live: Any) -> set[str]:
+    """Of the tools ``under_way`` those that may have ended the worker before: only the one that stood on its loop, that
+    left, or in whose code it crashed, where anything tells which that was. Has the next fault be told of likewise."""
+    words, aside = worker.memory.words, Aside(worker.memory)
+    standing, words[STANDING] = words[STANDING], 0
+    report = aside.take()
+    _show(report)
+    live.plant.hooks.aside = aside
+    held = set() if standing else set(_held(report, live))
+    able = {tool for tool in under_way if live.endangers(tool)}
+    return held & able or held or culprits(able, standing, live.snapshot.named["tool"])
 
 
-def _show(told: str) -> None:
+def _held(report: bytes, live: Any) -> Iterator[str]:
+    """The tools whose code is on the stack that crashed, or else on the loop's, as C code has shown it."""
+    stack = frames(report, current(report) or threading.main_thread().ident or 0)
+    for name, entry in live.snapshot.named["tool"].items() if stack else ():
+        function = entry.operation.work()
+        while isinstance(function, partial):
+            function = function.func
+        code = getattr(inspect.unwrap(function), "__code__", None)
+        if code is not None and runs(code, stack):
+            yield name
+
+
+def _show(report: bytes) -> None:
+    """Where a worker that is gone had crashed, on standard error, unless nobody takes it."""
     with suppress(OSError):
-        if sys.stderr is not None and select.select([], [_STDERR], [], 0)[1]:
-            os.write(_STDERR, told.encode())
-
-
-def _code_of(tool: str, live: Any) -> CodeType | None:
-    entry = live.snapshot.named["tool"].get(tool)
-    return None if entry is None else getattr(unwrap(entry.operation.work()), "__code__", None)
-
-
-def _stands(code: CodeType, frames: list[tuple[str, int, str]]) -> bool:
-    last = max((line for _, _, line in code.co_lines() if line is not None), default=code.co_firstlineno)
-    return any(
-        name == code.co_name and code.co_firstlineno <= line <= last and code.co_filename.endswith(file[-100:])
-        for file, line, name in frames
-    )
+        if report and select.select([], [_STDERR], [], 0)[1]:
+            os.write(_STDERR, report)

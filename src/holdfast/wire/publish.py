@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -42,6 +42,8 @@ class ClientList:
 
     def __init__(self) -> None:
         self._sessions: OrderedDict[int, tuple[Any, Listener, set[str]]] = OrderedDict()
+        self.followed: Callable[[str], Iterable[str]] | None = None
+        """What a session followed, by its handle, when another worker served it."""
 
     def add(self, session: Any, listener: Listener) -> None:
         """A client finished its handshake; it is forgotten when its connection closes."""
@@ -49,7 +51,11 @@ class ClientList:
         key = id(connection)
         if key not in self._sessions:
             connection.exit_stack.callback(self._sessions.pop, key, None)
-        self._sessions[key] = (session, listener, set())
+        self._sessions[key] = (
+            session,
+            listener,
+            set() if self.followed is None else set(self.followed(connection.session_id)),
+        )
         while len(self._sessions) > MAX_CLIENTS:
             self._sessions.popitem(last=False)
 
@@ -74,6 +80,10 @@ class ClientList:
     def following(self, uri: str) -> list[Any]:
         """The sessions that follow ``uri`` and may hear of it now."""
         return [session for session, who, uris in self._sessions.values() if uri in uris and who.hears_of(uri)]
+
+    def of(self, handle: str) -> list[Any]:
+        """The session with a handle; none before it has begun in earnest."""
+        return [session for session, _, _ in self._sessions.values() if session._connection.session_id == handle]
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -158,6 +168,13 @@ class Listens:
         self._handler.close()
 
 
+_NOTES: Mapping[str, type[Any]] = {
+    "tools": types.ToolListChangedNotification,
+    "prompts": types.PromptListChangedNotification,
+    "resources": types.ResourceListChangedNotification,
+}
+
+
 class _Publisher:
     def __init__(self, bus: Any, clients: ClientList) -> None:
         self._bus = bus
@@ -166,17 +183,13 @@ class _Publisher:
     async def changed(self, kind: Literal["tools", "prompts", "resources"], whom: Whom | None = None) -> None:
         from mcp.server.subscriptions import PromptsListChanged, ResourcesListChanged, ToolsListChanged
 
-        event, note = {
-            "tools": (ToolsListChanged, types.ToolListChangedNotification),
-            "prompts": (PromptsListChanged, types.PromptListChangedNotification),
-            "resources": (ResourcesListChanged, types.ResourceListChangedNotification),
-        }[kind]
+        events = {"tools": ToolsListChanged, "prompts": PromptsListChanged, "resources": ResourcesListChanged}
         token = _meant.set(whom)
         try:
-            await self._bus.publish(event())
+            await self._bus.publish(events[kind]())
         finally:
             _meant.reset(token)
-        await self._tell(self._clients.all(whom), note())
+        await self._tell(self._clients.all(whom), _NOTES[kind]())
 
     async def updated(self, uri: str) -> None:
         from mcp.server.subscriptions import ResourceUpdated
@@ -195,6 +208,13 @@ async def _told(session: Any, note: Any) -> None:
             await session.send_notification(note)
     except Exception as error:  # boundary: one client that is gone or stuck must not keep the news from the others
         logging.getLogger("holdfast.wire").debug("a change notification was lost: %s", type(error).__name__)
+
+
+async def tell_changed(clients: ClientList, handle: str, kinds: Iterable[str]) -> None:
+    """Tell one session that lists are not what it has seen."""
+    for session in clients.of(handle):
+        for kind in kinds:
+            await _told(session, _NOTES[kind]())
 
 
 def publisher(bus: Any, clients: ClientList) -> _Publisher:

@@ -11,6 +11,7 @@ from holdfast.wire.messages import REPEATED, Message
 
 if TYPE_CHECKING:
     from holdfast.core.endpoint import Endpoint, Listed
+    from holdfast.core.principal import Principal
 
 TOLD: Final = frozenset(
     ("initialize", "notifications/initialized", "logging/setLevel", "resources/subscribe", "resources/unsubscribe")
@@ -67,9 +68,12 @@ class Remembered:
             heard.append(Message("request", {**body, "id": f"{REPEATED}{number}"}))
         return heard
 
-    def news(self, endpoint: Endpoint) -> list[str]:
-        """The kinds whose lists are not what the client was last served; noted for the next time."""
-        now = {kind: _digest(endpoint, lists) for kind, lists in _LISTS.items()}
+    def news(self, endpoint: Endpoint, principal: Principal | None = None) -> list[str]:
+        """The kinds whose lists are not what the client was last served; noted for the next time.
+
+        ``principal`` is whose lists they are: by default those of whoever holds the pipes.
+        """
+        now = {kind: _digest(endpoint, lists, principal or endpoint.local) for kind, lists in _LISTS.items()}
         changed = [kind for kind, digest in now.items() if self._lists.get(kind, digest) != digest]
         self._lists = now
         self._store()
@@ -87,6 +91,6 @@ class Remembered:
         )
 
 
-def _digest(endpoint: Endpoint, lists: tuple[Listed, ...]) -> str:
-    entries = [endpoint.listed(what, endpoint.local) for what in lists]
+def _digest(endpoint: Endpoint, lists: tuple[Listed, ...], principal: Principal) -> str:
+    entries = [endpoint.listed(what, principal) for what in lists]
     return hashlib.sha256(json.dumps(entries, sort_keys=True, default=str).encode()).hexdigest()

@@ -110,6 +110,11 @@ class SdkServer:
             add(method, params, self._lister(what, key))
         self.lowlevel.add_notification_handler("notifications/initialized", types.NotificationParams, self._initialized)
 
+    @property
+    def endpoint(self) -> Endpoint:
+        """What is served."""
+        return self._endpoint
+
     async def serve_streams(self, read: Any, write: Any) -> None:
         """Serve one connection over a pair of streams, in the era that the client opens with."""
         await serve_dual_era_loop(

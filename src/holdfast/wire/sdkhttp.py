@@ -6,7 +6,7 @@ import json
 import logging
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,23 +42,24 @@ class Sessions(StreamableHTTPSessionManager):
         self._holders: dict[str, str] = {}  # bounded by the sessions
 
     def _admit_session(self, requestor: Any) -> Any:
+        return self._admit(requestor, secrets.token_hex(HANDLE))
+
+    def _admit(self, requestor: Any, handle: str) -> Any:
+        """Give a session a handle of 128 random bits; the SDK's UUID has 122, and was logged."""
         self.event_store = self._recent.of_session()
         transport = super()._admit_session(requestor)
-        if transport is not None:
-            self._rename(transport)
-        return transport
-
-    def _rename(self, transport: Any) -> None:
-        """Give a session a handle of 128 random bits; the SDK's UUID has 122, and was logged."""
-        before, handle = transport.mcp_session_id, secrets.token_hex(HANDLE)
+        if transport is None:
+            return None
+        before: Any = transport.mcp_session_id
         transport.mcp_session_id = handle
         self._server_instances[handle] = self._server_instances.pop(before)
         if before in self._session_owners:
             self._session_owners[handle] = self._session_owners.pop(before)
+        return transport
 
     async def _serve_opening_request(self, http_transport: Any, scope: Any, receive: Any, send: Any) -> None:
         """Refuse whoever holds its share of the sessions; the SDK's own bound is one for all."""
-        who = f"{scope[PRINCIPAL].name} {(scope.get('client') or ('',))[0]}"
+        who = holder_of(scope)
         if self._shares.take(who):
             self._holders[http_transport.mcp_session_id] = who
             await super()._serve_opening_request(http_transport, scope, receive, send)
@@ -73,6 +74,14 @@ class Sessions(StreamableHTTPSessionManager):
         if who is not None:
             self._shares.give(who)
         await super()._discard_session(session_id, transport)
+
+    def leave(self) -> None:
+        """The server ends, and its sessions with it."""
+
+
+def holder_of(scope: Mapping[str, Any]) -> str:
+    """Whose share of the sessions one is that is opened by this request."""
+    return f"{scope[PRINCIPAL].name} {(scope.get('client') or ('',))[0]}"
 
 
 class HttpApp:
@@ -90,6 +99,7 @@ class HttpApp:
             async with self._sessions.run():
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
+                self._sessions.leave()
         await send({"type": "lifespan.shutdown.complete"})
 
 

@@ -14,7 +14,7 @@ from holdfast.observe.finding import Finding
 from holdfast.supervisor.journal import tell
 from holdfast.supervisor.ladder import rungs
 from holdfast.supervisor.memory import SLOTS, STRIDE
-from holdfast.supervisor.worker import Worker
+from holdfast.supervisor.worker import Attended, Worker
 from holdfast.wire.conversation import Conversation
 from holdfast.wire.ending import Backstop, Ending
 from holdfast.wire.kept import KeptIntake, keep
@@ -89,7 +89,7 @@ async def serve(server: Servable, loaded: Loaded, worker: Worker, backstop: Back
     async with AsyncExitStack() as stack:
         signals = stack.enter_context(Signals(backstop=backstop))
         live = await stack.enter_async_context(server.serving(loaded))
-        _introduce(worker, live.plant)
+        introduce(worker, live.plant)
         await health_beside(live, loaded, stack)
         limits, drain = loaded.settings.limits, loaded.settings.stdio.drain
         intake, outlet, requests = keep(worker, limits.message)
@@ -106,11 +106,12 @@ async def serve(server: Servable, loaded: Loaded, worker: Worker, backstop: Back
 
         def leave() -> None:
             lines.leaving = True
+            live.plant.hurry(drain + AFTER)  # nobody serves before this process has ended
             intake.leave()
 
         stack.callback(watching(intake, lambda: None if lines.leaving else ending.begin()).cancel)
         signals.listen(partial(_signalled, worker, intake, stop))
-        stack.enter_context(_watched(worker, leave, stop))
+        stack.enter_context(watched(worker, leave, stop))
         conversation = Conversation(live, intake, outlet, lines, sdk_of(live, loaded.settings), takeover.remembered)
         live.publisher = conversation
         takeover.go_on(lines, live)
@@ -135,8 +136,9 @@ def _signalled(worker: Worker, intake: KeptIntake, stop: Callable[[], None]) -> 
         worker.retire("a signal to this process alone")
 
 
-def _introduce(worker: Worker, plant: Any) -> None:
+def introduce(worker: Attended, plant: Any) -> None:
     """The watchdog may ask the supervisor for another process, and the health check says which one this is."""
+    plant.worker = worker
     plant.hooks.retire, plant.hooks.restart, plant.hooks.standing = worker.retire, _from_outside, worker.standing
     plant.health.add("worker", partial(_standing, worker), critical=False)
 
@@ -146,14 +148,14 @@ def _from_outside(_reason: str) -> str:
     return "the supervisor ends it, and another one goes on"
 
 
-def _standing(worker: Worker) -> Finding:
+def _standing(worker: Attended) -> Finding:
     """Who serves, and how often a worker was lost before."""
     lost = f", the {worker.task.number + 1}. worker ({worker.task.why or 'handed over'})" if worker.task.number else ""
     return Finding("ok", f"process {os.getpid()}, supervised by {os.getppid()}{lost}")
 
 
 @contextmanager
-def _watched(worker: Worker, leave: Callable[[], None], stop: Callable[[], None]) -> Iterator[None]:
+def watched(worker: Attended, leave: Callable[[], None], stop: Callable[[], None]) -> Iterator[None]:
     """Show the parent signs of life, and hear what it says; without a parent there is nobody to go on for."""
     loop = asyncio.get_running_loop()
 

@@ -7,12 +7,11 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from holdfast.supervisor.deaths import Quarantine, culprits
-from holdfast.supervisor.memory import STANDING
+from holdfast.supervisor.deaths import Quarantine
 from holdfast.supervisor.requests import Requests, Unanswered
 from holdfast.wire import results
 from holdfast.wire.kept import KeptIntake, KeptOutlet
-from holdfast.wire.lastwords import accused
+from holdfast.wire.lastwords import guilty
 from holdfast.wire.recognise import KEY
 from holdfast.wire.remembered import Remembered
 
@@ -24,8 +23,8 @@ UNKNOWN: Final = -32010
 """JSON-RPC 2.0, section 5.1: servers have codes of their own from -32000 down to -32099."""
 MOST_SENT: Final = 3
 """Workers that one request may be given to: the first, and two more."""
-_CODE: Final = "supervisor.outcome_unknown"
-_LOST: Final = (
+CODE: Final = "supervisor.outcome_unknown"
+LOST: Final = (
     "the server was restarted while this call ran, and it may have taken effect: look whether it did before you "
     "call again"
 )
@@ -66,19 +65,13 @@ class Takeover:
         self._intake.start(left[-1].line if left else None)
 
     def _judge(self, left: Iterable[Unanswered], live: Any) -> None:
-        """Suspect the tools that were under way when a worker was lost by its own doing; but only the one that stood
-        on the loop, that ended the process or in whose code it crashed, where anything tells which that was."""
-        words = self._worker.memory.words
-        standing, words[STANDING] = words[STANDING], 0
-        told = self._worker.memory.last_words.take()
+        """Suspect the tools that were under way when a worker was lost by its own doing."""
+        tools = guilty(
+            self._worker, {tool for request in left if (tool := _tool(json.loads(request.line))) is not None}, live
+        )
         if not self._worker.task.blamed:
             live.quarantined = self._quarantine.until(time.monotonic())
             return
-        tools = {tool for request in left if (tool := _tool(json.loads(request.line))) is not None}
-        tools = {tool for tool in tools if live.endangers(tool)}
-        tools = accused(told, tools, live) or tools
-        if standing:
-            tools = culprits(tools, standing, live.snapshot.named["tool"])
         now = time.monotonic()
         self._quarantine.suspect(tools, now)
         live.quarantined = self._quarantine.until(now)
@@ -101,8 +94,8 @@ class Takeover:
             self._requests.again(request.slot)
             lines.resume(request.line, request.slot)
             return
-        words = _TRIED if repeatable else _LOST
-        data = {"code": _CODE, "retryable": False}
+        words = _TRIED if repeatable else LOST
+        data = {"code": CODE, "retryable": False}
         self._outlet.answered(request.slot)
         self._outlet.write(results.failure(body["id"], UNKNOWN, words, data) + b"\n")
         live.plant.log.warning("call.outcome_unknown", tool=tool)

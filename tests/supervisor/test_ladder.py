@@ -47,6 +47,16 @@ def test_each_rung_is_taken_once(memory: Memory, child: Child) -> None:
     ]
 
 
+def test_whoever_looks_late_still_takes_one_rung_after_the_other(memory: Memory, child: Child) -> None:
+    child.ladder = [1.0, 1.1, 1.2]
+    memory.words[BEAT] = int(100e9)
+    assert looks(Ladder(memory, 100.0), child, 100.0, 103.0) == [
+        (101.0, signal.SIGUSR2),
+        (101.25, signal.SIGABRT),
+        (101.5, signal.SIGKILL),
+    ]
+
+
 def test_a_loop_that_turns_again_begins_at_the_bottom(memory: Memory, child: Child) -> None:
     ladder = Ladder(memory, 100.0)
     memory.words[BEAT] = int(100e9)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from support import tiny
 from support.soaking import LONG
-from support.supervised import state_of
+from support.supervised import GUARDIAN, name_of, state_of
 
 PATIENCE = 20.0
 PROGRAM = Path(tiny.__file__)
@@ -77,10 +77,8 @@ class ParentMachine(RuleBasedStateMachine):
     def children(self) -> list[int]:
         assert self.process is not None
         with suppress(OSError):
-            return [
-                int(pid)
-                for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-            ]
+            listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+            return [int(pid) for pid in listed if name_of(int(pid)) != GUARDIAN]
         return []
 
     # -- what happens --------------------------------------------------------------------------------------------------

@@ -118,10 +118,14 @@ class Tools:
         self.quarantined: dict[str, float] = {}
         self.claims: list[object] = []
         log = SimpleNamespace(error=lambda *_, **__: None, warning=lambda *_, **__: None)
-        self.plant = SimpleNamespace(log=log)
+        self.plant = SimpleNamespace(log=log, hooks=SimpleNamespace(aside=None))
+        self.snapshot = SimpleNamespace(named={"tool": {}})
 
     def repeatable(self, tool: str, key: object = None) -> bool:
         return tool == "read"
+
+    def endangers(self, tool: str) -> bool:
+        return True
 
 
 class Alive:

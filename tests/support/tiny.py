@@ -13,8 +13,10 @@ import signal
 import sys
 from typing import Any
 
-from holdfast.supervisor import deaths, ladder, parent
+from holdfast.supervisor import deaths, ladder, parent, timers
+from holdfast.supervisor.heirlooms import OfPipes
 from holdfast.supervisor.memory import MIB, PAGE, Memory
+from holdfast.supervisor.supervising import supervise
 from holdfast.supervisor.worker import Worker
 
 LEAVE, STAND, RETIRE = signal.SIGRTMIN + 1, signal.SIGRTMIN + 2, signal.SIGRTMIN + 3
@@ -62,11 +64,11 @@ def main() -> None:
     """Supervise, quicker than for real; the standard input says how many first workers are never ready."""
     for module in (parent, ladder):
         module.TICK = 0.02  # type: ignore[attr-defined]
-    parent.SPARE_AFTER, parent.SPARE_PAUSE = 0.01, 0.05  # type: ignore[misc]
+    timers.SPARE_AFTER, timers.SPARE_PAUSE = 0.01, 0.05  # type: ignore[misc]
     deaths.Intensity.__init__.__defaults__ = (10**6, deaths.WINDOW)  # tried by tests of its own
     memory = Memory.create(slots=1, message=PAGE, answer=MIB)
     memory.words[STILLBORN] = int(sys.argv[1])
-    Tiny(parent.supervise(memory, os.pipe())).run()
+    Tiny(supervise(OfPipes(memory, os.pipe()))).run()
 
 
 if __name__ == "__main__":

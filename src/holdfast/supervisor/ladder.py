@@ -49,5 +49,5 @@ class Ladder:
         due = sum(stood >= rung for rung in rungs)
         if due <= child.climbed:
             return None
-        child.climbed = due
-        return _SIGNALS[due - 1]
+        child.climbed += 1  # never two at once: what is aborted tells whose call it was in, and what is killed does not
+        return _SIGNALS[child.climbed - 1]

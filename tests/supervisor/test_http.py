@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -68,6 +69,8 @@ def test_many_workers_may_be_killed_and_whoever_sends_again_sees_no_error(tmp_pa
         assert wrong == []
         assert len(handles) == 16
         assert len(port.told("worker_lost")) == kills
+        detail = json.loads(port.get("/health")[2])["checks"]["worker"]["detail"]
+        assert detail.startswith(f"process {port.worker()}, supervised by {port.process.pid}, the {kills + 1}. worker")
         assert port.leave(signal.SIGTERM) == 0
         if os.environ.get("SOAK"):
             print(f"worst stall {max(stalls):.3f} s in {sum(done)} calls")

@@ -58,6 +58,7 @@ async def serve(server: Servable, loaded: Loaded, worker: HttpWorker, backstop: 
         refuse_unsafe_binding(loaded, listening.getsockname()[0])
         async with server.serving(loaded) as live:
             introduce(worker, live.plant)
+            _warn(live.plant.log, loaded.settings, listening, worker)
             judge(worker, live)
             now = live.plant.loaded.settings
             ending = Ending(live, now.http.drain, now.teardown + AFTER, backstop)
@@ -76,14 +77,21 @@ def listening_of(worker: HttpWorker, settings: Settings) -> socket.socket:
     return listening
 
 
+def _warn(log: Any, settings: Settings, listening: socket.socket, worker: HttpWorker) -> None:
+    """New settings may name another port; that is for the next start of all."""
+    if worker.listening is not None and settings.http.port not in (0, listening.getsockname()[1]):
+        log.warning("reload.needs_restart", settings="http.port")
+
+
 def judge(worker: HttpWorker, live: Any) -> None:
     """Suspect the tools that were under way when the worker before was lost by its own doing."""
     memory, now = worker.memory, time.monotonic()
-    quarantine = Quarantine(json.loads(memory.note() or b"{}"))
+    note, number = json.loads(memory.note() or b"{}"), worker.task.number
+    quarantine = Quarantine(note)
     suspects = set(worker.task.suspects) if worker.task.blamed else set()
-    if suspects:
+    if suspects and note.get("judged") != number:  # a worker that was not ready in the end may have judged it before
         quarantine.suspect(suspects, now)
-        memory.keep(json.dumps(quarantine.note()).encode())
+        memory.keep(json.dumps({**quarantine.note(), "judged": number}).encode())
     live.quarantined = quarantine.until(now)
     for tool in live.quarantined.keys() & suspects:
         live.plant.log.error("tool.quarantined", tool=tool, seconds=Quarantine.FOR)
@@ -110,7 +118,7 @@ class Turn:
         """Serve to the end; returns whether another worker goes on."""
         live, worker, http = self._live, self._worker, self._settings.http
         live.publisher = self._sdk.publisher
-        kind = partial(KeptSessions, worker=worker, sdk=self._sdk)
+        kind = partial(KeptSessions, worker=worker, sdk=self._sdk, clock=live.plant.clock)
         self._app = application(live, self._sdk, self._settings, hosts_of(listening), kind)
         times = {"drain": http.drain + LAST, "patience": http.receive_timeout}
         how = config(self._app, connections=http.connections, **times)

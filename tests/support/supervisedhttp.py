@@ -32,6 +32,7 @@ class HeldPort(HttpPeer):
         self.stderr_path = errors
         self._number = 0
         until(lambda: self._serving() or process.poll() is not None)
+        assert process.poll() is None, self.stderr()
         self.port = int(self._serving()[0]["url"].rpartition(":")[2].removesuffix("/mcp"))
 
     def _serving(self) -> list[dict[str, Any]]:

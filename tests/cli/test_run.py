@@ -60,7 +60,6 @@ def test_settings_beside_the_file_and_named_ones_count(holdfast: Any, python_fil
         (["--port", "1"], "--port needs --http"),
         (["--host", "::1"], "--host needs --http"),
         (["--auth"], "--auth needs --http"),
-        (["--reload"], "--reload needs --http: over stdio the client owns the process"),
         (["--http", "--port", "70000"], "65535"),
         (["--http", "--host", "0.0.0.0", "--port", "0"], "HTTP beyond loopback needs authentication"),
         (["--http", "--auth", "--port", "0"], "no tokens are set"),

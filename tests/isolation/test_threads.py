@@ -352,3 +352,11 @@ async def test_a_pool_whose_threads_end_late_asks_for_nothing(gate: threading.Ev
     gate.clear()
     await asyncio.sleep(0.08)
     assert told == []
+
+
+async def test_threads_that_are_stuck_for_good_are_not_waited_for_at_the_end(gate: threading.Event) -> None:
+    told: list[str] = []
+    pool = ThreadPool(1, retire=told.append, patience=0.0)
+    await stick(pool, gate, 1)
+    await until(lambda: bool(told))
+    assert pool.close(60.0) == 1

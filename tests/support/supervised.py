@@ -9,13 +9,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 10.0
+GUARDIAN = "holdfast-guard"
+PATIENCE = 30.0
 """Seconds that a test waits for what must come, on a machine that has other things to do."""
+GOODBYE = 2.0
+"""Seconds that all of them have to end by themselves when a test is over."""
 SERVER = '''
 import asyncio, ctypes, os, signal, subprocess, sys, time
 from holdfast import Context, Limits, Server
@@ -143,6 +146,15 @@ class Kept:
 
     def workers(self) -> list[int]:
         """The supervisor's children, the eldest first: the worker, and its spare."""
+        return [pid for pid in self.children() if name_of(pid) != GUARDIAN]
+
+    def guardian(self) -> int:
+        """Who ends what a killed supervisor leaves."""
+        (found,) = (pid for pid in self.children() if name_of(pid) == GUARDIAN)
+        return found
+
+    def children(self) -> list[int]:
+        """All processes that the supervisor has started itself, or adopted."""
         pid = self.process.pid
         with suppress(OSError):
             return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
@@ -180,6 +192,13 @@ def _json(line: str) -> dict[str, Any]:
     return {}
 
 
+def name_of(pid: int) -> str:
+    """What the kernel calls a process; empty when it is gone."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""
+
+
 def state_of(pid: int) -> str:
     """The state of a process, as in proc(5); empty when it is gone."""
     with suppress(OSError):
@@ -196,14 +215,14 @@ def until(condition: Any) -> None:
 
 
 @contextmanager
-def supervised(folder: Path, source: str = SERVER, **settings: str) -> Iterator[Kept]:
+def supervised(folder: Path, source: str = SERVER, *, words: Sequence[str] = (), **settings: str) -> Iterator[Kept]:
     """Run ``holdfast run`` on a file with ``source``, shake hands, and leave nothing behind."""
     file, errors = folder / "kept.py", folder / "errors.txt"
     file.write_text(source)
     environment = os.environ | {"SIDE": str(folder / "side.txt"), "HOLDFAST_STATE": str(folder / "state"), **settings}
     with errors.open("wb") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-m", "holdfast.cli", "run", str(file)],
+            [sys.executable, "-m", "holdfast.cli", "run", str(file), *words],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stream, env=environment,
         )  # fmt: skip
     kept = Kept(process, errors)
@@ -211,6 +230,10 @@ def supervised(folder: Path, source: str = SERVER, **settings: str) -> Iterator[
         kept.open()
         yield kept
     finally:
+        with suppress(OSError, ValueError, subprocess.TimeoutExpired):  # who is killed tells coverage nothing
+            assert process.stdin is not None
+            process.stdin.close()
+            process.wait(GOODBYE)
         process.kill()
         process.wait()
         for pipe in (process.stdin, process.stdout):

@@ -13,6 +13,7 @@ from holdfast.cli.new import new
 from holdfast.cli.run import run
 from holdfast.cli.secret import encrypt, new_key, rotate
 from holdfast.cli.settings import config
+from holdfast.cli.status import status
 from holdfast.cli.token import hash_
 from holdfast.cli.token import new as new_token
 from holdfast.cli.version import version
@@ -23,6 +24,7 @@ def build() -> typer.Typer:
     app = _group("Hardened servers for the Model Context Protocol.", add_completion=True)
     for name, command in (
         ("run", run),
+        ("status", status),
         ("list", list_),
         ("call", call),
         ("check", check),

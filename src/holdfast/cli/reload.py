@@ -1,4 +1,4 @@
-"""``holdfast run --reload``: runs the server as a child process and starts it again when a file changes."""
+"""``holdfast run --reload``: notices that a file has changed, and has the server started again or loaded anew."""
 
 from __future__ import annotations
 
@@ -55,6 +55,30 @@ def supervise(argv: Sequence[str], folder: Path, others: Iterable[Path | None]) 
             _say("a file changed; starting again")
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+class Watching:
+    """In a supervised worker: has its supervisor load everything anew (SIGHUP) when a file has changed since this was
+    made. ``begin`` once it serves; a spare must not do it as well."""
+
+    def __init__(self, folder: Path, others: Iterable[Path | None]) -> None:
+        self._folder = folder
+        self._extra = [file for file in others if file is not None]
+        self._look = look_at(folder, self._extra)
+        self._parent = os.getppid()
+
+    def begin(self, _event: object = None) -> None:
+        """Look every ``POLL`` seconds from now on, on a thread that ends with the process."""
+        threading.Thread(target=self._watch, name="holdfast-reload", daemon=True).start()
+
+    def _watch(self) -> None:
+        never = threading.Event()
+        while os.getppid() == self._parent:  # else there is nobody to tell, and that number is somebody else's
+            look = look_at(self._folder, self._extra)
+            if look != self._look:
+                self._look = look
+                os.kill(self._parent, signal.SIGHUP)
+            never.wait(POLL)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

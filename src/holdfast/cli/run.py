@@ -27,7 +27,7 @@ AuthFlag = Annotated[
     bool, typer.Option("--auth", help="Ask callers for a token of HOLDFAST_AUTH__TOKENS; with --http.")
 ]
 ReloadFlag = Annotated[
-    bool, typer.Option("--reload", help="Start the server again whenever a Python file beside it changes; with --http.")
+    bool, typer.Option("--reload", help="Load the server anew whenever a Python file beside it changes.")
 ]
 
 
@@ -46,23 +46,19 @@ def run(  # noqa: PLR0913 - each parameter is an option of the command
     from holdfast.cli.discovery import Sources, Target
     from holdfast.cli.serving import serve
 
-    refuse_without_http(http, {"--host": host, "--port": port, "--auth": auth or None, "--reload": reload or None})
+    refuse_without_http(http, {"--host": host, "--port": port, "--auth": auth or None})
     chosen, sources = Target.parse(target), Sources(config, env_file, debug)
-    if reload:
+    if reload and http:
         from holdfast.cli.reload import supervise, words
 
         options = {"--host": host, "--port": port, "--auth": auth, "--debug": debug}
         raise typer.Exit(supervise(words(chosen, sources, options), chosen.file.parent, [config, env_file]))
-    serve(chosen, sources, http, {"http__host": host, "http__port": port, "auth__required": auth or None})
+    overrides = {"http__host": host, "http__port": port, "auth__required": auth or None}
+    serve(chosen, sources, http, overrides, reload=reload)
 
 
 def refuse_without_http(http: bool, given: dict[str, Any]) -> None:
     """Raise ``ConfigurationError`` that names the first option which makes sense over HTTP only."""
     name = next((name for name, value in given.items() if value is not None), None)
-    if http or name is None:
-        return
-    if name == "--reload":
-        raise ConfigurationError(
-            "--reload needs --http: over stdio the client owns the process, so starting it again would lose the client"
-        )
-    raise ConfigurationError(f"{name} needs --http: a stdio server talks to the one client that started it")
+    if not http and name is not None:
+        raise ConfigurationError(f"{name} needs --http: a stdio server talks to the one client that started it")

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from holdfast.cli.discovery import Sources, Target, find
+from holdfast.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from holdfast.cli.reload import Watching
     from holdfast.server import Server
     from holdfast.supervisor.worker import HttpWorker, Worker
     from holdfast.wire.claim import Claim
@@ -46,25 +48,40 @@ def plain(words: Sequence[str]) -> tuple[Target, Sources] | None:
     return Target.parse(files[0]), Sources(given["--config"], given["--env-file"], given["--debug"])
 
 
-def serve(target: Target, sources: Sources, http: bool, overrides: dict[str, Any], supervised: bool = True) -> None:
-    """Take the descriptors before the author's module can print to them, import it, and serve until the end."""
+def serve(target: Target, sources: Sources, http: bool, overrides: dict[str, Any], reload: bool = False) -> None:
+    """Take the descriptors before the author's module can print to them, import it, and serve until the end.
+
+    ``reload``: load it anew whenever a file beside it changes, which only a supervisor can do.
+    """
     from holdfast.wire.claim import claim, fill_standard
 
     claimed = None if http else claim()
     if http:
         fill_standard((0, 1))
-    worker = start(claimed) if supervised else None
+    worker = start(claimed)
+    watching = _watching(target, sources) if reload and worker is not None else None
     try:
         server = find(target, sources)
+        if watching is not None:
+            server.on("server.started", watching.begin)
     except BaseException:  # the descriptors go back, whatever ended the import
         if claimed is not None:
             claimed.release()
         raise
     if worker is not None and _attended(server, overrides, worker):
         return
+    if reload:
+        raise ConfigurationError("--reload needs a supervisor, which this server has to do without: see the line above")
     from holdfast.wire.serve import run as run_server
 
     run_server(server, "http" if http else "stdio", overrides, claimed=claimed)
+
+
+def _watching(target: Target, sources: Sources) -> Watching:
+    """Looks at the files before they are imported, so that no change after that is missed."""
+    from holdfast.cli.reload import Watching
+
+    return Watching(target.file.parent, (sources.config, sources.env_file))
 
 
 def _attended(server: Server, overrides: dict[str, Any], worker: Worker | HttpWorker) -> bool:

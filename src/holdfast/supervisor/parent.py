@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any, Final, Generic
 
 from holdfast.supervisor.alarm import Alarm
+from holdfast.supervisor.guardian import Guardian
 from holdfast.supervisor.heirlooms import Heirlooms, W
 from holdfast.supervisor.journal import tell
 from holdfast.supervisor.ladder import TICK, Ladder
@@ -20,6 +21,11 @@ from holdfast.supervisor.worker import Child, InWorker, Task, adopt_orphans, for
 
 LAST: Final = 5.0
 """Seconds beyond its own patience that a worker which was told to stop gets."""
+ECHO: Final = 0.1
+"""Seconds in which a second signal counts as the first: Ctrl-C reaches a whole group of processes, and some parents
+(uv, npm) pass it on besides. As ``wire.serve`` has it."""
+INSISTING: Final = 1.0
+"""Seconds after a second signal that a worker gets for its last log line, before it is killed."""
 GONE: Final = 70
 """Exit status of a supervisor that gives up (EX_SOFTWARE, sysexits.h)."""
 
@@ -34,18 +40,25 @@ class Parent(Generic[W]):
         self._losses = Losses()
         self._selector = selectors.DefaultSelector()
         self._alarm = Alarm()
+        self._guardian = Guardian()
         self._children: dict[int, Child] = {}
         self._active: Child | None = None
         self._task = Task(0)
         self._timers = Timers()
         self._stopping: signal.Signals | None = None
-        self._reloading = False
+        self._stopped_at = 0.0
+        self._forced: signal.Signals | None = None
+        self._reloading = self._renewing = False
+        """Whether a new version is to take over, and whether it is doing so."""
+        self._kept: Child | None = None
+        """A spare of the version that serves, while a new one has yet to prove itself."""
         self._alone = False
         self._listening: int | None = None
         self._modules: tuple[str, ...] = ()
 
     def run(self) -> int:
         """Supervise to the end; the exit status. In a forked worker it raises ``InWorker`` instead."""
+        self._guardian.start()
         adopt_orphans()
         self._alarm.listen()
         self._selector.register(self._alarm, selectors.EVENT_READ)
@@ -73,6 +86,8 @@ class Parent(Generic[W]):
         close: list[Any] = [self._selector, self._alarm, *(child.control for child in self._children.values())]
         child, control = fork(close, time.monotonic())
         if control is not None:
+            if self._guardian.mark is not None:
+                self._guardian.mark.put()
             worker = self._heirlooms.worker(control)
             worker.listening = self._listening
             worker.modules = self._modules
@@ -101,6 +116,7 @@ class Parent(Generic[W]):
             self._losses.none()
             self._timers.serving(child.ready_at)
             tell("ready", pid=child.pid, restarts=self._task.number)
+            self._proven(child)
         elif message["is"] == "alone":
             child.state, child.ready_at, self._alone = "alone", time.monotonic(), True
             self._timers = Timers()
@@ -120,7 +136,8 @@ class Parent(Generic[W]):
             self._timers.turn(time.monotonic())
 
     def _spare(self) -> Child | None:
-        return next((child for child in self._children.values() if child is not self._active), None)
+        others = (child for child in self._children.values() if child is not self._active)
+        return next((child for child in others if child is not self._kept), None)
 
     def _hand_over(self) -> None:
         """Tell the active worker to leave, as soon as there is one to follow it."""
@@ -128,6 +145,7 @@ class Parent(Generic[W]):
         if spare is None:
             self._timers.spare = time.monotonic()
         elif spare.state == "waiting" and active is not None:
+            self._renewing = self._renewing or self._reloading
             active.leaving, self._reloading = True, False
             active.control.say("leave")
 
@@ -137,6 +155,8 @@ class Parent(Generic[W]):
         """A child has ended; the exit status of the whole when there is nothing more to do."""
         child = self._children.pop(pid, None)
         if child is None:
+            if pid == self._guardian.pid:
+                self._guardian.start()
             return None
         with suppress(KeyError, ValueError):
             self._selector.unregister(child.control)
@@ -145,24 +165,33 @@ class Parent(Generic[W]):
             self._spare_lost(child)
             return None
         self._active = None
-        sweep(self._children)
+        sweep({*self._children, self._guardian.pid})
         if self._alone:
             return status if status >= 0 else 128 - status
         if meant := self._words[ENDED]:
             return int(meant) - 1
         if self._stopping is not None:
-            return max(0, status)
+            return max(0, status) if self._forced is None else 128 + self._forced
         if child.ready_at is None:
-            return self._never_ready(status)
+            return self._never_ready(child, status)
         self._lost(child, status)
         return None
 
     def _spare_lost(self, child: Child) -> None:
+        if child is self._kept:
+            self._kept = None
+            return
         loaded = bool(child.ended_for) or child.state == "waiting"
         self._timers.spare_lost(time.monotonic(), loaded=loaded)
-        self._reloading = self._reloading and loaded
+        if self._reloading and not loaded:
+            self._refused(child, "the new version cannot be loaded; the one before goes on")
 
-    def _never_ready(self, status: int) -> int | None:
+    def _never_ready(self, child: Child, status: int) -> int | None:
+        if self._kept is not None:
+            self._active = self._kept
+            self._refused(child, "the new version ended before it was ready; the one before goes on")
+            self._go(self._active)
+            return None
         pause = self._losses.never_ready(self._task.number, status)
         if pause is None:
             return status if status > 0 else GONE
@@ -185,6 +214,8 @@ class Parent(Generic[W]):
         if pause:
             return
         spare = self._spare()
+        if self._kept is not None and (spare is None or spare.state == "loading"):
+            spare, self._kept = self._kept, None
         self._active = spare if spare is not None else self._start()
         if self._active.state == "waiting":
             self._go(self._active)
@@ -222,14 +253,22 @@ class Parent(Generic[W]):
                 self._reload()
 
     def _stop(self, number: signal.Signals) -> None:
-        """The first signal is passed on; the second ends everything at once."""
-        again, self._stopping = self._stopping is not None, self._stopping or number
-        self._timers.spare = self._timers.start = None
-        for child in self._children.values():
-            child.kill(number if child is self._active and not again else signal.SIGKILL)
+        """Pass the first signal on; the second too, which the worker takes for an order to end at once."""
+        now = time.monotonic()
+        if self._stopping is None:
+            self._stopping, self._stopped_at = number, now
+            self._timers.spare = self._timers.start = None
+            for child in self._children.values():
+                child.kill(number if child is self._active else signal.SIGKILL)
+        elif now - self._stopped_at > ECHO:
+            self._forced = number
+            self._timers.kill = min(self._timers.kill or now + INSISTING, now + INSISTING)
+            if self._active is not None:
+                self._active.kill(number)
 
     def _reload(self) -> None:
-        """Load a new spare, with whatever the files say now, and let it take over."""
+        """Load a new spare, with whatever the files say now, and let it take over; one that waits already is kept for
+        the case that the new one cannot serve."""
         if self._alone:
             if self._active is not None:
                 self._active.kill(signal.SIGHUP)  # it serves by itself, and reads settings again by itself
@@ -237,11 +276,26 @@ class Parent(Generic[W]):
         tell("reloading")
         self._reloading = True
         spare = self._spare()
-        if spare is not None:
+        if spare is not None and (self._kept is not None or spare.state != "waiting"):
             spare.ended_for = "reloading"
             spare.kill()
         else:
+            self._kept = self._kept or spare
             self._timers.spare = time.monotonic()
+
+    def _refused(self, child: Child, why: str) -> None:
+        """Nothing comes of a reload; whoever was kept for that case is the spare again, or serves."""
+        tell("reload_refused", "error", pid=child.pid, why=why)
+        self._reloading = self._renewing = False
+        self._kept = None
+
+    def _proven(self, child: Child) -> None:
+        """A new version serves: the one before is not needed any more."""
+        if self._renewing:
+            tell("reloaded", pid=child.pid)
+            self._renewing = False
+            if self._kept is not None:
+                self._kept.kill()
 
     def end_all(self) -> None:
         """Leave nothing behind: every descendant is a child of ours by the time its own parent is gone."""

@@ -25,6 +25,7 @@ from holdfast.wire.reloading import Reloading
 from holdfast.wire.sdk import SdkServer, keys_of
 from holdfast.wire.sdkhttp import HttpApp, Sessions
 from holdfast.wire.serve import Servable, Signals, refuse_unsafe_binding
+from holdfast.wire.status import told
 
 if TYPE_CHECKING:
     from holdfast.core.config import Settings
@@ -79,7 +80,7 @@ async def serve(server: Servable, loaded: Loaded, backstop: Backstop | None = No
     settings = loaded.settings
     with bind(settings.http.host, settings.http.port) as listening, Signals(backstop=backstop) as signals:
         refuse_unsafe_binding(loaded, listening.getsockname()[0])  # a name may mean another address than it says
-        async with server.serving(loaded) as live:
+        async with server.serving(loaded) as live, told(live, "http"):
             now = live.plant.loaded.settings
             ending = Ending(live, now.http.drain, now.teardown + AFTER, backstop)
             anew = await _serve(live, settings, listening, signals, ending)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from holdfast.errors import ConfigurationError
 from holdfast.wire.httpanswers import Challenge, Refused
+from holdfast.wire.status import process_of
 
 if TYPE_CHECKING:
     from holdfast.core.config import Settings
@@ -40,6 +41,8 @@ class Monitored(Protocol):
     version: str
     plant: Any
     draining: bool
+    since: float
+    quarantined: Mapping[str, float]
 
 
 class MonitorDoor:
@@ -112,6 +115,7 @@ async def _page(live: Monitored, path: str) -> tuple[int, bytes, str]:
         **report.as_dict(),
         "server": live.name,
         "version": live.version,
+        "process": process_of(live),
         "metrics": live.plant.metrics.snapshot(),
     }
     status = 503 if report.status == "failed" else 200

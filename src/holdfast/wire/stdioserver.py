@@ -14,6 +14,7 @@ from holdfast.wire.messages import message_bounds
 from holdfast.wire.pipes import Intake, Outlet, open_pipes
 from holdfast.wire.reloading import Reloading
 from holdfast.wire.serve import Servable, Signals
+from holdfast.wire.status import told
 from holdfast.wire.stdio import FLUSH, Lines
 
 if TYPE_CHECKING:
@@ -109,7 +110,8 @@ def sdk_of(live: Any, settings: Settings) -> Callable[[], Any]:
 
 
 async def health_beside(live: object, loaded: Loaded, stack: AsyncExitStack) -> None:
-    """Open the health endpoints when a port is set for them."""
+    """Let ``holdfast status`` find this server, and open the health endpoints when a port is set for them."""
+    await stack.enter_async_context(told(live, "stdio"))
     health = loaded.settings.health
     if health.port is not None:
         from holdfast.wire.beside import open_beside

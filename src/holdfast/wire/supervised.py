@@ -104,6 +104,7 @@ async def serve(server: Servable, loaded: Loaded, worker: Worker, backstop: Back
 
         def leave() -> None:
             lines.leaving = True
+            live.plant.hurry(drain + AFTER)  # nobody serves before this process has ended
             intake.leave()
 
         stack.callback(watching(intake, lambda: None if lines.leaving else ending.begin()).cancel)
@@ -127,7 +128,8 @@ async def serve(server: Servable, loaded: Loaded, worker: Worker, backstop: Back
 
 def introduce(worker: Attended, plant: Any) -> None:
     """The watchdog may ask the supervisor for another process, and the health check says which one this is."""
-    plant.hooks.retire, plant.hooks.restart = worker.retire, _from_outside
+    plant.worker = worker
+    plant.hooks.retire, plant.hooks.restart, plant.hooks.standing = worker.retire, _from_outside, worker.standing
     plant.health.add("worker", partial(_standing, worker), critical=False)
 
 

@@ -7,6 +7,7 @@ import json
 import socket
 import time
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from holdfast.wire.http import AFTER, LAST, NOTICE, Uvicorn, application, bind, 
 from holdfast.wire.sdk import SdkServer, keys_of
 from holdfast.wire.sdkkept import KeptSessions
 from holdfast.wire.serve import Servable, Signals, finish, refuse, refuse_unsafe_binding, run_loop
+from holdfast.wire.status import told
 from holdfast.wire.supervised import introduce, watched
 
 if TYPE_CHECKING:
@@ -56,15 +58,16 @@ async def serve(server: Servable, loaded: Loaded, worker: HttpWorker, backstop: 
     """Serve; returns the exit status. Sessions are left for the next worker, whatever ends this one."""
     with listening_of(worker, loaded.settings) as listening, Signals(backstop=backstop) as signals:
         refuse_unsafe_binding(loaded, listening.getsockname()[0])
-        async with server.serving(loaded) as live:
+        async with AsyncExitStack() as stack:
+            live = await stack.enter_async_context(server.serving(loaded))
             introduce(worker, live.plant)
             _warn(live.plant.log, loaded.settings, listening, worker)
             judge(worker, live)
+            await stack.enter_async_context(told(live, "http"))
             now = live.plant.loaded.settings
             ending = Ending(live, now.http.drain, now.teardown + AFTER, backstop)
-            left = await Turn(live, loaded.settings, worker, ending).serve(listening, signals)
-    if not left:
-        worker.ended(0)
+            if not await Turn(live, loaded.settings, worker, ending).serve(listening, signals):
+                worker.ended(0)
     return 0
 
 

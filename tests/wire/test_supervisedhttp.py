@@ -17,7 +17,9 @@ from support.talks import HandshakeHttpTalk, ModernHttpTalk, call
 
 from holdfast import Context, Server
 from holdfast.supervisor.control import Control
+from holdfast.supervisor.deaths import STOOD, mark
 from holdfast.supervisor.heirlooms import OfPort
+from holdfast.supervisor.memory import STANDING
 from holdfast.supervisor.worker import Task
 from holdfast.testing import settings_for
 from holdfast.wire.sessionbook import SessionBook
@@ -384,6 +386,15 @@ async def test_a_tool_that_was_there_at_two_deaths_is_kept_from_running(tmp_path
             assert code_of(await within(peer.call, "whoami")) == "supervisor.quarantined"
             assert text_of(await within(lambda: peer.call("slow", seconds=0))) == "slept"
         assert '"tool.quarantined"' in home.log
+
+
+async def test_of_a_loop_that_stood_still_only_the_tool_that_ran_on_it_is_suspected(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        for _ in range(2):
+            home.kept.memory.words[STANDING] = mark("whoami")
+            async with home.worker(blamed=True, why=STOOD, suspects=("slow", "whoami")) as peer:
+                answers = [await within(peer.call, "whoami"), await within(lambda: peer.call("slow", seconds=0))]
+        assert [code_of(answer) for answer in answers] == ["supervisor.quarantined", ""]
 
 
 async def test_a_port_that_new_settings_name_is_for_the_next_start(tmp_path: Path) -> None:

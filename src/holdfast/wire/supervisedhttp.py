@@ -9,13 +9,15 @@ import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.errors import HoldfastError
 from holdfast.resources.suspended import waiting_in
-from holdfast.supervisor.deaths import Quarantine
+from holdfast.supervisor.aside import Aside
+from holdfast.supervisor.deaths import STOOD, Quarantine, culprits
 from holdfast.supervisor.journal import tell
 from holdfast.supervisor.ladder import rungs
+from holdfast.supervisor.memory import STANDING
 from holdfast.supervisor.worker import HttpWorker
 from holdfast.wire.counted import Counted
 from holdfast.wire.edge import MCP_PATH
@@ -26,11 +28,16 @@ from holdfast.wire.sdkkept import KeptSessions
 from holdfast.wire.serve import Servable, Signals, finish, refuse, refuse_unsafe_binding, run_loop
 from holdfast.wire.status import told
 from holdfast.wire.supervised import introduce, watched
+from holdfast.wire.takeover import held_by
 
 if TYPE_CHECKING:
     from holdfast.core.config import Settings
     from holdfast.core.layers import Loaded
     from holdfast.wire.edge import Edge
+
+
+TEARDOWN: Final = 3.5
+"""Seconds for the end of a worker that hands over, once calls are done: connections wait meanwhile (as over pipes)."""
 
 
 def run(server: Servable, overrides: Mapping[str, Any], worker: HttpWorker) -> bool:
@@ -87,17 +94,30 @@ def _warn(log: Any, settings: Settings, listening: socket.socket, worker: HttpWo
 
 
 def judge(worker: HttpWorker, live: Any) -> None:
-    """Suspect the tools that were under way when the worker before was lost by its own doing."""
+    """Suspect the tools that were under way when the worker before was lost by its own doing; as over pipes, of a loop
+    that stood still only the one that ran on it."""
     memory, now = worker.memory, time.monotonic()
     note, number = json.loads(memory.note() or b"{}"), worker.task.number
     quarantine = Quarantine(note)
-    suspects = set(worker.task.suspects) if worker.task.blamed else set()
+    suspects = _suspects(worker, live)
     if suspects and note.get("judged") != number:  # a worker that was not ready in the end may have judged it before
         quarantine.suspect(suspects, now)
         memory.keep(json.dumps({**quarantine.note(), "judged": number}).encode())
     live.quarantined = quarantine.until(now)
     for tool in live.quarantined.keys() & suspects:
         live.plant.log.error("tool.quarantined", tool=tool, seconds=Quarantine.FOR)
+
+
+def _suspects(worker: HttpWorker, live: Any) -> set[str]:
+    words, aside = worker.memory.words, Aside(worker.memory)
+    standing, words[STANDING] = words[STANDING], 0
+    report = aside.take()
+    live.plant.hooks.aside = aside
+    suspects = set(worker.task.suspects) if worker.task.blamed else set()
+    if worker.task.why != STOOD:
+        return suspects
+    held = set() if standing else set(held_by(report, live))
+    return held or culprits(suspects, standing, live.snapshot.named["tool"])
 
 
 class Turn:
@@ -134,6 +154,8 @@ class Turn:
             if self._waiting is not None:
                 self._waiting.cancel()
             self._ending.spoken()
+            if self._leaving:
+                live.plant.hurry(TEARDOWN)
             await self._app.close()
         return self._leaving
 

@@ -80,7 +80,7 @@ class Takeover:
             return
         tools = {tool for request in left if (tool := _tool(json.loads(request.line))) is not None}
         if self._worker.task.why == STOOD:
-            held = () if standing else _held(report, live)
+            held = () if standing else held_by(report, live)
             tools = set(held) or culprits(tools, standing, live.snapshot.named["tool"])
         now = time.monotonic()
         self._quarantine.suspect(tools, now)
@@ -123,7 +123,7 @@ class Takeover:
         self._worker.memory.keep(json.dumps(self._note).encode())
 
 
-def _held(report: bytes, live: Any) -> Iterator[str]:
+def held_by(report: bytes, live: Any) -> Iterator[str]:
     """The tools whose code is on the loop's stack, as C code has shown it while it held the interpreter."""
     stack = frames(report, threading.main_thread().ident or 0)
     for name, entry in live.snapshot.named["tool"].items() if stack else ():

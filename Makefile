@@ -19,7 +19,7 @@ define say
 if [ -t 1 ] && [ -z "$${NO_COLOR:-}" ]; then printf '\033[1;36m== %s\033[0m\n' "$(1)"; else printf '== %s\n' "$(1)"; fi
 endef
 
-.PHONY: help venv demo test lint unit format conformance clients bench bench-quick bench-check race redaction fuzz reds mutants audit sbom \
+.PHONY: help venv demo test lint unit format conformance clients bench bench-quick bench-check race redaction fuzz reds mutants soak audit sbom \
   lock env-example clean
 
 help: ## list these targets
@@ -97,6 +97,9 @@ reds: venv ## take the guard of each published attack away and see its test fail
 
 mutants: venv ## break every check of the guards, one at a time (an hour); exits with 1 when no test notices one (MUTANTS=files)
 	@$(BIN)/python security/mutants/run.py $(MUTANTS)
+
+soak: venv ## each promise of what a server survives, for as long as it takes (an hour and a half; SOAK=names)
+	@$(BIN)/python benchmarks/soak.py $(SOAK)
 
 audit: ## the locked packages against published advisories; fails when it cannot see one that is known (AUDIT_ARGS=)
 	@.ci/venv .cache/security .ci/security/tools.lock

@@ -176,7 +176,7 @@ class Live:
     def repeatable(self, tool: str, key: object = None) -> bool:
         """Whether a call of the tool may be made again when nobody knows what became of it.
 
-        One with an idempotency ``key`` may: its claim on the disk says whether it ever began. Not where it may have run
+        One with an idempotency ``key`` may: its claim on the disk says whether it ever began. Unless it may have run
         for so long that the claim is forgotten.
         """
         entry = self.snapshot.named["tool"].get(tool)
@@ -190,6 +190,11 @@ class Live:
         """Where the claims of idempotency keys lie, and for how many seconds; in plain values."""
         settings = self.plant.loaded.settings
         return [str(path_of(self.plant.name, settings.state)), settings.idempotency.lifetime]
+
+    def endangers(self, tool: str) -> bool:
+        """Whether a call of the tool could have ended this process: one in a process of its own ends only that."""
+        entry = self.snapshot.named["tool"].get(tool)
+        return entry is None or entry.operation.isolation != "process"
 
     async def handle(self, request: Request) -> Answer:
         """See ``Endpoint.handle``."""

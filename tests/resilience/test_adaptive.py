@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 
 import pytest
@@ -101,7 +102,7 @@ def test_bounds_that_bound_nothing_are_an_error(low: int, high: int) -> None:
         Gradient(low, high)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=500 if os.environ.get("SOAK") else 30)
 @given(samples=st.lists(st.tuples(st.floats(0, 1e6), st.integers(0, 500), st.floats(0, 100)), min_size=30, max_size=60))
 def test_whatever_is_measured_the_limit_stays_within_its_bounds(samples: list[tuple[float, int, float]]) -> None:
     limit, now = Gradient(3, 9), 0.0

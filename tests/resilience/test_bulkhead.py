@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Any
 
 import pytest
@@ -444,4 +445,4 @@ class BulkheadMachine(RuleBasedStateMachine):
 
 
 TestBulkheadMachine = BulkheadMachine.TestCase
-TestBulkheadMachine.settings = settings(deadline=None, max_examples=60)
+TestBulkheadMachine.settings = settings(deadline=None, max_examples=2_000 if os.environ.get("SOAK") else 60)

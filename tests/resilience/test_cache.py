@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -345,7 +346,7 @@ class CoalescingMachine(RuleBasedStateMachine):
 
 
 TestCoalescingMachine = CoalescingMachine.TestCase
-TestCoalescingMachine.settings = settings(deadline=None, max_examples=60)
+TestCoalescingMachine.settings = settings(deadline=None, max_examples=2_000 if os.environ.get("SOAK") else 60)
 
 
 async def test_an_origin_call_past_its_time_is_left_to_those_who_wait_for_it_and_ended_with_the_last() -> None:
@@ -619,4 +620,6 @@ class StaleMachine(CoalescingMachine):
 
 
 TestStaleMachine = StaleMachine.TestCase
-TestStaleMachine.settings = settings(deadline=None, max_examples=40, stateful_step_count=30)
+TestStaleMachine.settings = settings(
+    deadline=None, max_examples=1_000 if os.environ.get("SOAK") else 40, stateful_step_count=30
+)

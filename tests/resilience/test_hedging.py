@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
@@ -265,4 +266,6 @@ class HedgingMachine(RuleBasedStateMachine):
 
 
 TestHedgingMachine = HedgingMachine.TestCase
-TestHedgingMachine.settings = settings(deadline=None, max_examples=40, stateful_step_count=30)
+TestHedgingMachine.settings = settings(
+    deadline=None, max_examples=1_000 if os.environ.get("SOAK") else 40, stateful_step_count=30
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 
 import pytest
 from hypothesis import given, settings
@@ -223,4 +224,4 @@ class LimiterMachine(RuleBasedStateMachine):
 
 
 TestLimiterMachine = LimiterMachine.TestCase
-TestLimiterMachine.settings = settings(deadline=None, max_examples=60)
+TestLimiterMachine.settings = settings(deadline=None, max_examples=2_000 if os.environ.get("SOAK") else 60)

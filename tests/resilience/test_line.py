@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 import pytest
 from hypothesis import given, settings
@@ -28,7 +29,7 @@ async def test_a_low_rank_has_its_turn_although_higher_ones_keep_coming() -> Non
     assert served.index(low) == PATIENCE
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=2_000 if os.environ.get("SOAK") else 100)
 @given(steps=st.lists(st.one_of(st.none(), st.integers(0, 2)), max_size=150))
 def test_order_holds_within_a_rank_and_the_wait_is_bounded_for_every_rank(steps: list[int | None]) -> None:
     async def run() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from contextlib import suppress
 from functools import partial
@@ -621,4 +622,6 @@ class OutboundMachine(RuleBasedStateMachine):
 
 
 TestOutboundMachine = OutboundMachine.TestCase
-TestOutboundMachine.settings = settings(deadline=None, max_examples=40, stateful_step_count=30)
+TestOutboundMachine.settings = settings(
+    deadline=None, max_examples=1_000 if os.environ.get("SOAK") else 40, stateful_step_count=30
+)

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from support.soaking import note
 
 from holdfast.observe.audit import verify
 from holdfast.observe.chain import archives
@@ -156,6 +157,12 @@ async def test_kills_tear_nothing_and_lose_nothing_that_was_acknowledged(tmp_pat
 
     path = tmp_path / "audit.jsonl"
     assert verify(path).ok, f"seed {seed}"
+    note(
+        kills=KILLS * len(SEEDS),
+        of_the_last_hundred={kind: len(told) for kind, told in acknowledged.items()},
+        torn=0,
+        lost=0,
+    )
     lines = b"".join(each.read_bytes() for each in [*archives(path), path]).splitlines(keepends=True)
     written = [json.loads(line) for line in lines if line.endswith(b"\n")]
     seen = {(line.get("life"), line.get("tool"), line.get("number")) for line in written}

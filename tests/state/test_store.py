@@ -213,6 +213,22 @@ async def test_a_damaged_file_is_set_aside_when_opened_and_reported(tmp_path: Pa
     await store.close()
 
 
+async def test_a_file_whose_maker_was_killed_before_it_was_prepared_is_no_damaged_one(tmp_path: Path) -> None:
+    """Else quotas and keys would be refused for as long as they last, because of a kill at the very first start."""
+    path, damaged = tmp_path / "state.sqlite", list[str]()
+    pid = os.fork()
+    if not pid:
+        database._prepared = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment, return-value]
+        Store(path)
+    os.waitpid(pid, 0)
+    assert path.stat().st_size == 0
+    store = Store(path, on_damage=damaged.append)
+    await store.put("space", "key", b"value")
+    await store.close()
+    assert damaged == []
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["state.sqlite", "state.sqlite.lock"]
+
+
 async def test_a_file_that_somebody_emptied_is_a_damaged_one(tmp_path: Path) -> None:
     path, reported = tmp_path / "db", list[str]()
     store = Store(path)

@@ -14,6 +14,7 @@ from holdfast.supervisor.deaths import LONGEST_PAUSE, MOST, WINDOW, Intensity, Q
     [
         (-signal.SIGKILL, {}, False),
         (-signal.SIGTERM, {}, False),
+        (128 + signal.SIGTERM, {}, False),
         (-signal.SIGKILL, {"out_of_memory": True}, True),
         (-signal.SIGKILL, {"ladder": "its loop stood still"}, True),
         (-signal.SIGSEGV, {}, True),

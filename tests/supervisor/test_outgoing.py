@@ -127,7 +127,7 @@ def test_a_writer_that_is_killed_again_and_again_tears_and_doubles_nothing(memor
     reader = threading.Thread(target=read)
     reader.start()
     rng = random.Random(7)
-    for seed in range(int(os.environ.get("HOLDFAST_KILLS", "40"))):
+    for seed in range(int(os.environ.get("SOAK_KILLS", "40"))):
         pid = os.fork()
         if pid == 0:
             try:

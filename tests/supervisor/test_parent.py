@@ -7,11 +7,11 @@ import json
 import os
 import signal
 import socket
-import threading
 import time
 from pathlib import Path
 
 import pytest
+from support.soaking import LONG
 from support.supervised import SERVER, state_of, supervised, until
 
 UNKNOWN = -32010
@@ -27,6 +27,17 @@ def test_a_call_that_only_reads_is_answered_by_the_next_worker(tmp_path: Path) -
         assert kept.value(number) == spare
         assert kept.leave() == 0
         assert (kept.torn, kept.twice) == ([], [])
+
+
+def test_calls_that_waited_side_by_side_go_on_side_by_side(tmp_path: Path) -> None:
+    with supervised(tmp_path) as kept:
+        kept.spared()
+        numbers = [kept.begin("nap", seconds=0.5) for _ in range(20)]
+        until(lambda: kept.call("add", a=1, b=2) == 3)
+        began = time.monotonic()
+        os.kill(kept.workers()[0], signal.SIGKILL)
+        assert len({kept.value(number) for number in numbers}) == 1
+        assert time.monotonic() - began < 5, "one after the other they would take ten"
 
 
 def test_a_call_that_writes_is_not_repeated_and_its_caller_is_told(tmp_path: Path) -> None:
@@ -51,61 +62,6 @@ def test_what_was_sent_while_nobody_was_there_is_served(tmp_path: Path) -> None:
         os.kill(worker, signal.SIGKILL)
         found = [kept.value(number) for number in numbers]
         assert found == [number + 1 for number in range(300)]
-
-
-def test_many_workers_may_be_killed_under_load(tmp_path: Path) -> None:
-    kills = int(os.environ.get("HOLDFAST_KILLS", "3"))
-    with supervised(tmp_path) as kept:
-        stop = threading.Event()
-        wrong: list[object] = []
-        done: list[str] = []
-
-        def reads(caller: int) -> None:
-            number = 0
-            while not stop.is_set():
-                number += 1
-                if kept.call("add", a=caller, b=number) != caller + number:
-                    wrong.append((caller, number))
-
-        def writes(caller: int) -> None:
-            number = 0
-            while not stop.is_set():
-                number += 1
-                text = f"{caller}-{number}"
-                answer = kept.answer(kept.begin("write", text=text, seconds=0.01))
-                if "error" in answer and answer["error"]["code"] != UNKNOWN:
-                    wrong.append(answer)
-                if "result" in answer:
-                    done.append(text)
-
-        callers = [threading.Thread(target=reads if caller % 4 else writes, args=(caller,)) for caller in range(16)]
-        for each in callers:
-            each.start()
-        for number in range(kills):
-            until(lambda number=number: len(kept.told("ready")) == number + 1 and len(kept.workers()) == 2)
-            time.sleep(0.5)  # real time: calls go on meanwhile
-            os.kill(kept.workers()[0], signal.SIGKILL)
-        until(lambda: len(kept.told("ready")) == kills + 1)
-        stop.set()
-        for each in callers:
-            each.join()
-        written = (tmp_path / "side.txt").read_text().splitlines()
-        assert wrong == []
-        assert (kept.torn, kept.twice) == ([], [])
-        assert len(written) == len(set(written)), "a side effect twice"
-        assert set(done) <= set(written), "acknowledged, and lost"
-
-
-def test_large_answers_to_a_slow_reader_are_whole(tmp_path: Path) -> None:
-    with supervised(tmp_path, HOLDFAST_LIMITS__OUTPUT="2000000") as kept:
-        kept.spared()
-        numbers = [kept.begin("large", size=1_000_000) for _ in range(8)]
-        for _ in range(2):
-            until(lambda: len(kept.workers()) == 2)
-            os.kill(kept.workers()[0], signal.SIGKILL)
-        for number in numbers:
-            assert len(kept.value(number)) == 1_000_000
-        assert (kept.torn, kept.twice) == ([], [])
 
 
 @pytest.mark.parametrize("how", ["exit", "crash"])
@@ -157,6 +113,20 @@ def test_what_a_lost_worker_had_started_is_ended(tmp_path: Path) -> None:
         os.kill(kept.workers()[0], signal.SIGKILL)
         assert kept.call("add", a=1, b=2) == 3
         until(lambda: state_of(started) == "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT] if LONG else [signal.SIGTERM])
+def test_a_signal_to_a_worker_alone_ends_that_worker_alone(number: signal.Signals, tmp_path: Path) -> None:
+    with supervised(tmp_path) as kept:
+        first = kept.worker()
+        beside = kept.begin("nap", seconds=0.5)
+        os.kill(first, number)
+        until(lambda: len(kept.told("handed_over")) == 1)
+        assert kept.worker() != first
+        assert kept.value(beside) in (first, kept.worker())
+        assert kept.told("worker_lost") == []
+        kept.process.send_signal(number)
+        assert kept.process.wait(10) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

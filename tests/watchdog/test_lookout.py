@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from support.calls import ask, code, logged, server_in, text
 from support.operators import Operator
+from support.soaking import note
 
 from holdfast.core.events import Event
 from holdfast.errors import ConfigurationError
+from holdfast.live import Live
 from holdfast.watchdog import lookout as module
 
 SCALED: dict[str, Any] = {
@@ -147,13 +149,25 @@ async def test_blocked_calls_in_a_row_never_end_the_loop(tmp_path: Path) -> None
     async with server.serving() as live:
         beside = asyncio.create_task(beats())
         for number in range(BLOCKS):
-            assert code(await ask(live, "block", {"way": number % 2})) == "deadline.exceeded"
+            assert await blocked(live, number % 2) == "deadline.exceeded"
             for _ in range(2):  # else the breaker would leave the tool alone
-                assert code(await ask(live, "block", {"way": 9})) in ("", "deadline.exceeded"), "30 ms may be too few"
+                assert code(await ask(live, "block", {"way": 9})) in ("", "deadline.exceeded", "busy"), (
+                    "30 ms may be too few"
+                )
         assert not beside.done(), "the neighbour lives"
         beside.cancel()
         assert live.plant.heartbeat is not None
         assert live.plant.heartbeat.interrupts >= BLOCKS * 0.9
+        note(blocks=BLOCKS, interrupts=live.plant.heartbeat.interrupts, loop_deaths=0)
+
+
+async def blocked(live: Live, way: int) -> str:
+    """How the call ended; once the breaker has closed, when good calls too have taken more than 30 ms before."""
+    for _ in range(60):
+        if (found := code(await ask(live, "block", {"way": way}))) != "busy":
+            return found
+        await asyncio.sleep(1)  # real time, and only on a machine that is much too busy
+    return "busy"
 
 
 async def beats() -> None:

@@ -147,7 +147,7 @@ def test_of_a_standing_loop_only_the_tool_that_ran_on_it_is_suspected(tmp_path: 
 
 
 def test_under_kills_every_keyed_call_is_done_once_or_in_doubt(tmp_path: Path) -> None:
-    kills = int(os.environ.get("HOLDFAST_KILLS", "2"))
+    kills = int(os.environ.get("SOAK_KILLS", "2"))
     with supervised(tmp_path) as kept:
         stop, wrong = threading.Event(), []
         done: list[str] = []

@@ -79,8 +79,10 @@ def open_database(
     if path is None:
         return _prepared(":memory:", None), 0
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _exclusive(path):  # switching to WAL and migrating do not bear company
-        if _make_file(path) or (path.stat().st_size and _ours(path)):  # none of ours is empty once it is prepared
+    with _exclusive(path), _begun(path) as unfinished:  # switching to WAL and migrating do not bear company
+        if (
+            _make_file(path) or unfinished or (path.stat().st_size and _ours(path))
+        ):  # none of ours is empty once it is prepared
             inode = path.stat().st_ino
             try:
                 return _prepared(str(path), path), inode
@@ -90,6 +92,18 @@ def open_database(
         _rename(path, on_damage, wall)
         _make_file(path)
         return _prepared(str(path), path), path.stat().st_ino
+
+
+@contextmanager
+def _begun(path: Path) -> Iterator[bool]:
+    """Mark that the file is being made, where there is none. Gives whether one was begun and never finished: its
+    process was killed, nobody had been told anything, and an empty file is no damage then."""
+    mark = Path(f"{path}.begun")
+    unfinished = mark.exists() and path.exists() and not path.stat().st_size
+    if not path.exists():
+        mark.touch(mode=0o600)
+    yield unfinished
+    mark.unlink(missing_ok=True)  # not when it failed: then it is still not finished
 
 
 def is_damage(error: sqlite3.Error) -> bool:

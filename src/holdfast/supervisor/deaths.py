@@ -17,6 +17,8 @@ STOOD: Final = "its loop stood still"
 """Why a worker was ended whose loop had stood past the ladder."""
 SUDDEN: Final = 1.0
 """Seconds after which a worker that somebody killed from outside has proved that it can live."""
+_INSISTED: Final = (128 + signal.SIGTERM, 128 + signal.SIGINT)
+"""Exit statuses of a worker that was told to end twice (``wire.serve.Signals``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ def judged(status: int, lived: float, *, ladder: str | None = None, out_of_memor
         return Death(status, lived, ladder, blamed=True)
     if out_of_memory:
         return Death(status, lived, "the system ended it for want of memory", blamed=True)
+    if status in _INSISTED:
+        return Death(status, lived, "a second signal, from outside", blamed=False)
     if status >= 0:
         return Death(status, lived, f"a tool ended the process with status {status}", blamed=True)
     name = signal.Signals(-status).name if -status in set(signal.Signals) else f"signal {-status}"

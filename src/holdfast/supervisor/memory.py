@@ -15,6 +15,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final
 
+from holdfast.supervisor.lastwords import LastWords
+
 PAGE: Final = 4_096
 MIB: Final = 1024 * 1024
 MAGIC: Final = 0x686F6C6466617374
@@ -46,6 +48,8 @@ NOTE_WHICH: Final = 13
 NOTE_LENGTHS: Final = (14, 15)
 STANDING: Final = 40
 """The mark of the tool in whose call the worker's loop stands; 0 when it turns, or nobody could look."""
+STOPPING: Final = 41
+"""1 once the supervisor was asked to end: then a signal to the worker is its own, and meant for all of it."""
 
 
 def possible(ends: Iterable[int]) -> str | None:
@@ -72,6 +76,7 @@ class Memory:
         self.incoming = self._table + 2 * NOTE
         self.outgoing = self.incoming + int(word[IN_SIZE])
         self.requests = self.outgoing + int(word[OUT_SIZE])
+        self.last_words = LastWords()
 
     @classmethod
     def create(cls, *, slots: int = 1_024, message: int = 16 * MIB, answer: int = 64 * MIB) -> Memory:

@@ -14,7 +14,7 @@ from holdfast.supervisor.heirlooms import Heirlooms, W
 from holdfast.supervisor.journal import tell
 from holdfast.supervisor.ladder import TICK, Ladder
 from holdfast.supervisor.losses import Losses
-from holdfast.supervisor.memory import ENDED
+from holdfast.supervisor.memory import ENDED, STOPPING
 from holdfast.supervisor.sweeping import reap, sweep
 from holdfast.supervisor.timers import Timers
 from holdfast.supervisor.worker import Child, InWorker, Task, adopt_orphans, fork
@@ -258,6 +258,7 @@ class Parent(Generic[W]):
         if self._stopping is None:
             self._stopping, self._stopped_at = number, now
             self._timers.spare = self._timers.start = None
+            self._heirlooms.memory.words[STOPPING] = 1
             for child in self._children.values():
                 child.kill(number if child is self._active else signal.SIGKILL)
         elif now - self._stopped_at > ECHO:

@@ -17,7 +17,7 @@ from holdfast.supervisor.book import Book
 from holdfast.supervisor.control import Control
 from holdfast.supervisor.deaths import mark
 from holdfast.supervisor.flight import Flight
-from holdfast.supervisor.memory import BEAT, ENDED, STANDING, Memory
+from holdfast.supervisor.memory import BEAT, ENDED, STANDING, STOPPING, Memory
 from holdfast.supervisor.outgoing import Channel
 
 _PR_SET_PDEATHSIG: Final = 1
@@ -93,6 +93,11 @@ class Attended:
         """Ask for another worker in place of this one, which hands over to it; ``None``: that cannot be refused."""
         self.control.say("retire", why=why)
         return None
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the supervisor was asked to end, and not this process alone."""
+        return bool(self.memory.words[STOPPING])
 
     def beat(self) -> None:
         """The loop turns."""

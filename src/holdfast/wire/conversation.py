@@ -128,7 +128,7 @@ class Conversation:
         turn_ends = time.monotonic() + TURN
         try:
             while self._leader is me:
-                if self._intake.waiting and time.monotonic() > turn_ends:
+                if (self._intake.waiting or self._lines.behind) and time.monotonic() > turn_ends:
                     self._back.flush()
                     await asyncio.sleep(0)
                     turn_ends = time.monotonic() + TURN
@@ -178,7 +178,7 @@ class Conversation:
         key = same_id(call.id)
         self._calls[key] = (call, me)
         self._inside = call
-        if self._intake.waiting or self._intake.ended.is_set():
+        if self._intake.waiting or self._lines.behind or self._intake.ended.is_set():
             self._loop.call_soon(self._check, call, 1)  # quick calls end in the turn after the one they begin in
         try:
             raw = await served(self._endpoint, call, self._direct.stamp, self._judged)

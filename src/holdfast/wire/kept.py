@@ -34,10 +34,14 @@ class KeptIntake(Intake):
         self._reading = False
         self._transport = self  # type: ignore[assignment]  # what pauses and resumes is this
 
-    def start(self) -> None:
-        """Begin, with what a worker before has read and not taken."""
+    def start(self, kept: bytes | None = None) -> None:
+        """Begin, with what a worker before has read and not taken; ``kept`` is the request that it kept last."""
         os.set_blocking(self._fd, False)
-        if left := self._incoming.recover():
+        left = self._incoming.recover()
+        if kept is not None and (size := _twice(left, kept)):
+            self._incoming.take(size)
+            left = left[size:]
+        if left:
             self._came(left)
         if not self._paused:
             self.resume_reading()
@@ -210,6 +214,14 @@ class KeptOutlet(Outlet):
                     await self._moved.wait()
         if not self.broken:
             self._watch_no_more()
+
+
+def _twice(left: bytes, kept: bytes) -> int:
+    """Bytes at the start of ``left`` that are the kept request: killed before they were wiped, it would come again."""
+    place = left.find(kept)
+    end = place + len(kept)
+    alone = left[:place].strip() == b"" and left[end : end + 1] in (b"\n", b"")
+    return min(end + 1, len(left)) if place >= 0 and alone else 0
 
 
 def keep(worker: Worker, max_line: int) -> tuple[KeptIntake, KeptOutlet, Requests]:

@@ -107,6 +107,11 @@ class Lines(Stream):
             if message is not None:
                 return message
 
+    @property
+    def behind(self) -> int:
+        """Requests of a worker before that nobody has taken; they may all be under way at once, as they were there."""
+        return len(self._left)
+
     def resume(self, line: bytes, slot: int) -> None:
         """Have a request that was read and kept, but not answered, come before all others."""
         self._left.append((line, slot))

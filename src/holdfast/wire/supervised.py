@@ -17,7 +17,8 @@ from holdfast.supervisor.memory import SLOTS, STRIDE
 from holdfast.supervisor.worker import Attended, Worker
 from holdfast.wire.conversation import Conversation
 from holdfast.wire.ending import Backstop, Ending
-from holdfast.wire.kept import keep
+from holdfast.wire.kept import KeptIntake, keep
+from holdfast.wire.lastwords import noting
 from holdfast.wire.messages import message_bounds
 from holdfast.wire.serve import Servable, Signals, finish, refuse, run_loop
 from holdfast.wire.stdio import FLUSH, Lines
@@ -64,7 +65,8 @@ def run(server: Servable, overrides: Mapping[str, Any], worker: Worker) -> bool:
             raise SystemExit(0)
         backstop = Backstop()
         try:
-            finish(run_loop(serve(server, loaded, worker, backstop)))
+            with noting(worker):
+                finish(run_loop(serve(server, loaded, worker, backstop)))
         finally:
             backstop.close()
     except HoldfastError as error:
@@ -108,7 +110,7 @@ async def serve(server: Servable, loaded: Loaded, worker: Worker, backstop: Back
             intake.leave()
 
         stack.callback(watching(intake, lambda: None if lines.leaving else ending.begin()).cancel)
-        signals.listen(stop)
+        signals.listen(partial(_signalled, worker, intake, stop))
         stack.enter_context(watched(worker, leave, stop))
         conversation = Conversation(live, intake, outlet, lines, sdk_of(live, loaded.settings), takeover.remembered)
         live.publisher = conversation
@@ -124,6 +126,14 @@ async def serve(server: Servable, loaded: Loaded, worker: Worker, backstop: Back
         if not lines.leaving:
             worker.ended(0)
     return 0
+
+
+def _signalled(worker: Worker, intake: KeptIntake, stop: Callable[[], None]) -> None:
+    """Stop when all of the server was asked to; the client of a worker that was sent it alone is to notice nothing."""
+    if worker.stopping or intake.ended.is_set():
+        stop()
+    else:
+        worker.retire("a signal to this process alone")
 
 
 def introduce(worker: Attended, plant: Any) -> None:

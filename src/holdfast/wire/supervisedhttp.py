@@ -13,22 +13,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.errors import HoldfastError
 from holdfast.resources.suspended import waiting_in
-from holdfast.supervisor.aside import Aside
-from holdfast.supervisor.deaths import STOOD, Quarantine, culprits
+from holdfast.supervisor.deaths import Quarantine
 from holdfast.supervisor.journal import tell
 from holdfast.supervisor.ladder import rungs
-from holdfast.supervisor.memory import STANDING
 from holdfast.supervisor.worker import HttpWorker
 from holdfast.wire.counted import Counted
 from holdfast.wire.edge import MCP_PATH
 from holdfast.wire.ending import Backstop, Ending
 from holdfast.wire.http import AFTER, LAST, NOTICE, Uvicorn, application, bind, config, hosts_of, url_of
+from holdfast.wire.lastwords import noting, suspects
 from holdfast.wire.sdk import SdkServer, keys_of
 from holdfast.wire.sdkkept import KeptSessions
 from holdfast.wire.serve import Servable, Signals, finish, refuse, refuse_unsafe_binding, run_loop
 from holdfast.wire.status import told
 from holdfast.wire.supervised import introduce, watched
-from holdfast.wire.takeover import held_by
 
 if TYPE_CHECKING:
     from holdfast.core.config import Settings
@@ -53,7 +51,8 @@ def run(server: Servable, overrides: Mapping[str, Any], worker: HttpWorker) -> b
             raise SystemExit(0)
         backstop = Backstop()
         try:
-            finish(run_loop(serve(server, loaded, worker, backstop)))
+            with noting(worker):
+                finish(run_loop(serve(server, loaded, worker, backstop)))
         finally:
             backstop.close()
     except HoldfastError as error:
@@ -99,25 +98,13 @@ def judge(worker: HttpWorker, live: Any) -> None:
     memory, now = worker.memory, time.monotonic()
     note, number = json.loads(memory.note() or b"{}"), worker.task.number
     quarantine = Quarantine(note)
-    suspects = _suspects(worker, live)
-    if suspects and note.get("judged") != number:  # a worker that was not ready in the end may have judged it before
-        quarantine.suspect(suspects, now)
+    tools = suspects(worker, worker.task.suspects, live)
+    if tools and note.get("judged") != number:  # a worker that was not ready in the end may have judged it before
+        quarantine.suspect(tools, now)
         memory.keep(json.dumps({**quarantine.note(), "judged": number}).encode())
     live.quarantined = quarantine.until(now)
-    for tool in live.quarantined.keys() & suspects:
+    for tool in live.quarantined.keys() & tools:
         live.plant.log.error("tool.quarantined", tool=tool, seconds=Quarantine.FOR)
-
-
-def _suspects(worker: HttpWorker, live: Any) -> set[str]:
-    words, aside = worker.memory.words, Aside(worker.memory)
-    standing, words[STANDING] = words[STANDING], 0
-    report = aside.take()
-    live.plant.hooks.aside = aside
-    suspects = set(worker.task.suspects) if worker.task.blamed else set()
-    if worker.task.why != STOOD:
-        return suspects
-    held = set() if standing else set(held_by(report, live))
-    return held or culprits(suspects, standing, live.snapshot.named["tool"])
 
 
 class Turn:
@@ -146,7 +133,7 @@ class Turn:
         times = {"drain": http.drain + LAST, "patience": http.receive_timeout}
         how = config(self._app, connections=http.connections, **times)
         self._runner = Uvicorn(how, lambda: self._begun(listening), self._closed)
-        signals.listen(self._stop)
+        signals.listen(self._signalled)
         try:
             with watched(worker, self._leave, self._stop):
                 await self._runner.serve(sockets=[listening])
@@ -167,6 +154,13 @@ class Turn:
         url = f"{url_of(listening)}{MCP_PATH}"
         number = worker.task.number
         self._live.plant.log.info("serving", transport="http", server=self._live.name, url=url, restarts=number)
+
+    def _signalled(self) -> None:
+        """Stop when all of the server was asked to; if this worker was alone, clients are to notice nothing."""
+        if self._worker.stopping:
+            self._stop()
+        else:
+            self._worker.retire("a signal to this process alone")
 
     def _stop(self) -> None:
         """The server is to end: no more calls, and no more connections a moment later."""

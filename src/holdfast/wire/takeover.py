@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 import json
-import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from holdfast.supervisor.aside import Aside, frames, runs
-from holdfast.supervisor.deaths import STOOD, Quarantine, culprits
-from holdfast.supervisor.memory import STANDING
+from holdfast.supervisor.deaths import Quarantine
 from holdfast.supervisor.requests import Requests, Unanswered
 from holdfast.wire import results
 from holdfast.wire.kept import KeptIntake, KeptOutlet
+from holdfast.wire.lastwords import suspects
 from holdfast.wire.recognise import KEY
 from holdfast.wire.remembered import Remembered
 
@@ -66,22 +62,15 @@ class Takeover:
             self._one(request, lines, live)
         self._keep("claims", live.claims)
         self._outlet.start()
-        self._intake.start()
+        self._intake.start(left[-1].line if left else None)
 
     def _judge(self, left: Iterable[Unanswered], live: Any) -> None:
-        """Suspect the tools that were under way when a worker was lost by its own doing; of a loop that stood still
-        only the one that ran on it, where the watchdog could see it, or faulthandler in its place."""
-        words, aside = self._worker.memory.words, Aside(self._worker.memory)
-        standing, words[STANDING] = words[STANDING], 0
-        report = aside.take()
-        live.plant.hooks.aside = aside
+        """Put away for a while what has ended two workers within a minute."""
+        under_way = {tool for request in left if (tool := _tool(json.loads(request.line))) is not None}
+        tools = suspects(self._worker, under_way, live)
         if not self._worker.task.blamed:
             live.quarantined = self._quarantine.until(time.monotonic())
             return
-        tools = {tool for request in left if (tool := _tool(json.loads(request.line))) is not None}
-        if self._worker.task.why == STOOD:
-            held = () if standing else held_by(report, live)
-            tools = set(held) or culprits(tools, standing, live.snapshot.named["tool"])
         now = time.monotonic()
         self._quarantine.suspect(tools, now)
         live.quarantined = self._quarantine.until(now)
@@ -121,18 +110,6 @@ class Takeover:
     def _keep(self, name: str, part: dict[str, Any]) -> None:
         self._note[name] = part
         self._worker.memory.keep(json.dumps(self._note).encode())
-
-
-def held_by(report: bytes, live: Any) -> Iterator[str]:
-    """The tools whose code is on the loop's stack, as C code has shown it while it held the interpreter."""
-    stack = frames(report, threading.main_thread().ident or 0)
-    for name, entry in live.snapshot.named["tool"].items() if stack else ():
-        function = entry.operation.work()
-        while isinstance(function, partial):
-            function = function.func
-        code = getattr(inspect.unwrap(function), "__code__", None)
-        if code is not None and runs(code, stack):
-            yield name
 
 
 def _tool(body: Mapping[str, Any]) -> str | None:

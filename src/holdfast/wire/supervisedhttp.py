@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.errors import HoldfastError
 from holdfast.resources.suspended import waiting_in
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from holdfast.core.config import Settings
     from holdfast.core.layers import Loaded
     from holdfast.wire.edge import Edge
+
+
+TEARDOWN: Final = 3.5
+"""Seconds for the end of a worker that hands over, once calls are done: connections wait meanwhile (as over pipes)."""
 
 
 def run(server: Servable, overrides: Mapping[str, Any], worker: HttpWorker) -> bool:
@@ -63,6 +67,7 @@ async def serve(server: Servable, loaded: Loaded, worker: HttpWorker, backstop: 
         async with AsyncExitStack() as stack:
             live = await stack.enter_async_context(server.serving(loaded))
             introduce(worker, live.plant)
+            _warn(live.plant.log, loaded.settings, listening, worker)
             judge(worker, live)
             await stack.enter_async_context(told(live, "http"))
             now = live.plant.loaded.settings
@@ -81,15 +86,23 @@ def listening_of(worker: HttpWorker, settings: Settings) -> socket.socket:
     return listening
 
 
+def _warn(log: Any, settings: Settings, listening: socket.socket, worker: HttpWorker) -> None:
+    """New settings may name another port; that is for the next start of all."""
+    if worker.listening is not None and settings.http.port not in (0, listening.getsockname()[1]):
+        log.warning("reload.needs_restart", settings="http.port")
+
+
 def judge(worker: HttpWorker, live: Any) -> None:
-    """Suspect the tools that were under way when the worker before was lost by its own doing."""
+    """Suspect the tools that were under way when the worker before was lost by its own doing; as over pipes, of a loop
+    that stood still only the one that ran on it."""
     memory, now = worker.memory, time.monotonic()
-    quarantine = Quarantine(json.loads(memory.note() or b"{}"))
+    note, number = json.loads(memory.note() or b"{}"), worker.task.number
+    quarantine = Quarantine(note)
     named = guilty(worker, set(worker.task.suspects), live)
     suspects = named if worker.task.blamed else set()
-    if suspects:
+    if suspects and note.get("judged") != number:  # a worker that was not ready in the end may have judged it before
         quarantine.suspect(suspects, now)
-        memory.keep(json.dumps(quarantine.note()).encode())
+        memory.keep(json.dumps({**quarantine.note(), "judged": number}).encode())
     live.quarantined = quarantine.until(now)
     for tool in live.quarantined.keys() & suspects:
         live.plant.log.error("tool.quarantined", tool=tool, seconds=Quarantine.FOR)
@@ -116,7 +129,7 @@ class Turn:
         """Serve to the end; returns whether another worker goes on."""
         live, worker, http = self._live, self._worker, self._settings.http
         live.publisher = self._sdk.publisher
-        kind = partial(KeptSessions, worker=worker, sdk=self._sdk)
+        kind = partial(KeptSessions, worker=worker, sdk=self._sdk, clock=live.plant.clock)
         self._app = application(live, self._sdk, self._settings, hosts_of(listening), kind)
         times = {"drain": http.drain + LAST, "patience": http.receive_timeout}
         how = config(self._app, connections=http.connections, **times)
@@ -129,6 +142,8 @@ class Turn:
             if self._waiting is not None:
                 self._waiting.cancel()
             self._ending.spoken()
+            if self._leaving:
+                live.plant.hurry(TEARDOWN)
             await self._app.close()
         return self._leaving
 

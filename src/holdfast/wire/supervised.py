@@ -17,7 +17,7 @@ from holdfast.supervisor.memory import SLOTS, STRIDE
 from holdfast.supervisor.worker import Attended, Worker
 from holdfast.wire.conversation import Conversation
 from holdfast.wire.ending import Backstop, Ending
-from holdfast.wire.kept import keep
+from holdfast.wire.kept import KeptIntake, keep
 from holdfast.wire.messages import message_bounds
 from holdfast.wire.serve import Servable, Signals, finish, refuse, run_loop
 from holdfast.wire.stdio import FLUSH, Lines
@@ -102,13 +102,9 @@ async def serve(server: Servable, loaded: Loaded, worker: Worker, backstop: Back
             ending.hurry(INSISTING if left else drain)
             asyncio.get_running_loop().call_later(NOTICE, intake.stop)
 
-        def leave() -> None:
-            lines.leaving = True
-            live.plant.hurry(drain + AFTER)  # nobody serves before this process has ended
-            intake.leave()
-
         stack.callback(watching(intake, lambda: None if lines.leaving else ending.begin()).cancel)
         signals.listen(stop)
+        leave = partial(_leave, lines, intake, live.plant, drain + AFTER)
         stack.enter_context(watched(worker, leave, stop))
         conversation = Conversation(live, intake, outlet, lines, sdk_of(live, loaded.settings), takeover.remembered)
         live.publisher = conversation
@@ -124,6 +120,13 @@ async def serve(server: Servable, loaded: Loaded, worker: Worker, backstop: Back
         if not lines.leaving:
             worker.ended(0)
     return 0
+
+
+def _leave(lines: KeptLines, intake: KeptIntake, plant: Any, seconds: float) -> None:
+    """Hand over, soon: nobody serves before this process has ended."""
+    lines.leaving = True
+    plant.hurry(seconds)
+    intake.leave()
 
 
 def introduce(worker: Attended, plant: Any) -> None:

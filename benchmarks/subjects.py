@@ -27,7 +27,8 @@ STATELESS = {
     "FASTMCP_JSON_RESPONSE": "true",
 }
 QUIET = {"FASTMCP_CHECK_FOR_UPDATES": "off"}
-FOREIGN = ("HOLDFAST_", "FASTMCP_", "BENCH_")
+FOREIGN = ("HOLDFAST_", "FASTMCP_", "BENCH_", "COVERAGE_")
+"""What a server is not to see of this process's environment: a server that is traced would be measured as slow."""
 TOOLS = "BENCH_TOOLS"
 
 

@@ -58,10 +58,16 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(tree(path)))
+
+
 def place(path: Path, line: int = 1) -> str:
     return f"{path.relative_to(ROOT)}:{line}"
 
 
+@cache
 def comments(path: Path) -> dict[int, str]:
     """Line number -> comment, as the tokenizer sees it, so that text inside strings does not count."""
     tokens = tokenize.generate_tokens(io.StringIO(path.read_text(encoding="utf-8")).readline)
@@ -69,7 +75,7 @@ def comments(path: Path) -> dict[int, str]:
 
 
 def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    return (node for node in ast.walk(tree(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    return (node for node in nodes(path) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
 def test_no_module_is_longer_than_400_lines() -> None:
@@ -107,7 +113,7 @@ def test_a_broad_except_says_why_beside_it() -> None:
     bare = []
     for path in modules("src"):
         said = comments(path)
-        for node in ast.walk(tree(path)):
+        for node in nodes(path):
             if isinstance(node, ast.ExceptHandler) and is_broad(node.type) and not passes_on(node):
                 near = (node.lineno - 1, node.lineno, node.lineno + 1)
                 if not any(line in said for line in near):
@@ -136,7 +142,7 @@ def test_nothing_is_left_for_later() -> None:
         if marks.search(text)
     ]
     for path in modules("src", "examples"):
-        raised = (node.exc for node in ast.walk(tree(path)) if isinstance(node, ast.Raise))
+        raised = (node.exc for node in nodes(path) if isinstance(node, ast.Raise))
         names = (getattr(exc, "func", exc) for exc in raised if exc is not None)
         left += [place(path, name.lineno) for name in names if getattr(name, "id", "") == "NotImplementedError"]
     assert left == []
@@ -183,7 +189,7 @@ def test_no_module_keeps_state_that_changes() -> None:
     }
     kept = []
     for path in modules("src"):
-        kept += [place(path, node.lineno) for node in ast.walk(tree(path)) if isinstance(node, ast.Global)]
+        kept += [place(path, node.lineno) for node in nodes(path) if isinstance(node, ast.Global)]
         for node in tree(path).body:
             if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
                 continue
@@ -203,7 +209,7 @@ def test_names_are_the_fields_nouns() -> None:
     named = [
         f"{place(path, node.lineno)} {node.name}"
         for path in modules("src")
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.ClassDef) and vague.search(node.name)
     ]
     named += [place(path) for path in modules("src") if re.search(r"(manager|helpers?|utils?|service)$", path.stem)]
@@ -215,7 +221,7 @@ def test_no_room_goes_through_the_front_door() -> None:
     through = [
         place(path, node.lineno)
         for path in modules("src/holdfast")
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.ImportFrom) and node.module == "holdfast" and not node.level
         if path.parent != SOURCE / "holdfast" / "testing"  # aids for authors use what authors use
         if any(not is_module(f"holdfast/{alias.name}") for alias in node.names)
@@ -232,7 +238,7 @@ def test_only_the_adapter_in_wire_uses_names_that_the_sdk_does_not_document() ->
         f"{place(path, node.lineno)} {node.module}"
         for path in modules("src")
         if path.parent != SOURCE / "holdfast" / "wire" or not path.name.startswith("sdk")
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.ImportFrom) and not node.level and (node.module or "").startswith("mcp.")
         if not any(f"{node.module}.".startswith(f"{known}.") for known in DOCUMENTED)
     ]
@@ -250,7 +256,7 @@ def declared() -> dict[str, Requirement]:
 
 
 def imported(path: Path) -> Iterator[tuple[str, int]]:
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from ((alias.name.partition(".")[0], node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

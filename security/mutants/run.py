@@ -41,7 +41,9 @@ CACHE = TOP / ".cache" / "mutants"
 MOST = 60
 """Tests of other files that are tried on one mutant, the quickest first, after all of its own file's."""
 WHOLE = 6.0
-"""Seconds that the tests tried on one mutant take together when nothing is broken; one is always tried."""
+"""Seconds that these take together when nothing is broken; one is always tried."""
+OWN = 24.0
+"""The same for the tests of the mutant's own file: they are what it should be seen by, and a busy machine is slow."""
 PATIENCE = 8.0
 """Seconds on top of what the chosen tests took when nothing was broken, times three."""
 
@@ -119,9 +121,12 @@ def _chosen(file: Path, line: int, seen: dict[str, Any]) -> list[str]:
     quick = [test for test in tests if seconds.get(test, LONGEST) < LONGEST]  # one without a time failed by itself
     ours, others = ([test for test in quick if test.startswith(own) is mine] for mine in (True, False))
     kept: list[str] = []
-    for test in (*_varied(ours, seconds), *_varied(others, seconds)[:MOST]):
-        if not kept or sum(seconds[each] for each in kept) + seconds[test] <= WHOLE:
-            kept.append(test)
+    for tests, most in ((_varied(ours, seconds), OWN), (_varied(others, seconds)[:MOST], WHOLE)):
+        spent = 0.0
+        for test in tests:
+            if not kept or spent + seconds[test] <= most:
+                kept.append(test)
+                spent += seconds[test]
     return kept
 
 

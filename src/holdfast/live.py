@@ -25,6 +25,7 @@ from holdfast.errors import ConfigurationError, Draining, ProtocolError, Quarant
 from holdfast.plant import Plant
 from holdfast.resources.suspended import waiting_in
 from holdfast.snapshot import Entry, Snapshot, take_snapshot
+from holdfast.state.location import path_of
 
 _NEWS: dict[str, tuple[Listed, ...]] = {
     "tools": ("tools",),
@@ -34,6 +35,9 @@ _NEWS: dict[str, tuple[Listed, ...]] = {
 """What clients are told of, and the lists whose change is news."""
 
 
+LOST = 600.0
+"""Seconds between a call's deadline and the moment at which another process looks for its claim, at the most: the
+ladder's 13 s, a pause of 30 s and 60 s for a start (``supervisor``), for each of three workers, and then some."""
 LEARNED = 3_600.0
 """Seconds that a secret which a call has learned stays redacted; the registry is bounded, and so is its memory."""
 
@@ -169,10 +173,23 @@ class Live:
             return not visible.granted
         return visible.may_follow(principal, entry.operation, parameters, self.plant.parts.sandbox)
 
-    def repeatable(self, tool: str) -> bool:
-        """Whether a call of the tool may be made again when nobody knows what became of it."""
+    def repeatable(self, tool: str, key: object = None) -> bool:
+        """Whether a call of the tool may be made again when nobody knows what became of it.
+
+        One with an idempotency ``key`` may: its claim on the disk says whether it ever began. Not where it may have run
+        for so long that the claim is forgotten.
+        """
         entry = self.snapshot.named["tool"].get(tool)
-        return entry is None or entry.operation.read_only or entry.operation.idempotent
+        if entry is None or entry.operation.read_only or entry.operation.idempotent:
+            return True
+        timeout = self.plant.parts.bounds(entry.operation).timeout
+        return key is not None and timeout + LOST <= self.plant.loaded.settings.idempotency.lifetime
+
+    @property
+    def claims(self) -> list[Any]:
+        """Where the claims of idempotency keys lie, and for how many seconds; in plain values."""
+        settings = self.plant.loaded.settings
+        return [str(path_of(self.plant.name, settings.state)), settings.idempotency.lifetime]
 
     async def handle(self, request: Request) -> Answer:
         """See ``Endpoint.handle``."""

@@ -24,7 +24,7 @@ from holdfast.isolation.threads import ThreadPool
 from holdfast.lasting import Lasting
 from holdfast.observe.audit import AuditLog
 from holdfast.observe.checks import alerts as alarms
-from holdfast.observe.checks import answers
+from holdfast.observe.checks import answers, shedding
 from holdfast.observe.checks import log as log_check
 from holdfast.observe.health import Health, audit, confinement, loop_lag, memory
 from holdfast.observe.logs import FileSink, LogPipe, StderrSink, build_logger, capture_stdlib
@@ -241,12 +241,12 @@ class Plant:
         self.metrics.watch("calls_running", self._running)
         self.metrics.watch("calls_queued", self._queued)
         self.metrics.watch("shed_level", lambda: parts.shed.level)
+        self.health.add("shedding", shedding(lambda: parts.shed.level), critical=False)
         self.metrics.watch("interrupts", lambda: self.heartbeat.interrupts if self.heartbeat else 0)
         self.hooks.shrink = self._shrink_caches
         self.hooks.shed = partial(parts.shed.press, "watchdog")
         self.health.add("memory", memory(self.budget.bytes), critical=False)
         self.health.add("watchdog", alarms(lambda: self.lookout.alerts.active if self.lookout else {}), critical=False)
-        self.metrics.watch("shedding", lambda: self.lookout.watchdog.shedding if self.lookout else 0)
         self.metrics.watch("alarming", lambda: len(self.lookout.alerts.active) if self.lookout else 0)
         self.health.add("loop", loop_lag(lambda: self.heartbeat.lag if self.heartbeat else 0.0))
         if (database := parts.sandbox.database) is not None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support.peers import UNMEASURED
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVERS = ROOT / "benchmarks" / "servers"
@@ -26,6 +27,7 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=280,
         check=False,
+        env=os.environ | UNMEASURED,
     )
 
 
@@ -136,7 +138,8 @@ def test_a_check_without_a_record_says_what_is_missing(tmp_path: Path) -> None:
 def test_ctrl_c_ends_every_server_and_writes_nothing(tmp_path: Path, number: signal.Signals) -> None:
     command = [sys.executable, str(ROOT / "benchmarks" / "run.py"), *TINY, "--only", "floor,http,growth"]
     results = tmp_path / "results.json"
-    with subprocess.Popen([*command, "--json", str(results)], stderr=subprocess.PIPE, text=True) as running:
+    command += ["--json", str(results)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | UNMEASURED) as running:
         whole = psutil.Process(running.pid)
         while not (children := whole.children(recursive=True)):
             os.sched_yield()

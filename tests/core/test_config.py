@@ -106,6 +106,40 @@ def test_thresholds_of_the_watchdog_out_of_order_are_refused_by_name(
         load({"watchdog": given}, environ={})
 
 
+DURATIONS = [
+    *("limits.shed_wait", "limits.stuck", "stdio.drain", "http.drain", "idempotency.lifetime", "teardown"),
+    *(
+        f"watchdog.{name}"
+        for name in (
+            *("heartbeat", "lag", "dump", "interrupt", "restart", "collect", "sample"),
+            *("errors_window", "leak_window"),
+        )
+    ),
+]
+COUNTS = [
+    *("limits.shed_queue", "limits.processes", "limits.memory", "idempotency.keys", "idempotency.size"),
+    *(
+        f"watchdog.{name}"
+        for name in (
+            *("memory", "memory_shrink", "memory_shed", "memory_retire", "samples", "hysteresis", "errors"),
+            *("errors_least", "descriptors", "descriptors_shed", "threads", "tasks", "disk", "disk_failed"),
+            *("leak_memory", "leak_tasks", "leak_descriptors"),
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    "key, value",
+    [(key, value) for key in DURATIONS for value in ("-1", "nan", "inf", "1e18", "soon")]
+    + [(key, value) for key in COUNTS for value in ("-1", "nan", "inf", "many")],
+)
+def test_what_no_timer_and_no_count_can_be_is_refused_by_name(key: str, value: str) -> None:
+    name = f"HOLDFAST_{key.replace('.', '__').upper()}"
+    with pytest.raises(ConfigurationError, match=name):
+        load({}, environ={name: value})
+
+
 @pytest.mark.parametrize(
     "given, text",
     [("token-1234", "token-1234"), (["a", "b"], '["a", "b"]'), ({"ada": "x"}, '{"ada": "x"}'), (None, None)],

@@ -195,6 +195,9 @@ async def test_what_is_shed_is_refused_with_its_code_and_what_is_remembered_is_s
         assert live.plant.metrics.refusals.items()[("server", no)] == 3
         shed.level = 1
         assert live.plant.metrics.watched["shed_level"]() == 1
+        assert "shedding" not in live.plant.metrics.watched, "one name for one thing"
+        check = (await live.plant.health.report()).checks["shedding"]
+        assert (check.status, check.detail) == ("degraded", "calls of low priority are refused for now")
         refused = await ask(live, "low")
         assert refused.meta["io.holdfast/retryable"] is True
         assert refused.meta["io.holdfast/retryAfter"] == 1.0
@@ -261,7 +264,7 @@ async def test_a_full_servers_queue_sheds_low_priority_by_itself(tmp_path: Path)
 
 async def test_three_times_the_load_leaves_high_priority_quick_and_hardly_any_work_in_vain(tmp_path: Path) -> None:
     """Four places, a second a call, twelve calls a second: two high, four normal, six low."""
-    server, clock = server_in(tmp_path, limits__total=4, limits__timeout=5), FakeClock()
+    server, clock = server_in(tmp_path, limits__total=4, limits__timeout=5, audit__enabled=False), FakeClock()
     ran, took, ends = Counter[str](), defaultdict[str, list[float]](list), Counter[tuple[str, str]]()
 
     async def work(name: str) -> str:

@@ -87,12 +87,11 @@ async def test_no_second_attempt_is_made_while_anybody_waits_for_a_place(tmp_pat
 async def test_a_thread_that_was_outrun_keeps_its_place_until_it_ends(tmp_path: Path) -> None:
     import threading
 
-    server, free, ran = server_in(tmp_path), threading.Event(), []
+    server, free, turns = server_in(tmp_path), threading.Event(), ["second", "first"]
 
-    @server.tool(read_only=True, limits=Limits(timeout=5, hedge=0.02))
+    @server.tool(read_only=True, limits=Limits(timeout=5, hedge=0.1))
     def slow() -> str:
-        ran.append(1)
-        if len(ran) == 1:
+        if turns.pop() == "first":
             free.wait(10)
         return "done"
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import sys
 import textwrap
+import threading
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support import isolated
 from support.calls import Client, ask, code, living, server_in, text
 from support.peers import StdioPeer, code_of, text_of
 
-from holdfast import Context, Limits, Server, ToolError
+from holdfast import Context, Depends, Limits, Server, ToolError
 from holdfast.core.principal import Principal
 from holdfast.errors import Busy, ProtocolError, UnsafePath
 from holdfast.state.store import Store
@@ -183,6 +185,18 @@ async def test_a_refusal_before_the_work_frees_the_key(tmp_path: Path) -> None:
         assert text(await ask(live, "order", key="k")) == "order 2"
 
 
+async def test_what_is_shed_or_left_alone_keeps_no_key(tmp_path: Path) -> None:
+    async with living(shop(tmp_path)) as live:
+        live.plant.parts.shed.level = 2
+        assert code(await ask(live, "order", key="k")) == "server.overloaded"
+        live.plant.parts.shed.level = 0
+        assert text(await ask(live, "order", key="k")) == "order 1"
+        for number in range(40):
+            await ask(live, "fail", {"how": "code"}, key=str(number))
+        for _ in range(2):
+            assert code(await ask(live, "fail", {"how": "tool"}, key="k")) == "breaker.open"
+
+
 async def test_a_caller_that_leaves_while_its_key_is_claimed_leaves_nothing_behind(tmp_path: Path) -> None:
     async with living(shop(tmp_path)) as live:
         await ask(live, "order", key="first")
@@ -296,17 +310,17 @@ async def test_a_damaged_file_leaves_doubt_about_keys_and_about_nothing_else(tmp
 SERVER = """
     import asyncio, os, sys
     from pathlib import Path
-    from holdfast import Server
+    from holdfast import Limits, Server
 
     server, ledger = Server("shop"), Path(os.environ["LEDGER"])
 
-    @server.tool
+    @server.tool(limits=Limits(timeout=3_600))
     async def pay(amount: int) -> str:
-        "Pay, slowly."
+        "Pay; much is never paid out to the end, however long the others of a test take."
         with ledger.open("a") as file:
             file.write(f"{amount}\\n")
         if amount > 100:
-            await asyncio.sleep(30)
+            await asyncio.Event().wait()
         return f"paid {amount}"
 
     if __name__ == "__main__":
@@ -351,3 +365,144 @@ def test_over_a_pipe_a_process_that_is_killed_in_the_middle_pays_nothing_twice(t
         assert code_of(peer.reply(paying(peer, 500, "b"))["result"]) == "idempotency.unknown"
         assert text_of(peer.reply(paying(peer, 5, "a"))["result"]) == "paid 5"
     assert ledger.read_text().split() == ["5", "500"]
+
+
+def crowded(base: Path) -> tuple[Server, threading.Event, list[int]]:
+    """A server with one thread and one process, tools that pay in each, and what they paid."""
+    server, free, paid = server_in(base, limits__threads=1, limits__processes=1), threading.Event(), []
+
+    @server.tool(read_only=True)
+    def hog() -> str:
+        free.wait(20)
+        return "done"
+
+    def given() -> int:
+        return 1
+
+    @server.tool(limits=Limits(timeout=5))
+    def pay() -> str:
+        paid.append(1)
+        return "paid"
+
+    @server.tool(limits=Limits(timeout=5))
+    def pay_with(one: int = Depends(given)) -> str:
+        paid.append(one)
+        return "paid"
+
+    server.tool(isolation="process", limits=Limits(timeout=20))(isolated.spend)
+    return server, free, paid
+
+
+@pytest.mark.parametrize("tool", ["pay", "pay_with"])
+async def test_what_a_pool_of_threads_refuses_did_not_begin_and_may_be_sent_again(tmp_path: Path, tool: str) -> None:
+    server, free, paid = crowded(tmp_path)
+    async with living(server) as live:
+        try:
+            holding = [asyncio.ensure_future(ask(live, "hog")) for _ in range(2)]
+            while live.plant.parts.threads.queued < 1:
+                await asyncio.sleep(0)
+            assert code(await ask(live, tool, key="k")) == "busy"
+        finally:
+            free.set()
+        await asyncio.gather(*holding)
+        assert [text(await ask(live, tool, key="k")) for _ in range(2)] == ["paid", "paid"]
+    assert paid == [1]
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+async def test_a_call_given_up_in_the_line_for_a_thread_did_not_begin(tmp_path: Path, leaves: bool) -> None:
+    server, free, paid = crowded(tmp_path)
+    clock = FakeClock()
+    async with living(server, clock) as live:
+        await ask(live, "pay", key="warm")
+        try:
+            holding = asyncio.ensure_future(ask(live, "hog"))
+            waiting = asyncio.ensure_future(ask(live, "pay", key="k"))
+            while live.plant.parts.threads.queued < 1:
+                await asyncio.sleep(0.001)
+            if leaves:
+                waiting.cancel()
+                await asyncio.wait({waiting})
+            else:
+                await clock.advance(6)
+                assert code(await waiting) == "deadline.exceeded"
+        finally:
+            free.set()
+        await holding
+        assert text(await ask(live, "pay", key="k")) == "paid"
+    assert paid == [1, 1]
+
+
+async def test_a_thread_that_works_past_its_deadline_leaves_its_key_in_doubt(tmp_path: Path) -> None:
+    server, free = server_in(tmp_path), threading.Event()
+    begun = threading.Event()
+
+    @server.tool(limits=Limits(timeout=5))
+    def pay() -> str:
+        begun.set()
+        free.wait(20)
+        return "paid"
+
+    clock = FakeClock()
+    async with living(server, clock) as live:
+        try:
+            late = asyncio.ensure_future(ask(live, "pay", key="k"))
+            while not begun.is_set():
+                await asyncio.sleep(0.001)
+            await clock.advance(6)
+            assert code(await late) == "deadline.exceeded"
+            assert code(await ask(live, "pay", key="k")) == "idempotency.unknown"
+        finally:
+            free.set()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no fork server")
+async def test_in_a_process_what_was_refused_is_free_and_what_was_cut_off_is_in_doubt(tmp_path: Path) -> None:
+    server, _, _ = crowded(tmp_path)
+    ledger = str(tmp_path / "ledger")
+    async with living(server) as live:
+
+        async def spend(how: str, key: str | None = None) -> Any:
+            return await ask(live, "spend", {"ledger": ledger, "how": how}, key=key)
+
+        assert text(await spend("pay", "first")) == "paid"
+        assert code(await spend("crash", "crashed")) == "isolation.crashed"
+        again = await spend("crash", "crashed")
+        assert code(again) == "idempotency.unknown"
+        assert again.meta["io.holdfast/retryable"] is False
+        holding = asyncio.ensure_future(spend("wait"))
+        while "wait" not in Path(ledger).read_text():
+            await asyncio.sleep(0.001)
+        live.plant.processes()._queue = 0
+        refused = await spend("pay", "later")
+        Path(ledger + ".go").touch()
+        await holding
+        assert code(refused) == "busy"
+        assert [text(await spend("pay", "later")) for _ in range(2)] == ["paid", "paid"]
+    assert Path(ledger).read_text().split() == ["pay", "crash", "wait", "pay"]
+
+
+async def test_a_key_is_not_forgotten_while_its_call_runs(tmp_path: Path) -> None:
+    gate, paid, clock = asyncio.Event(), list[int](), FakeClock()
+
+    def paying() -> Server:
+        server = server_in(tmp_path, idempotency__lifetime=60)
+
+        @server.tool(limits=Limits(timeout=600))
+        async def pay() -> str:
+            paid.append(1)
+            await gate.wait()
+            return "paid"
+
+        return server
+
+    async with living(paying(), clock) as live, living(paying(), clock) as neighbour:
+        first = asyncio.create_task(ask(live, "pay", key="k"))
+        while not paid:
+            await asyncio.sleep(0.001)
+        await clock.advance(500)
+        second = asyncio.create_task(ask(neighbour, "pay", key="k"))
+        await asyncio.wait({second}, timeout=5)
+        gate.set()
+        assert code(await second) == "idempotency.running"
+        await first

@@ -242,8 +242,12 @@ def break_disk(audit: Any) -> None:
     def full(*_: Any) -> None:
         raise OSError("no space left on device")
 
+    def nothing(*_: Any) -> None:
+        pass
+
     audit._was = (audit._ledger, audit._open)
-    audit._ledger, audit._open = type("Full", (), {"write": full, "spoiled": True, "close": lambda self: None})(), full
+    parts = {"write": full, "spoiled": True, "close": nothing, "sync": nothing}  # what was written before may be due
+    audit._ledger, audit._open = type("Full", (), parts)(), full
 
 
 def mend_disk(audit: Any) -> None:

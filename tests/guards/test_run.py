@@ -553,6 +553,22 @@ async def test_the_watchdog_is_told_whose_code_runs_and_until_when_and_no_longer
         assert running.get() is None
 
 
+async def test_each_attempt_counts_its_questions_anew_and_cannot_cancel_more_than_itself(tmp_path: Path) -> None:
+    begun: list[str] = []
+
+    async def cancels() -> str:
+        raise asyncio.CancelledError
+
+    async with living(server_in(tmp_path)) as live:
+        tool = FunctionTool(cancels)
+        context: Any = SimpleNamespace(restart=lambda: begun.append("anew"))
+        call = Call(tool, {}, live.local, context, "x", args=tool.arguments.check({}, None))
+        for _ in range(2):
+            with pytest.raises(run.ToolStopped, match="by itself"):
+                await run.recipe(tool, live.plant.parts).around(lambda _: child_that_exits(), call)  # type: ignore[arg-type, return-value]
+    assert begun == ["anew", "anew"]
+
+
 async def test_a_plain_def_runs_in_its_thread_with_what_it_is_lent_too(tmp_path: Path) -> None:
     server = server_in(tmp_path)
 

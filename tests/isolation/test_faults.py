@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import importlib
 import os
 import signal
 import subprocess
@@ -12,12 +13,13 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from statistics import median, quantiles
 
 import psutil
 import pytest
 
-from holdfast.errors import DeadlineExceeded, HoldfastError, OutputTooLarge
+from holdfast.errors import DeadlineExceeded, HoldfastError, OutputTooLarge, ProcessDied
 from holdfast.isolation.processes import ProcessPool
 from holdfast.safe.descendants import number_of
 
@@ -104,11 +106,38 @@ def crash() -> None:
     ctypes.string_at(0)
 
 
+class Answer:
+    """Made again in another process, it does something else."""
+
+    def __init__(self, *does: object) -> None:
+        self.does = does
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return self.does[0], self.does[1:]
+
+
+def answer_that_ends_its_reader() -> list[Answer]:
+    """Whoever unpickles it is gone."""
+    return [Answer(os._exit, 5)]
+
+
+def answer_that_hangs() -> dict[str, Answer]:
+    """Whoever unpickles it waits."""
+    return {"a": Answer(time.sleep, 600)}
+
+
+def answer_that_exits() -> tuple[Answer]:
+    """Whoever unpickles it is asked to end."""
+    return (Answer(sys.exit, 0),)
+
+
 FAULTS: dict[Callable[[], object], str] = {
     quit_at_once: "isolation.crashed",
     crash: "isolation.crashed",
     os.abort: "isolation.crashed",
     go_deaf: "isolation.crashed",
+    answer_that_ends_its_reader: "isolation.crashed",
+    answer_that_hangs: "deadline.exceeded",
     eat: "isolation.memory",
     too_much: "output.too_large",
     hold_the_gil: "deadline.exceeded",
@@ -233,6 +262,13 @@ async def test_what_a_finished_call_left_running_ends_and_its_worker_too() -> No
         assert await pool.run(os.getpid, timeout=10) != worker
 
 
+async def test_an_answer_that_asks_its_reader_to_end_is_a_failure_of_the_tool() -> None:
+    async with pool_of(1) as pool:
+        with pytest.raises(RuntimeError, match="tried to end its process with SystemExit"):
+            await pool.run(answer_that_exits, timeout=10)
+        assert await pool.run(len, "abc", timeout=10) == 3
+
+
 async def test_an_endless_printer_is_ended_like_any_other(capfd: pytest.CaptureFixture[str]) -> None:
     async with pool_of(1) as pool:
         with pytest.raises(DeadlineExceeded):
@@ -281,6 +317,25 @@ async def test_a_worker_that_keeps_much_of_its_memory_makes_way_for_a_tool_that_
         await pool.run(eval, keep, timeout=10, memory=1 << 30)
         first = await pool.run(os.getpid, timeout=10, memory=1 << 30)
         assert await pool.run(os.getpid, timeout=10, memory=128 << 20) != first
+
+
+@pytest.mark.parametrize("end", ["os._exit(7)", "sys.exit(7)", "os.abort()"])
+async def test_a_module_that_ends_whoever_imports_it_spoils_no_worker_for_other_tools(
+    end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "spoils_" + "".join(filter(str.isalpha, end))
+    source = "import multiprocessing, os, sys\nif multiprocessing.parent_process() is not None:\n    " + end
+    (tmp_path / f"{name}.py").write_text(source + "\ndef work():\n    return 'work'\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    work = importlib.import_module(name).work
+    pool = ProcessPool(1)
+    try:
+        for _ in range(2):
+            with pytest.raises((ProcessDied, RuntimeError)):
+                await pool.run(work, timeout=20)
+            assert await pool.run(eval, "'fine'", timeout=20) == "fine"
+    finally:
+        pool.close()
 
 
 async def test_a_module_that_is_slow_to_import_is_imported_outside_the_deadline_the_second_time(

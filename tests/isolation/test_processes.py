@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -210,6 +211,64 @@ async def test_killing_an_idle_worker_breaks_nothing_for_long() -> None:
         os.kill(pid, signal.SIGKILL)
         assert gone(pid)
         assert await pool.run(eval, "'healed'", timeout=10) == "healed"
+
+
+def stop(pid: int) -> None:
+    """Stop a process, and return when it is."""
+    os.kill(pid, signal.SIGSTOP)
+    while psutil.Process(pid).status() != psutil.STATUS_STOPPED:
+        time.sleep(0.001)
+
+
+def doomed(lives: int) -> Callable[..., Any]:
+    """A worker's ``call`` that is given to so many dead ones before it is made."""
+    whole, left = member.Member.call, [lives]
+
+    async def call(self: member.Member, *given: Any) -> bytes:
+        left[0] -= 1
+        if left[0] < 0:
+            return await whole(self, *given)
+        stop(self._pid)
+        answer = asyncio.ensure_future(whole(self, *given))
+        await asyncio.sleep(0)
+        os.kill(self._pid, signal.SIGKILL)
+        return await answer
+
+    return call
+
+
+@pytest.mark.parametrize("size", [0, 3_000_000], ids=["small", "more than a socket holds"])
+async def test_a_worker_that_is_killed_before_it_has_read_its_call_costs_nobody_anything(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(member.Member, "call", doomed(2))
+    begun: list[int] = []
+    async with pool_of() as pool:
+        assert await pool.run(len, "x" * size, timeout=20, begun=lambda: begun.append(1)) == size
+    assert begun == [1]
+
+
+async def test_a_call_whose_workers_are_all_killed_first_has_not_begun_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(member.Member, "call", doomed(3))
+    begun: list[int] = []
+    async with pool_of() as pool:
+        with pytest.raises(ProcessDied, match="try again later") as died:
+            await pool.run(len, "", timeout=20, begun=lambda: begun.append(1))
+        assert died.value.code == "isolation.unavailable"
+        assert begun == []
+        assert await pool.run(len, "abc", timeout=20, begun=lambda: begun.append(1)) == 3
+    assert begun == [1]
+
+
+async def test_a_call_that_has_begun_is_given_to_no_other_worker() -> None:
+    begun: list[int] = []
+    async with pool_of() as pool:
+        with pytest.raises(ProcessDied) as died:
+            await pool.run(os._exit, 3, timeout=20, begun=lambda: begun.append(1))
+    assert died.value.code == "isolation.crashed"
+    assert begun == [1]
 
 
 async def test_killing_the_fork_server_kills_its_workers_and_the_pool_heals() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from holdfast.core.clock import SystemClock
 from holdfast.errors import ConfigurationError, DuplicateName
-from holdfast.observe.checks import audit, confinement, disk_space, loop_lag, memory
+from holdfast.observe.checks import audit, confinement, disk_space, loop_lag, memory, shedding
 from holdfast.observe.health import RETRY, Finding, Health
 from holdfast.testing import FakeClock
 
@@ -161,6 +161,8 @@ async def test_the_ready_made_checks_judge_by_their_steps(tmp_path: Path) -> Non
     health.add("stuck", loop_lag(lambda: 6.0))
     health.add("audit", audit(lambda: True))
     health.add("audit gone", audit(lambda: False))
+    health.add("shedding", shedding(lambda: 0))
+    health.add("shedding much", shedding(lambda: 2))
     health.add("programs", confinement(lambda: ()))
     health.add("programs loose", confinement(lambda: ("landlock", "prlimit")))
     checks = (await health.report()).checks
@@ -175,6 +177,8 @@ async def test_the_ready_made_checks_judge_by_their_steps(tmp_path: Path) -> Non
         "stuck": "failed",
         "audit": "ok",
         "audit gone": "failed",
+        "shedding": "ok",
+        "shedding much": "degraded",
         "programs": "ok",
         "programs loose": "degraded",
     }

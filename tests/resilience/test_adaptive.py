@@ -142,6 +142,21 @@ def test_a_few_failures_lower_nothing_but_add_up() -> None:
     assert calls(share, now, 0, 1) == 0.5
 
 
+@pytest.mark.parametrize("now", [-1e9, -6.0, 99.0, 1e9])
+def test_a_clock_that_jumps_takes_no_share_out_of_its_bounds(now: float) -> None:
+    share = Share(100.0)
+    for _ in range(20):
+        share.settle(True, 100.0)
+    for step in range(10):
+        assert LEAST_SHARE <= share.at(now + step) <= 1
+        share.settle(True, now + step)
+    assert LEAST_SHARE <= share.at(now + 1e6) <= 1
+    limit = Gradient(20, 200)
+    for step in range(50):
+        assert 20 <= limit.sample(0.1, 20, now if step % 2 else 100.0) <= 200
+        assert limit.usual >= 0
+
+
 def test_a_tool_that_nobody_calls_is_forgiven() -> None:
     share = Share(0.0)
     calls(share, 0.0, 0, 20)

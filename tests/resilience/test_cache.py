@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from holdfast.core.pipeline import Answer
-from holdfast.errors import BreakerOpen, ToolError
+from holdfast.errors import AccessDenied, BreakerOpen, ToolError
 from holdfast.resilience.cache import MAX_RENEWALS, CoalescingCache, Terms, size_of
 from holdfast.resilience.deadline import Orphans
 from holdfast.testing.clock import FakeClock
@@ -480,7 +480,16 @@ async def test_who_joins_a_renewal_and_leaves_does_not_end_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "failure, stands_in", [(ConnectionError(), True), (BreakerOpen("x"), True), (ToolError("x"), False)], ids=str
+    "failure, stands_in",
+    [
+        (ConnectionError(), True),
+        (BreakerOpen("x"), True),
+        (ToolError("x"), False),
+        (AccessDenied("x"), False),
+        (PermissionError(), False),
+        (ExceptionGroup("several", [ConnectionError(), ExceptionGroup("more", [PermissionError()])]), False),
+    ],
+    ids=str,
 )
 async def test_an_old_answer_stands_in_for_a_failure_but_not_for_what_the_caller_should_read(
     failure: Exception, stands_in: bool
@@ -493,6 +502,20 @@ async def test_an_old_answer_stands_in_for_a_failure_but_not_for_what_the_caller
         with pytest.raises(type(failure)):
             await cache.ask("key", STALE, Quick(failure))
     assert await cache.ask("key", STALE, Quick("new")) == ("new", None)
+
+
+@pytest.mark.parametrize("late", [12, 16], ids=["renewed in the background", "asked for in its place"])
+async def test_who_may_no_longer_call_is_not_given_the_old_answer_again(late: float) -> None:
+    clock = FakeClock()
+    cache, _ = await kept(clock, late)
+    denied = Quick(AccessDenied("x"))
+    if late == 12:
+        assert await cache.ask("key", STALE, denied, None, denied) == ("old", late)
+        await clock.settle()
+    for _ in range(2):
+        with pytest.raises(AccessDenied):
+            await cache.ask("key", STALE, denied, None, denied)
+    assert len(cache) == cache.bytes == 0
 
 
 async def test_an_old_answer_stands_in_when_a_fifth_of_the_time_is_left_and_the_origin_call_is_ended() -> None:

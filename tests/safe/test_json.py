@@ -267,14 +267,6 @@ def test_text_is_bounded_by_the_strict_parser_too(raw: bytes) -> None:
         loads(raw % lone)
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"depth": 0}, {"depth": 201}, {"bytes": 0}, {"elements": 0}, {"string": 0}, {"integer_digits": 9}]
-)
-def test_senseless_bounds_are_refused(wrong: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match="must be"):
-        Bounds(**wrong)
-
-
 HOSTILE = (
     b"{},",
     b"[],",

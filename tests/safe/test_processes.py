@@ -400,3 +400,22 @@ def test_text_says_why_there_is_none_and_never_what_the_program_complained_of(co
 
 def test_text_that_is_not_utf8_is_replaced() -> None:
     assert Completed(0, b"\xff", b"", False, False, 1.0).text() == "\ufffd"
+
+
+async def test_a_program_that_was_killed_is_dead_before_what_it_left_is_looked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dead: list[bool] = []
+
+    async def looked(mark: Mark, leader: int) -> bool:
+        dead.append(os.waitid(os.P_PID, leader, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None)
+        return True
+
+    def slowly(pid: int, number: int) -> None:
+        asyncio.get_running_loop().call_later(0.2, killed, pid, number)
+
+    killed = os.killpg
+    monkeypatch.setattr(os, "killpg", slowly)  # as a program that holds much memory is slow to go
+    monkeypatch.setattr(processes, "clear", looked)
+    assert (await run(python("time.sleep(60)", replace(BOUNDS, seconds=0.5)))).timed_out
+    assert dead == [True]

@@ -87,6 +87,20 @@ def test_a_value_is_found_in_either_case_from_sixteen_characters_on() -> None:
     assert not found(long, coded.swapcase())
 
 
+def test_hexadecimal_and_base32_mean_the_same_in_either_case() -> None:
+    value = "AbCdEfGh0123"
+    for coded in (value.encode().hex(), base64.b32encode(value.encode()).decode().rstrip("=")):
+        assert found(value, coded.lower())
+        assert found(value, coded.upper())
+
+
+def test_what_stands_behind_an_escape_is_found_in_either_case_of_it() -> None:
+    value = "kX9/qWe7rT2"
+    assert found(value, "kX9%2fqWe7rT2")
+    assert found(value, "kX9%2FqWe7rT2")
+    assert not found(value, "kx9%2FqWe7rT2")
+
+
 def test_a_keyword_is_looked_for_as_its_rule_spells_it() -> None:
     made = build((), RULES)
     assert [hit[2] for hit in made.hits(b"akia")] == []

@@ -210,6 +210,16 @@ def _fastest(made: SecretRegistry, text: str) -> float:
     return min(times)
 
 
+def _once_within(made: SecretRegistry, text: str, seconds: float) -> bool:
+    """As ``_fastest(...) < seconds``, and no further try when one was fast enough."""
+    for _ in range(3):
+        began = time.process_time()
+        made.redact(text)
+        if time.process_time() - began < seconds:
+            return True
+    return False
+
+
 def test_ordinary_text_costs_next_to_nothing() -> None:
     made = registry(*(f"{n:04}-correct-horse-battery" for n in range(20)))
     made.redact("")
@@ -228,8 +238,8 @@ FLOODS = (
 def test_a_flood_of_near_misses_takes_linear_time(unit: str) -> None:
     made = registry("aaaaaaaa", CANARY)
     made.redact("")
-    small, large = (_fastest(made, unit * (size // len(unit))) for size in (1 << 14, 1 << 17))
-    assert large < max(small, 0.01) * 8 * 4
+    small, flood = _fastest(made, unit * ((1 << 14) // len(unit))), unit * ((1 << 17) // len(unit))
+    assert _once_within(made, flood, max(small, 0.01) * 8 * 4)
 
 
 def test_missing_libraries_are_told_when_the_server_is_built(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,6 +69,29 @@ def test_a_thousand_tokens_are_read_and_one_more_is_not() -> None:
     assert (refused.code, "parameters" in refused.message) == ("query.too_deep", True)
 
 
+@pytest.mark.parametrize(
+    "text", ["DELETE FROM t", "SELECT 1; SELECT 2", f"SELECT {'(' * (MAX_NESTING + 1)}1{')' * (MAX_NESTING + 1)}"]
+)
+def test_what_its_tokens_give_away_never_reaches_the_parser(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    dialect = dialect_of(POSTGRES)
+    monkeypatch.setattr(dialect, "_parser", lambda **_: pytest.fail("the parser saw it"))
+    with pytest.raises(UnsafeQuery):
+        dialect.tree(text)
+
+
+def test_a_parser_that_does_not_count_its_steps_is_known_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    dialect = dialect_of(POSTGRES)
+    assert dialect.counts()
+    monkeypatch.setattr(dialect, "_parser", dialect._dialect.parser_class)
+    monkeypatch.setattr(dialect._parser, "steps", 0, raising=False)
+    assert not dialect.counts()
+
+
+def test_a_subquery_without_a_name_bears_none() -> None:
+    _, nodes = parsed("SELECT x FROM (SELECT 1 AS x)", POSTGRES, frozenset())
+    assert names_of(nodes, "Subquery") == frozenset()
+
+
 @pytest.mark.parametrize("name", ["L_PAREN", "L_BRACKET", "CASE", "NOT", "DASH"])
 def test_nesting_is_bounded_before_the_parser_sees_it(name: str) -> None:
     sqltree._check_tokens(["SELECT", *[name] * MAX_NESTING, "NUMBER"])

@@ -56,6 +56,14 @@ def test_a_secret_is_found_wherever_it_is_cut(form: str) -> None:
     assert streamed(KNOWN, text) == KNOWN.text(text)
 
 
+def test_the_first_sign_of_a_secret_is_held_while_more_may_come_and_leaves_in_a_pause() -> None:
+    out = outgoing(")&canary-0123456789")
+    stream = Streaming(out)
+    assert stream.feed("if a )") == "if a "
+    assert stream.pause() == ")"
+    assert streamed(out, ["if a )", "&canary-0123456789 b"]) == "if a [redacted:own-0] b"
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.sampled_from([*PLAIN]) | st.text(max_size=6), max_size=8).map("".join),

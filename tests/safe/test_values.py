@@ -28,6 +28,26 @@ def test_the_most_and_the_least_that_bounds_may_be() -> None:
 
 
 @pytest.mark.parametrize(
+    "wrong", [{"depth": 0}, {"depth": 201}, {"bytes": 0}, {"elements": 0}, {"string": 0}, {"integer_digits": 9}]
+)
+def test_senseless_bounds_are_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        Bounds(**wrong)
+
+
+@pytest.mark.parametrize("value", [{"a": "x" * 11}, {"x" * 11: 1}])
+def test_short_texts_are_measured_where_shorter_ones_are_taken(value: Any) -> None:
+    with pytest.raises(JsonTooLarge, match="text"):
+        check_value(value, Bounds(string=10))
+
+
+def test_short_arguments_beside_each_other_are_counted_too() -> None:
+    assert check_value(dict.fromkeys("abcdefghijklmno", 1), Bounds(elements=16))
+    with pytest.raises(JsonTooLarge, match="values"):
+        check_value(dict.fromkeys("abcdefghijklmnopq", 1), Bounds(elements=16))
+
+
+@pytest.mark.parametrize(
     "value",
     [
         {f"n{number}": number for number in range(100)},

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import stat
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +106,31 @@ async def test_a_state_that_cannot_be_opened_is_busy_and_in_the_health_report(tm
     (tmp_path / "state" / FILE).rmdir()
     assert await state.open()
     assert state.broken == ""
+    await state.close()
+
+
+async def test_one_that_cannot_be_opened_leaves_no_thread_and_no_file_open_however_often_it_is_tried(
+    tmp_path: Path,
+) -> None:
+    state = durable(tmp_path / "state")
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "alive").write_text("in the way")
+    with pytest.raises(Busy):
+        await state.open()
+    before = threading.active_count(), len(os.listdir("/proc/self/fd"))
+    for _ in range(20):
+        with pytest.raises(Busy):
+            await state.open()
+    (tmp_path / "state" / "alive").unlink()
+    (tmp_path / "state" / FILE).unlink(missing_ok=True)
+    (tmp_path / "state" / FILE).mkdir()
+    for _ in range(20):
+        with pytest.raises(Busy):
+            await state.open()
+    after = threading.active_count(), len(os.listdir("/proc/self/fd"))
+    assert after[0] <= before[0] + 2, "the executor's own threads"
+    assert after[1] <= before[1] + 2
+    assert os.listdir(tmp_path / "state" / "alive") == [], "nor one who is not there"
     await state.close()
 
 

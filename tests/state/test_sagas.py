@@ -235,6 +235,58 @@ async def test_the_next_start_undoes_what_a_dead_process_left_and_nothing_of_one
     assert await world.left() == []
 
 
+OTHERS = [
+    b"\xff", b"7", b"{}", b'{"id":"i","name":"n","by":"b","state":"running"}',
+    b'{"id":"i","name":"n","by":"b","state":"paused","steps":[]}',
+    b'{"id":"i","name":"n","by":"b","state":"running","steps":[["one","release",1,"i:1","of a later version"]]}',
+    b'{"id":"i","name":"n","by":7,"state":"running","steps":[]}',
+]  # fmt: skip
+"""Records that this version did not write, and that may mean anything."""
+
+
+@pytest.mark.parametrize("raw", OTHERS)
+async def test_a_record_that_nobody_can_read_is_told_of_left_alone_and_hinders_no_other(
+    world: World, raw: bytes
+) -> None:
+    async with world.process() as dying:
+        saga = dying.open("trip", "zoe")
+        await (await saga.__aenter__()).step("one", world.do, "release", 1)
+        assert dying._durable.store is not None
+        await dying._durable.store.put(SPACE, "trip/ada", raw)
+    async with world.process() as sagas:
+        await sagas.resume()
+        assert list(sagas.stuck) == ["trip/ada"]
+        with pytest.raises(SagaRefused) as refused:
+            async with sagas.open("trip", "ada"):
+                pass
+        assert refused.value.code == "saga.stuck"
+    assert world.undone == [(1, "1")]
+    assert [what for what, _ in world.told] == ["saga.unread", "saga.undone"]
+    assert await world.left() == ["trip/ada"]
+
+
+async def test_a_compensation_that_hangs_holds_up_no_other_saga_at_the_start(world: World) -> None:
+    gate = asyncio.Event()
+
+    async def hang() -> None:
+        await gate.wait()
+
+    world.compensations["hang"] = hang
+    async with world.process() as dying:
+        for number in range(module.RESUMED_AT_ONCE):
+            saga = dying.open("trip", f"{number}")
+            undo = "release" if number == module.RESUMED_AT_ONCE - 1 else "hang"
+            await (await saga.__aenter__()).step("one", world.do, undo, number)
+    async with world.process() as sagas:
+        resuming = asyncio.create_task(sagas.resume())
+        while not world.undone:
+            await asyncio.sleep(0.001)
+        gate.set()
+        await resuming
+        assert sagas.stuck == {}
+    assert await world.left() == []
+
+
 async def test_two_starts_at_once_undo_it_once(world: World) -> None:
     async with world.process() as dying:
         saga = dying.open("theirs")

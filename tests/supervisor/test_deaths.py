@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from holdfast.supervisor.deaths import LONGEST_PAUSE, MOST, WINDOW, Intensity, Quarantine, judged
+from holdfast.supervisor.deaths import LONGEST_PAUSE, MOST, WINDOW, Intensity, Quarantine, culprits, judged, mark
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,14 @@ def test_two_deaths_that_are_far_apart_are_no_pattern() -> None:
     quarantine.suspect({"a"}, 100.0)
     quarantine.suspect({"a"}, 100.0 + WINDOW)
     assert quarantine.until(161.0) == {}
+
+
+def test_a_standing_loop_is_the_fault_of_the_tool_that_ran_on_it() -> None:
+    known = ["slow", "quick", "other"]
+    assert culprits({"slow", "quick"}, mark("slow"), known) == {"slow"}
+    assert culprits({"quick"}, mark("slow"), known) == {"slow"}, "also when its caller has been answered"
+    assert culprits({"slow", "quick"}, 0, known) == {"slow", "quick"}, "when nobody could look"
+    assert culprits({"slow"}, mark("of code that is gone"), known) == {"slow"}
+    assert culprits(set(), 0, known) == set()
+    assert len({mark(name) for name in (*known, "", "\ud800")}) == 5
+    assert 0 not in {mark(name) for name in (*known, "")}

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from support.compare import Answer, Step, kind_of, text_of
-from support.peers import PATIENCE, HttpPeer, environment
+from support.peers import PATIENCE, UNMEASURED, HttpPeer, environment
 
 from holdfast.wire.messages import INVALID_REQUEST
 
 QUIET = {
     "HOLDFAST_LIMITS__RATE": "1000000/second",  # else which call is one too many depends on the time
     "HOLDFAST_LOG__LEVEL": "error",
+    **UNMEASURED,  # thousands of messages to two servers: what they run is covered by the tests of each part
 }
 HEADERS = ("content-type", "allow", "cache-control", "mcp-session-id", "x-accel-buffering", "retry-after")
 """Headers of an answer that both must send alike."""

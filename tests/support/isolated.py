@@ -53,3 +53,14 @@ def tidies(ctx: Context, note: str) -> str:
 def hoard(mib: int) -> str:
     """Take memory and give it back."""
     return str(len(bytearray(mib << 20)) >> 20)
+
+
+def spend(ledger: str, how: str) -> str:
+    """Write a line, once; then crash, or wait for a word."""
+    with open(ledger, "a") as file:
+        file.write(how + "\n")
+    if how == "crash":
+        os._exit(3)
+    while how == "wait" and not Path(ledger + ".go").exists():
+        time.sleep(0.005)
+    return "paid"

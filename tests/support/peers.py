@@ -21,6 +21,8 @@ Answer = tuple[int, dict[str, str], bytes]
 """Status, headers in lower case, body."""
 PATIENCE = 20.0
 """Seconds a test waits for an answer that must come; only a fault makes it wait as long."""
+UNMEASURED = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}
+"""Settings of a server that coverage does not trace: one whose speed a test is about, or whose code others cover."""
 MODERN = "2026-07-28"
 ENVELOPE = {
     "io.modelcontextprotocol/protocolVersion": MODERN,

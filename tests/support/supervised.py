@@ -17,6 +17,8 @@ from typing import Any
 GUARDIAN = "holdfast-guard"
 PATIENCE = 30.0
 """Seconds that a test waits for what must come, on a machine that has other things to do."""
+GOODBYE = 2.0
+"""Seconds that all of them have to end by themselves when a test is over."""
 SERVER = '''
 import asyncio, ctypes, os, signal, subprocess, sys, time
 from holdfast import Context, Limits, Server
@@ -228,6 +230,10 @@ def supervised(folder: Path, source: str = SERVER, *, words: Sequence[str] = (),
         kept.open()
         yield kept
     finally:
+        with suppress(OSError, ValueError, subprocess.TimeoutExpired):  # who is killed tells coverage nothing
+            assert process.stdin is not None
+            process.stdin.close()
+            process.wait(GOODBYE)
         process.kill()
         process.wait()
         for pipe in (process.stdin, process.stdout):

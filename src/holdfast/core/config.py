@@ -16,6 +16,8 @@ from holdfast.errors import ConfigurationError
 
 ENV_PREFIX = "HOLDFAST_"
 MIB = 1024 * 1024
+YEAR = 365 * 86_400.0
+"""Seconds: the longest of the durations below. A thread cannot wait for more than 292 years, nor for infinity."""
 
 
 def _rate(text: Any) -> Any:
@@ -38,6 +40,7 @@ def _moment(value: Any) -> str:
 
 
 Rate = Annotated[str, BeforeValidator(_rate)]
+Seconds = Annotated[float, Field(gt=0, le=YEAR)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 """Signatures with a public key (RFC 7518, 8037). ``none`` and the symmetric ones cannot be chosen: with those, whoever
@@ -66,9 +69,8 @@ class LimitSettings(_Section):
     shed_queue: float = Field(
         0.5, gt=0, le=1, description="share of the server's queue past which tools of low priority are refused"
     )
-    shed_wait: float = Field(
-        1.0, gt=0, allow_inf_nan=False,
-        description="seconds a call waits in the server's queue past which tools of low priority are refused",
+    shed_wait: Seconds = Field(
+        1.0, description="seconds a call waits in the server's queue past which tools of low priority are refused",
     )  # fmt: skip
     input: int = Field(MIB, gt=0, description="bytes of arguments, as JSON")
     output: int = Field(MIB, gt=0, description="bytes of one answer, as JSON")
@@ -79,7 +81,7 @@ class LimitSettings(_Section):
     elements: int = Field(100_000, gt=0, description="values in the arguments, all levels together")
     message: int = Field(4 * MIB, gt=0, description="bytes of one message: a line, or an HTTP body")
     threads: int = Field(64, gt=0, description="worker threads for synchronous tools")
-    stuck: float = Field(30.0, gt=0, description="seconds that all worker threads may be stuck until that is for good")
+    stuck: Seconds = Field(30.0, description="seconds that all worker threads may be stuck until that is for good")
     processes: int = Field(2, gt=0, le=256, description="worker processes for tools with isolation=process, kept warm")
     memory: int = Field(512 * MIB, ge=LEAST_MEMORY, description="bytes of data that one call in a process may hold")
     in_flight: int = Field(1_024, gt=0, description="requests of one connection over pipes under way at once")
@@ -91,7 +93,7 @@ class StdioSettings(_Section):
     drain: float = Field(
         3.0,
         ge=0,
-        allow_inf_nan=False,
+        le=YEAR,
         description="seconds that calls in flight get when the client leaves or a signal comes; clients kill after 4",
     )
 
@@ -112,9 +114,7 @@ class HttpSettings(_Section):
     stateless: bool = Field(False, description="no sessions for the handshake era: each request stands alone")
     json_response: bool = Field(False, description="answer with plain JSON in place of event streams where possible")
     session_idle: float = Field(1800.0, gt=0, description="seconds after which an idle session ends")
-    drain: float = Field(
-        30.0, ge=0, allow_inf_nan=False, description="seconds that calls in flight get when the server stops"
-    )
+    drain: float = Field(30.0, ge=0, le=YEAR, description="seconds that calls in flight get when the server stops")
 
 
 class AuthSettings(_Section):
@@ -214,9 +214,7 @@ class ManifestSettings(_Section):
 class IdempotencySettings(_Section):
     """Calls that carry an idempotency key, and the answers that are kept for them."""
 
-    lifetime: float = Field(
-        86_400.0, ge=60, allow_inf_nan=False, description="seconds that a key stands for its first call"
-    )
+    lifetime: float = Field(86_400.0, ge=60, le=YEAR, description="seconds that a key stands for its first call")
     keys: int = Field(10_000, gt=0, description="keys of one principal at once; further calls with a new key wait")
     size: int = Field(16 * MIB, gt=0, description="bytes of the answers kept for one principal; larger are not kept")
 
@@ -243,29 +241,29 @@ class WatchdogSettings(_Section):
     """When the watchdog acts."""
 
     enabled: bool = Field(True, description="watch the event loop, memory and everything else below")
-    heartbeat: float = Field(0.05, gt=0, description="seconds between the loop's heartbeats")
-    lag: float = Field(0.1, gt=0, description="seconds of loop lag that are reported, and shed for when they last")
-    dump: float = Field(5.0, gt=0, description="seconds of a blocked loop after which all stacks are logged")
-    interrupt: float = Field(10.0, gt=0, description="seconds of a blocked loop after which its call is interrupted")
-    restart: float = Field(13.0, gt=0, description="seconds of a blocked loop after which only a new process helps")
+    heartbeat: Seconds = Field(0.05, description="seconds between the loop's heartbeats")
+    lag: Seconds = Field(0.1, description="seconds of loop lag that are reported, and shed for when they last")
+    dump: Seconds = Field(5.0, description="seconds of a blocked loop after which all stacks are logged")
+    interrupt: Seconds = Field(10.0, description="seconds of a blocked loop after which its call is interrupted")
+    restart: Seconds = Field(13.0, description="seconds of a blocked loop after which only a new process helps")
     memory: int = Field(512 * MIB, gt=0, description="bytes of resident memory that count as the budget")
     memory_shrink: float = Field(0.70, gt=0, le=1, description="share of the budget from which caches are shrunk")
     memory_shed: float = Field(0.90, gt=0, le=1, description="share of the budget from which calls are shed")
     memory_retire: float = Field(0.95, gt=0, le=1, description="share of the budget from which the process is replaced")
-    collect: float = Field(60.0, gt=0, description="seconds between two full collections under memory pressure")
-    sample: float = Field(1.0, gt=0, description="seconds between two looks at memory and everything else")
+    collect: Seconds = Field(60.0, description="seconds between two full collections under memory pressure")
+    sample: Seconds = Field(1.0, description="seconds between two looks at memory and everything else")
     samples: int = Field(3, gt=0, le=100, description="looks in a row that must agree before anything is done")
     hysteresis: float = Field(0.05, ge=0, lt=1, description="share below a threshold at which it counts as left")
     errors: float = Field(0.5, gt=0, le=1, description="share of failed calls from which calls are shed")
     errors_least: int = Field(20, gt=0, description="calls in the window before the share of failed ones counts")
-    errors_window: float = Field(60.0, gt=0, description="seconds over which failed calls are counted")
+    errors_window: Seconds = Field(60.0, description="seconds over which failed calls are counted")
     descriptors: float = Field(0.8, gt=0, le=1, description="share of the process's descriptors that is alarming")
     descriptors_shed: float = Field(0.9, gt=0, le=1, description="share of them from which calls are shed")
     threads: int = Field(512, gt=0, description="threads that are alarming")
     tasks: int = Field(10_000, gt=0, description="tasks on the event loop that are alarming")
     disk: float = Field(0.10, ge=0, lt=1, description="free share of the disks of state and log that is alarming")
     disk_failed: float = Field(0.02, ge=0, lt=1, description="free share at which writing is about to fail")
-    leak_window: float = Field(600.0, gt=0, description="seconds over which growth without an end counts as a leak")
+    leak_window: Seconds = Field(600.0, description="seconds over which growth without an end counts as a leak")
     leak_memory: float = Field(0.10, gt=0, le=1, description="share of the budget that a leak of memory has grown by")
     leak_tasks: int = Field(200, gt=0, description="tasks that a leak of tasks has grown by")
     leak_descriptors: int = Field(64, gt=0, description="descriptors that a leak of descriptors has grown by")
@@ -335,10 +333,8 @@ class Settings(_Section):
     )
     state: Path | None = Field(None, description="folder for durable state (default: the user's state folder)")
     limits: LimitSettings = LimitSettings.model_construct()
-    teardown: float = Field(
+    teardown: Seconds = Field(
         10.0,
-        gt=0,
-        allow_inf_nan=False,
         description="seconds that the teardown of each lifespan gets; over stdio no more than what the drain left",
     )
     stdio: StdioSettings = StdioSettings.model_construct()

@@ -53,7 +53,8 @@ class Call:
     bytes_in: int = 0
     bytes_out: int = 0
     ran: bool = False
-    """Whether the work itself began; set by ``run``. What was refused before costs its principal nothing."""
+    """Whether the work itself began, or may have; set by ``run``. What was refused before, by a pool too, costs its
+    principal nothing and leaves an idempotency key free."""
     key: object = None
     """What the caller sent as its idempotency key, unchecked; ``idempotency`` looks at it."""
     meter: Meter | None = None

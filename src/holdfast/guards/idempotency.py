@@ -11,7 +11,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from holdfast.core.operation import Operation
 from holdfast.core.pipeline import META, Answer, Call, Proceed
-from holdfast.errors import ProtocolError, Refusal, ToolError
+from holdfast.errors import DeadlineExceeded, Draining, ProcessDied, ProtocolError, Refusal, ToolError
 from holdfast.guards.parts import Parts
 
 if TYPE_CHECKING:
@@ -20,20 +20,26 @@ if TYPE_CHECKING:
 MAX_KEY: Final = 255
 """Characters of a key, as the APIs take that made such keys known; a UUID has 36."""
 _BAD: Final = f"_meta {META}idempotencyKey is a text of 1 to {MAX_KEY} characters"
-_NOT_BEGUN: Final = frozenset({"isolation.stuck", "isolation.unavailable"})
-"""Codes of refusals by the pools of threads and processes: ``call.ran`` is set by then, and the work has not begun."""
+_BEYOND: Final = 30.0
+"""Seconds past its deadline for which a call keeps its key, however short the lifetime: twice the ladder's 13 s."""
+_CUT_OFF: Final = (DeadlineExceeded, ProcessDied, Draining)
+"""Refusals of a call that was ended in the middle of its work: nobody knows how far it came."""
 
 
 class Idempotency:
     """A call without a key passes by. One with a key runs if it is the first of its principal, tool and key.
 
     Kept are answers, and what the tool's author says (``ToolError``) or a handle refuses, all cleaned. A question to
-    the user is no answer: the key is free for the next round. What never began frees the key; what began and was cut
-    off or failed is of unknown outcome from then on.
+    the user is no answer: the key is free for the next round. What never began (``call.ran``: refused by a bulkhead, a
+    breaker or a pool, shed, or late while it waited) frees the key; what began and was cut off or failed is of unknown
+    outcome from then on.
     """
 
-    def __init__(self, name: str, keys: Callable[[], Keys], clean: Callable[[Answer], Answer], text: Any) -> None:
+    def __init__(
+        self, name: str, keys: Callable[[], Keys], clean: Callable[[Answer], Answer], text: Any, timeout: float
+    ) -> None:
         self._name = name
+        self._lasts = timeout + _BEYOND
         self._keys = keys
         self._clean = clean
         self._text = text
@@ -48,7 +54,7 @@ class Idempotency:
             raise ProtocolError(-32602, _BAD)
         keys, who = self._keys(), call.principal
         caller, row = _digest(who.name)[:32], _digest([self._name, key])
-        turn = await keys.begin(caller, row, _digest([sorted(who.scopes), dict(call.arguments)]))
+        turn = await keys.begin(caller, row, _digest([sorted(who.scopes), dict(call.arguments)]), self._lasts)
         from holdfast.state.idempotency import Kept  # loaded with the first key, and not before
 
         if isinstance(turn, Kept):
@@ -59,8 +65,10 @@ class Idempotency:
         try:
             answer = await proceed(call)
         except (ToolError, Refusal) as error:
-            if not call.ran or error.code in _NOT_BEGUN or (isinstance(error, ToolError) and error.retryable):
+            if not call.ran or (isinstance(error, ToolError) and error.retryable):
                 keys.forget(turn)
+            elif isinstance(error, _CUT_OFF):
+                keys.leave(turn)
             else:
                 await keys.finish(turn, _failure(error, self._text(error.message)))
             raise
@@ -109,4 +117,5 @@ def recipe(operation: Operation, parts: Parts) -> Idempotency | None:
     """Only for tools that would do it twice if they were asked twice."""
     if operation.kind != "tool" or operation.read_only or operation.idempotent:
         return None
-    return Idempotency(operation.name, parts.keys, parts.cleaner(operation, parts), parts.outgoing.text)
+    clean, timeout = parts.cleaner(operation, parts), parts.bounds(operation).timeout
+    return Idempotency(operation.name, parts.keys, clean, parts.outgoing.text, timeout)

@@ -17,6 +17,7 @@ from holdfast.core.pipeline import Answer, Call, Proceed
 from holdfast.errors import Busy, DeadlineExceeded, ProtocolError, Refusal, ToolError
 from holdfast.guards.parts import Parts
 from holdfast.isolation.inline import LoopBlocked, running
+from holdfast.isolation.threads import never_begins
 
 if TYPE_CHECKING:
     from holdfast.isolation.hearing import Hearing
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from holdfast.isolation.threads import ThreadPool
 
 Runner = Callable[[Call, Mapping[str, Any]], Awaitable[Any]]
+"""Runs the work elsewhere. Sets ``call.ran`` once it has begun there, or may have: what a pool refuses did not."""
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _ANSWER = 16 * 1024 * 1024
 """Bytes that a pickled value may have at least; what leaves is bounded by ``Limits(output=)``."""
@@ -42,16 +44,17 @@ class Run:
     async def around(self, proceed: Proceed, call: Call, /) -> Answer:
         """Provide the dependencies, run, and turn the value into an answer."""
         call.context.restart()
-        call.ran = True
+        before, call.ran = call.ran, True
         # providers and checks are authors' code too: the watchdog has to know whose code blocks the loop
         token = running.set(inf if call.deadline is None else call.deadline)
         try:
             if self._provides:
-                value = await self._provided(call)
+                value = await self._provided(call, before)
             elif self._runner is None:
                 work = self._run(call.args, call.context)
                 value = await (work if call.meter is None else call.meter.stepped(work))
             else:
+                call.ran = before
                 value = await self._runner(call, _NOTHING)
             return self._present(value)
         except (Exception, CancelledError) as error:
@@ -65,13 +68,14 @@ class Run:
         finally:
             running.reset(token)
 
-    async def _provided(self, call: Call) -> Any:
+    async def _provided(self, call: Call, before: bool) -> Any:
         async with AsyncExitStack() as stack:
             provided = self._prepare(call.args, call.context, stack)
             given = await (provided if call.meter is None else call.meter.stepped(provided))
             if self._runner is None:
                 work = self._run(call.args, call.context, **given)
                 return await (work if call.meter is None else call.meter.stepped(work))
+            call.ran = before
             return await self._runner(call, given)
 
 
@@ -132,11 +136,15 @@ class _Threaded:
         self._inside.add(begun)
         try:
             value = await self._pool.run(partial(self._work, begun, call, given))
-        except CancelledError:
+        except CancelledError as left:
             call.context.cancelled = True
+            if not never_begins(left):
+                call.ran = True
             raise
         finally:
-            if not begun.is_set():
+            if begun.is_set():
+                call.ran = True
+            else:
                 self._inside.discard(begun)  # the pool had no thread for it, or it was given up while it waited
         if isinstance(value, _Asked):
             raise value.question
@@ -169,10 +177,14 @@ def _processed(operation: Operation, processes: Callable[[], ProcessPool], parts
         context = call.context
         left = limit if call.deadline is None else max(0.0, call.deadline - parts.clock.now())
         function, arguments = operation.detached(call.args)
+
+        def begun() -> None:
+            call.ran = True
+
         try:
             value = await processes().run(
                 function, *arguments, timeout=left, memory=memory, answer=answer, name=operation.name,
-                identity=(context.request_id, context.principal, context.era), heard=hearing,
+                identity=(context.request_id, context.principal, context.era), heard=hearing, begun=begun,
             )  # fmt: skip
             await hearing.finish()
             return value

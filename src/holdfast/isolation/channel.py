@@ -43,6 +43,8 @@ class Channel(asyncio.Protocol, ABC):
         """Whether the worker takes no more calls: it ends, or is being ended."""
         self.began = False
         """Whether it was ever ready."""
+        self.unread = False
+        """Whether it ended before it had read its call whole: then that has not begun, and another one may make it."""
         self._loop = asyncio.get_running_loop()
         self._freed = freed
         self._transport: Any = None
@@ -85,7 +87,12 @@ class Channel(asyncio.Protocol, ABC):
         self._transport = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Its end of the channel is closed: it is dead, or deaf and useless."""
+        """Its end of the channel is closed: it is dead, or deaf and useless.
+
+        The system says so with an error when it closed it over unread bytes (Linux: ECONNRESET, net/unix/af_unix.c,
+        ``unix_release_sock``), or before they were sent. Nothing but calls is sent.
+        """
+        self.unread = isinstance(exc, ConnectionResetError | BrokenPipeError)
         self.kill()
 
     def data_received(self, data: bytes) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import pickle  # nosec B403  # both ends are this program; ProcessPool says what is isolated and what is not
+import re
 import struct
 import traceback
 from collections.abc import Callable
@@ -25,6 +26,9 @@ MAX_MESSAGE = 64 * 1024
 """Bytes of one message (progress, a log record) on its way from a worker."""
 MAX_MESSAGES = 1_000
 """Messages that one call may send; further ones are dropped."""
+_REFERENCES = re.compile(rb"[\x82-\x84\x93]")
+"""STACK_GLOBAL and EXT1 to EXT4 (PEP 3154, PEP 307): without one of these bytes a pickle names no class or function,
+and is plain data. They may stand in plain data too; then it is tried in vain."""
 _NOTE = 8_000
 """Characters of a remote traceback that travel with the exception."""
 
@@ -97,8 +101,17 @@ def unpack_call(payload: bytes) -> tuple[Callable[..., Any], tuple[Any, ...]]:
 
 
 def pack_answer(kind: str, value: Any) -> bytes:
-    """Kinds: ``value``, ``late`` and ``large`` (``pack_error`` makes the fourth)."""
+    """Kinds: ``late`` and ``large`` (``pack_value`` and ``pack_error`` make the others)."""
     return _dump((kind, value))
+
+
+def pack_value(value: Any) -> bytes:
+    """A ``value``, tried out: what is more than plain data is built again here, so that one that fails, hangs or ends
+    its process then does so in this one, and not in the server's. Raises what the value's own code raises."""
+    answer = pack_answer("value", value)
+    if _REFERENCES.search(answer) is not None:
+        _load(answer)
+    return answer
 
 
 def pack_error(error: BaseException) -> bytes:

@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 MAX_ANSWER = 16 * 1024 * 1024
 """Bytes of a pickled answer, unless a call asks for another bound."""
+_WORKERS_TRIED = 3
+"""Workers that one call is given to, when one after the other ends before it has read it."""
 _MODULES = 64
 """Modules that new workers import before they take calls; the first that calls needed."""
 _SHARE = 4
@@ -65,6 +67,7 @@ class ProcessPool:
         self._idle: list[Member] = []
         self._waiting: deque[tuple[asyncio.Future[Member], int | None]] = deque()  # bounded in ``_admit``
         self._modules: dict[str, None] = {}
+        self._barred: set[str] = set()  # bounded as those are: modules that a worker did not survive importing
         self._closed = False
 
     @property
@@ -87,23 +90,38 @@ class ProcessPool:
         name: str = "",
         identity: tuple[str, Any, str] | None = None,
         heard: Heard | None = None,
+        begun: Callable[[], None] | None = None,
     ) -> T:
         """Call ``function(*args)`` in a worker; both must be picklable, which means importable by name.
 
         ``timeout`` (seconds) covers waiting too; at its end, or when cancelled, the worker is ended. ``memory`` and
         ``answer`` (bytes) stand in for the pool's own. What is printed goes to standard error after ``name``. With
-        ``identity`` (``parcel.Brief``) there is a context, and ``heard`` is told what comes of it. Raises what the
-        function raises (with the remote traceback as a note), ``DeadlineExceeded``, ``Busy`` when the line is full,
-        ``OutputTooLarge``, ``ProcessDied``, ``Draining``, and ``TypeError`` when the call cannot be pickled.
+        ``identity`` (``parcel.Brief``) there is a context, and ``heard`` is told what comes of it. ``begun`` is called
+        once a worker may have begun: what ends without that has done nothing. Raises what the function raises (with
+        the remote traceback as a note), ``DeadlineExceeded``, ``Busy`` when the line is full, ``OutputTooLarge``,
+        ``ProcessDied``, ``Draining``, and ``TypeError`` when the call cannot be pickled.
         """
         payload = pack_call(function, args)
         ends, memory = time.monotonic() + timeout, memory or self._memory
         name = name or getattr(function, "__name__", "")
         self._remember(function)
-        member = await self._member(memory, ends)
         brief = Brief(name, ends, memory, answer or self._max_result, identity)
-        value: T = unpack_answer(await member.call(brief, payload, heard))
+        value: T = unpack_answer(await self._call(brief, payload, heard, begun))
         return value
+
+    async def _call(self, brief: Brief, payload: bytes, heard: Heard | None, begun: Callable[[], None] | None) -> bytes:
+        """Give the call to a worker; to another one if that was killed from outside before it had read it."""
+        for _ in range(_WORKERS_TRIED):
+            member = await self._member(brief.memory, brief.ends)
+            try:
+                return await member.call(brief, payload, heard)
+            except ProcessDied:
+                if not member.unread:
+                    raise
+            finally:
+                if begun is not None and not member.unread:
+                    begun()
+        raise ProcessDied("no process for the tool lived long enough; try again later", code="isolation.unavailable")
 
     def close(self, timeout: float = 5.0) -> None:
         """Take no more calls, end those under way, kill the workers, and wait for that up to ``timeout`` seconds."""
@@ -122,7 +140,7 @@ class ProcessPool:
 
     def _remember(self, function: Callable[..., Any]) -> None:
         module = getattr(function, "__module__", None)
-        if isinstance(module, str) and len(self._modules) < _MODULES:
+        if isinstance(module, str) and len(self._modules) + len(self._barred) < _MODULES and module not in self._barred:
             self._modules[module] = None
 
     async def _member(self, memory: int | None, ends: float) -> Member:
@@ -191,21 +209,25 @@ class ProcessPool:
     def _start(self) -> None:
         if self._context is None:
             self._context = _fork_server()
-        member = Member(self._context, tuple(self._modules), self._free)
+        modules = tuple(self._modules)
+        member = Member(self._context, modules, self._free)
         apart = contextvars.Context()  # not the call's that needs it first: what a call starts ends with it
         work = member.live(self._starter)
         task = asyncio.get_running_loop().create_task(work, name="holdfast-worker", context=apart)
         self._members[member] = task
-        task.add_done_callback(lambda _: self._gone(member))
+        task.add_done_callback(lambda _: self._gone(member, modules))
 
-    def _gone(self, member: Member) -> None:
+    def _gone(self, member: Member, modules: tuple[str, ...]) -> None:
         """A worker is dead and cleared away. In place of one that had served another is started, to be warm."""
         self._members.pop(member, None)
         if self._closed:
             return
         with suppress(ValueError):
             self._idle.remove(member)
-        if not member.began and self._waiting:  # each failure is told to one, so that nobody waits for ever
+        if not member.began and modules:  # one of them may have ended it: the next worker imports what it is asked for
+            self._barred.update(modules)
+            self._modules.clear()
+        elif not member.began and self._waiting:  # each failure is told to one, so that nobody waits for ever
             failed = ProcessDied(
                 "no process for the tool could be started; try again later", code="isolation.unavailable"
             )

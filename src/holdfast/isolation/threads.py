@@ -19,6 +19,14 @@ PATIENCE = 30.0
 """Seconds after which threads that are all stuck count as stuck for good: no call may take longer by default."""
 
 
+_NEVER = "_holdfast_never_begins"
+
+
+def never_begins(left: BaseException) -> bool:
+    """Whether the cancellation came while the work was still in line: it has not begun, and will not."""
+    return getattr(left, _NEVER, False)
+
+
 class _Job(Generic[T]):
     """One call: what to run, in which context, and who waits for it."""
 
@@ -104,14 +112,15 @@ class ThreadPool:
         """Call ``function`` on a thread, with a copy of this context, and return or raise its outcome.
 
         Raises ``Busy`` (``isolation.stuck`` when zombies hold the threads) and ``Draining`` after ``close``. When
-        cancelled, a call that still waits is dropped, and one that runs goes on as a zombie.
+        cancelled, a call that still waits is dropped (see ``never_begins``), and one that runs goes on as a zombie.
         """
         job = _Job(function)
         self._submit(job)
         try:
             return await job.future
-        except (asyncio.CancelledError, GeneratorExit):
-            self._abandon(job)
+        except (asyncio.CancelledError, GeneratorExit) as left:
+            if self._abandon(job):
+                setattr(left, _NEVER, True)
             raise
 
     def close(self, timeout: float) -> int:
@@ -193,11 +202,14 @@ class ThreadPool:
         else:
             self._idle.append(inbox)
 
-    def _abandon(self, job: _Job[Any]) -> None:
-        """The caller gave up: drop a waiting job, count a running one; when all are stuck, nobody waits in vain."""
+    def _abandon(self, job: _Job[Any]) -> bool:
+        """The caller gave up: drop a waiting job, count a running one; when all are stuck, nobody waits in vain.
+
+        Returns whether it was dropped."""
         dropped: list[_Job[Any]] = []
         with self._lock:
-            if job.state == "waiting":
+            waited = job.state == "waiting"
+            if waited:
                 self._waiting.remove(job)
                 job.state = "done"
             elif job.state == "running":
@@ -208,6 +220,7 @@ class ThreadPool:
                 if self._zombies >= self._max_stuck and self._retire is not None:
                     job.loop.call_later(self._patience, self._still_stuck, self._ended)
         _refuse(dropped, _stuck())
+        return waited
 
     def _still_stuck(self, ended: int) -> None:
         """Time is over since the last thread got stuck: when none has ended meanwhile, none will."""

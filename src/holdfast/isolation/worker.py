@@ -26,6 +26,7 @@ from holdfast.isolation.parcel import (
     pack_answer,
     pack_error,
     pack_message,
+    pack_value,
     unpack_brief,
     unpack_call,
 )
@@ -125,7 +126,7 @@ def serve(channel: socket.socket, mark: int, modules: tuple[str, ...]) -> None: 
     """The whole life of a worker. ``modules`` are those that earlier calls needed: imported outside any deadline."""
     prepare(mark)
     for name in modules:
-        with suppress(Exception):  # the call that needs it will say so
+        with suppress(Exception, SystemExit):  # the call that needs it will say so
             importlib.import_module(name)
     gc.freeze()  # what every call finds is never looked through again
     with suppress(BrokenPipeError, ConnectionResetError, Stopped):  # the server is gone, or wants no more
@@ -192,7 +193,7 @@ def perform(brief: Brief, payload: bytes) -> bytes:
     _limit(left, brief.memory)
     try:
         function, args = unpack_call(payload)
-        answer = pack_answer("value", function(*args))
+        answer = pack_value(function(*args))
     except MemoryError:  # pragma: no cover - runs in workers
         os._exit(OUT_OF_MEMORY)  # a fresh process is the only one sure to be whole again
     except BaseException as error:  # the boundary of the process: everything goes to whoever waits
@@ -228,7 +229,7 @@ def _unlimit() -> None:
 
 
 def _at_most(wanted: int, hard: int) -> int:
-    return wanted if hard < 0 else min(wanted, hard)  # RLIM_INFINITY is negative here
+    return min(wanted, sys.maxsize if hard < 0 else hard)  # RLIM_INFINITY is negative here
 
 
 def _children() -> bool:  # pragma: no cover - runs in workers

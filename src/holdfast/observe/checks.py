@@ -91,6 +91,16 @@ def manifest(changes: Callable[[], int]) -> Probe:
     return check
 
 
+def shedding(level: Callable[[], int]) -> Probe:
+    """Degrade while calls are refused because there is too much to do; the number is the metric ``shed_level``."""
+
+    async def check() -> Finding:
+        refused = ("", "low", "low and normal")[level()]
+        return Finding("degraded", f"calls of {refused} priority are refused for now") if refused else Finding("ok")
+
+    return check
+
+
 def quotas(in_doubt: Callable[[], bool]) -> Probe:
     """Fail while calls are refused because the counts of the quotas were lost; looks at the disk, on a thread."""
 

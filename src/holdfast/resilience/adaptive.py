@@ -114,6 +114,7 @@ class Share:
 
     def at(self, now: float) -> float:
         """The share at ``now``."""
+        self._since = min(self._since, now)  # a clock that was set back begins its interval anew
         intervals = int((now - self._since) / INTERVAL)
         if intervals:
             self._since += intervals * INTERVAL

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 from holdfast.core.clock import Clock
 from holdfast.resilience import timers
 from holdfast.resilience.deadline import contained, outcome
-from holdfast.resilience.fallback import RESERVED, may_stand_in
+from holdfast.resilience.fallback import RESERVED, forbids, may_stand_in
 from holdfast.resilience.sizes import size_of
 
 __all__ = ["CoalescingCache", "Terms", "size_of"]
@@ -122,7 +122,8 @@ class CoalescingCache:
         A value that is past its ``ttl`` by less than ``terms.stale`` is given at once, and ``renew()`` is called in
         the background, once however many ask. ``renew`` must end by itself, and tells whoever is to know of failures.
         By less than ``terms.stale_on_error``, it is given when the origin call fails in a way that another answer may
-        stand in for, or has not ended when a fifth of the time to ``until`` is left.
+        stand in for, or has not ended when a fifth of the time to ``until`` is left. A call or a renewal that is
+        forbidden what was allowed before takes the old value away.
         """
         entry = self._entries.get(key)
         if entry is None:
@@ -197,7 +198,7 @@ class CoalescingCache:
             try:
                 return outcome(flight.task), None
             except Exception as failure:  # boundary: whatever the origin call failed with, the old value is there
-                if not may_stand_in(failure):
+                if forbids(failure) or not may_stand_in(failure):
                     raise
         elif flight.waiters == 0 and not flight.owned:
             self._give_up(flight, key)
@@ -246,8 +247,13 @@ class CoalescingCache:
                 task.exception()  # nobody is left to hear of it
             return
         del self._flights[key]
-        if not task.cancelled() and task.exception() is None and ttl > 0:
+        if task.cancelled():
+            return
+        failure = task.exception()
+        if failure is None and ttl > 0:
             self._keep(key, ttl, task.result())
+        elif failure is not None and forbids(failure) and key in self._entries:
+            self._drop(key)
 
     def _keep(self, key: Hashable, ttl: float, value: Any) -> None:
         size = self._size(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.errors import DependencyUnavailable, ProtocolError, Refusal, ToolError
+from holdfast.errors import AccessDenied, DependencyUnavailable, ProtocolError, Refusal, ToolError
 
 RESERVED = 0.2
 """Share of the deadline that is kept for the answers that may stand in, all together."""
@@ -20,6 +20,14 @@ def may_stand_in(failure: Exception) -> bool:
     if isinstance(failure, Refusal):
         return isinstance(failure, DependencyUnavailable) or failure.code in _UNAVAILABLE
     return True
+
+
+def forbids(failure: BaseException) -> bool:
+    """Whether the failure says that this is not allowed any more: what was allowed once is no answer then either
+    (RFC 5861, section 4, has stale answers for errors of the server's, 500 to 504, and not for 403)."""
+    if isinstance(failure, BaseExceptionGroup):
+        return any(forbids(inner) for inner in failure.exceptions)
+    return isinstance(failure, PermissionError | AccessDenied)
 
 
 def share(now: float, deadline: float, left: int) -> float:

@@ -62,11 +62,15 @@ class Durable:
             from holdfast.state.store import Store
 
             self._make()
-            store = Store(self._where / FILE, on_damage=self._set_aside, clock=self._clock)
             try:
-                self._opened = store, Presence(self._where)
+                presence = Presence(self._where)
             except OSError as error:
                 raise Busy(UNAVAILABLE) from error
+            try:
+                self._opened = Store(self._where / FILE, on_damage=self._set_aside, clock=self._clock), presence
+            except BaseException:  # boundary: it is tried again, and who is not there leaves nothing behind
+                presence.close()
+                raise
         return self._opened[0]
 
     async def open(self) -> Store:

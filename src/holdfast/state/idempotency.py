@@ -61,10 +61,11 @@ class Keys:
         self._room = Room(rows, size, MAX_KEYS, MAX_BYTES)
         self._under_way: dict[tuple[str, str], Turn] = {}  # bounded by the calls under way
 
-    async def begin(self, caller: str, row: str, fingerprint: str) -> Turn | Kept:
+    async def begin(self, caller: str, row: str, fingerprint: str, lasts: float = 0.0) -> Turn | Kept:
         """The right to run, or what the first call came to; waits for one that is under way in this process.
 
-        ``caller`` and ``row`` are names of at most a few dozen characters, ``fingerprint`` says what is to be done.
+        ``caller`` and ``row`` are names of at most a few dozen characters, ``fingerprint`` says what is to be done. The
+        key is remembered for ``lasts`` seconds at least: it must not be free while its call runs.
         Raises ``IdempotencyRefused``, or ``Busy`` when nothing can be kept now.
         """
         space = f"idempotency:{caller}"
@@ -77,7 +78,7 @@ class Keys:
         turn = Turn(space, row, mine, asyncio.get_running_loop().create_future())
         self._under_way[space, row] = turn
         try:
-            there = await self._claim(store, turn)
+            there = await self._claim(store, turn, max(self._lifetime, lasts))
         except BaseException:
             self._end(turn)
             raise
@@ -86,8 +87,8 @@ class Keys:
         self._end(turn)
         return await self._judge(json.loads(there), fingerprint)
 
-    async def _claim(self, store: Store, turn: Turn) -> bytes | None:
-        claim = store.claim(turn.space, turn.row, turn.mine, self._lifetime, self._room)
+    async def _claim(self, store: Store, turn: Turn, lasts: float) -> bytes | None:
+        claim = store.claim(turn.space, turn.row, turn.mine, lasts, self._room)
         try:
             return await asyncio.shield(claim)
         except asyncio.CancelledError:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 from holdfast.errors import ConfigurationError
 
 SPACE: Final = "saga"
 MAX_NAME: Final = 512
 """Characters of a saga's name and key together; half of what a key of the store may have."""
+State = Literal["running", "undoing", "stuck", "done"]
 MAX_STEPS: Final = 100
 MAX_PAYLOAD: Final = 8_192
 """Bytes of one step's payload as JSON; 100 of them fit into one value of the store."""
@@ -33,7 +34,7 @@ class Record:
     id: str
     name: str
     by: str
-    state: Literal["running", "undoing", "stuck", "done"] = "running"
+    state: State = "running"
     steps: list[Step] = field(default_factory=list)
 
     def add(self, step: Step) -> Step:
@@ -56,7 +57,19 @@ class Record:
         return json.dumps(value, separators=(",", ":")).encode()
 
 
+class Unreadable(ValueError):
+    """What stands in the journal is no record of this version."""
+
+
 def read(row: str, raw: bytes) -> Record:
-    """The record that stands there."""
-    found = json.loads(raw)
-    return Record(row, found["id"], found["name"], found["by"], found["state"], [Step(*s) for s in found["steps"]])
+    """The record that stands there. Raises ``Unreadable``."""
+    try:
+        found = json.loads(raw)
+        steps = [Step(*step) for step in found["steps"]]
+        record = Record(row, found["id"], found["name"], found["by"], found["state"], steps)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise Unreadable(type(error).__name__) from None
+    texts = (record.id, record.name, record.by, *(step.name for step in steps), *(step.id for step in steps))
+    if record.state not in get_args(State) or not all(isinstance(text, str) for text in texts):
+        raise Unreadable("a field")
+    return record

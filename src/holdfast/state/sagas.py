@@ -13,9 +13,11 @@ from typing import Any, Final
 from holdfast.core.clock import Clock
 from holdfast.errors import ConfigurationError, HoldfastError, SagaRefused
 from holdfast.state.durable import Durable
-from holdfast.state.journal import MAX_NAME, SPACE, Record, Step, read
+from holdfast.state.journal import MAX_NAME, SPACE, Record, Step, Unreadable, read
 from holdfast.state.store import Store
 
+RESUMED_AT_ONCE: Final = 8
+"""Sagas that a start undoes side by side: one whose compensation hangs must not hold up all others."""
 TRIES: Final = 3
 """How often one compensation is tried in one process, before its saga is stuck until the next start."""
 PAUSE: Final = 0.5
@@ -88,7 +90,10 @@ class Sagas:
             raise
 
     async def _refused(self, there: bytes) -> SagaRefused:
-        record = read("", there)
+        try:
+            record = read("", there)
+        except Unreadable:
+            record = Record("", "", "", "", "stuck")
         alive = await asyncio.to_thread(self._durable.presence.lives, record.by)
         if alive and record.state != "stuck":
             return SagaRefused("the same is under way already; try again in a moment", retry_after=1.0)
@@ -96,14 +101,28 @@ class Sagas:
 
     async def resume(self) -> None:
         """Undo what processes that have died left unfinished, and try again what was stuck; once, at the start."""
-        store = await self._durable.open()
+        store, under_way = await self._durable.open(), set[asyncio.Task[None]]()
         for row, raw in await store.items(SPACE, MAX_RESUMED):
+            if len(under_way) >= RESUMED_AT_ONCE:
+                _, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+            if (record := await self._taken(store, row, raw)) is not None:
+                under_way.add(self._own(self._undo(store, record)))
+        if under_way:
+            await asyncio.wait(under_way)
+
+    async def _taken(self, store: Store, row: str, raw: bytes) -> Record | None:
+        """What was left in that row, if it is ours to undo."""
+        try:
             record = read(row, raw)
-            if await asyncio.to_thread(self._durable.presence.lives, record.by):
-                continue  # a neighbour's, or begun by a call of ours meanwhile
-            record.by, record.state = self._durable.presence.name, "undoing"
-            if await store.swap(SPACE, row, raw, record.written()):  # another start may have been faster
-                await self._own(self._undo(store, record))
+        except Unreadable as error:  # the others are undone all the same, and this one is the operator's
+            self.stuck[row] = row
+            self._tell("saga.unread", {"failure": f"{type(error).__name__}: {error}"})
+            return None
+        if await asyncio.to_thread(self._durable.presence.lives, record.by):
+            return None  # a neighbour's, or begun by a call of ours meanwhile
+        record.by, record.state = self._durable.presence.name, "undoing"
+        # another start may have been faster
+        return record if await store.swap(SPACE, row, raw, record.written()) else None
 
     def resuming(self) -> None:
         """Begin to ``resume``, while calls are served."""

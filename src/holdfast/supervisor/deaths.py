@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import signal
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from zlib import crc32
 
 WINDOW: Final = 60.0
 MOST: Final = 10
 """Restarts without a pause in ``WINDOW`` seconds (Erlang/OTP bounds them likewise, as intensity and period)."""
 LONGEST_PAUSE: Final = 30.0
+STOOD: Final = "its loop stood still"
+"""Why a worker was ended whose loop had stood past the ladder."""
 SUDDEN: Final = 1.0
 """Seconds after which a worker that somebody killed from outside has proved that it can live."""
 
@@ -60,6 +63,17 @@ class Intensity:
         crowded = len(self._recent) == self._recent.maxlen and now - self._recent[0] < self._window
         self._pauses = self._pauses + 1 if crowded else 0
         return min(LONGEST_PAUSE, 2.0 ** (self._pauses - 1)) if crowded else 0.0
+
+
+def mark(tool: str) -> int:
+    """A tool's name as one word of shared memory, which is stored at once and never half; not 0."""
+    return crc32(tool.encode(errors="surrogatepass")) | 1 << 32
+
+
+def culprits(under_way: set[str], standing: int, known: Iterable[str]) -> set[str]:
+    """Who is to blame for a loop that stood still: the tool that ran on it, whose mark is ``standing``; ``known`` are
+    all tools. Those ``under_way`` where nobody could look, since C code held the interpreter all the time."""
+    return {tool for tool in known if mark(tool) == standing} or under_way
 
 
 class Quarantine:

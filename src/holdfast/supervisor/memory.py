@@ -44,6 +44,8 @@ OUT_COMMITTED: Final = 11
 ORDER: Final = 12
 NOTE_WHICH: Final = 13
 NOTE_LENGTHS: Final = (14, 15)
+STANDING: Final = 40
+"""The mark of the tool in whose call the worker's loop stands; 0 when it turns, or nobody could look."""
 
 
 def possible(ends: Iterable[int]) -> str | None:

@@ -15,8 +15,9 @@ from typing import Any, Final, Literal
 
 from holdfast.supervisor.book import Book
 from holdfast.supervisor.control import Control
+from holdfast.supervisor.deaths import mark
 from holdfast.supervisor.flight import Flight
-from holdfast.supervisor.memory import BEAT, ENDED, Memory
+from holdfast.supervisor.memory import BEAT, ENDED, STANDING, Memory
 from holdfast.supervisor.outgoing import Channel
 
 _PR_SET_PDEATHSIG: Final = 1
@@ -96,6 +97,10 @@ class Attended:
     def beat(self) -> None:
         """The loop turns."""
         self.memory.words[BEAT] = time.monotonic_ns()
+
+    def standing(self, tool: str | None) -> None:
+        """The loop stands in a call of this tool; ``None``: it turns again, or stands in nobody's call. Any thread."""
+        self.memory.words[STANDING] = 0 if tool is None else mark(tool)
 
     def ended(self, status: int) -> None:
         """This end is meant: nobody is to take over."""

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import faulthandler
+import os
+from collections.abc import Callable
 from contextlib import suppress
+
+from holdfast.watchdog.watch import Aside
 
 STDERR = 2
 """The descriptor itself: ``sys.stderr`` may be anything, and whoever writes there at a fault may not run Python."""
+
+
+def _nowhere() -> None:
+    return None
 
 
 class FaultReports:
@@ -16,8 +24,9 @@ class FaultReports:
     Starting it anew costs 52 us (measured), so whoever beats 20 times a second does it once a second.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, aside: Callable[[], Aside | None] = _nowhere) -> None:
         self.ours = False
+        self._aside = aside
 
     def start(self) -> None:
         """Have a fault, or SIGABRT, tell on stderr where every thread stood."""
@@ -27,9 +36,14 @@ class FaultReports:
                 self.ours = True
 
     def expect(self, seconds: float) -> None:
-        """Show all stacks on stderr in ``seconds``, unless this is called again before then."""
+        """Show all stacks in ``seconds``, unless this is called again before then: on stderr, or, where somebody reads
+        them when this process is lost, aside, and on stderr with the next call of this."""
         if self.ours:
-            faulthandler.dump_traceback_later(seconds, file=STDERR)
+            aside = self._aside()
+            if aside is not None and (report := aside.take()):
+                with suppress(OSError):
+                    os.write(STDERR, report)
+            faulthandler.dump_traceback_later(seconds, file=STDERR if aside is None else aside.fd)
 
     def spare(self) -> None:
         """Somebody else has shown the stacks, or nothing is watched any more."""

@@ -13,6 +13,7 @@ from holdfast.core.clock import Clock
 from holdfast.watchdog.faults import FaultReports
 from holdfast.watchdog.interrupt import Interrupter
 from holdfast.watchdog.stacks import all_stacks, stack_of, tool_of
+from holdfast.watchdog.watch import Aside
 
 Step = Literal["stuck", "past", "free"]
 """All stacks are shown; interrupting has not helped; the loop answers again."""
@@ -52,7 +53,7 @@ class Heartbeat:
     from the thread, and "free", with the whole time, on the loop.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keywords, each told of something else
         self,
         clock: Clock,
         thresholds: Thresholds,
@@ -60,6 +61,7 @@ class Heartbeat:
         on_lag: Callable[[float], None],
         on_block: Callable[[Block], None],
         on_step: Callable[[Step, Block], None] | None = None,
+        aside: Callable[[], Aside | None] = lambda: None,
     ) -> None:
         self._clock = clock
         self._thresholds = thresholds
@@ -69,7 +71,7 @@ class Heartbeat:
         self._beat = clock.now()
         self._stop = threading.Event()
         self._interrupter = Interrupter(self._overdue, self._stuck)
-        self._faults = FaultReports()
+        self._faults = FaultReports(aside)
         self._task: asyncio.Task[None] | None = None
         self._thread: threading.Thread | None = None
         self._loop_thread = 0

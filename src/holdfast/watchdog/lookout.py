@@ -67,8 +67,9 @@ class Lookout:
         self.alerts = Alerts(log, events, subjects.metrics, post)
         thresholds = Thresholds(settings.heartbeat, settings.lag, settings.interrupt, settings.dump, settings.restart)
         self.heartbeat = Heartbeat(
-            subjects.clock, thresholds, on_lag=subjects.metrics.lag, on_block=self._blocked, on_step=self._step
-        )
+            subjects.clock, thresholds, on_lag=subjects.metrics.lag, on_block=self._blocked, on_step=self._step,
+            aside=lambda: hooks.aside,
+        )  # fmt: skip
         self.watchdog = Watchdog(subjects.clock, tuple(self._watches()), self.alerts, hooks, settings.sample)
 
     def start(self) -> None:
@@ -132,11 +133,13 @@ class Lookout:
     # -- a standing loop: from the monitor's thread, but for "free" ----------------------------------------------------
 
     def _blocked(self, block: Block) -> None:
+        self._standing(block.tool)
         said = {"seconds": round(block.seconds, 3), "tool": block.tool}
         self._log.error("loop.blocked", **said, stack=block.stack)
         self.alerts.seen("watchdog.blocked", **said)
 
     def _step(self, step: Step, block: Block) -> None:
+        self._standing(None if step == "free" else block.tool)
         said: dict[str, Any] = {"seconds": round(block.seconds, 3), "tool": block.tool}
         if step == "free":
             if block.interrupted:
@@ -147,6 +150,11 @@ class Lookout:
         else:
             self.alerts.alert("loop", 3, **said, limit=self._settings.restart, stack=block.stack)
             self._past(f"the event loop has stood still for {block.seconds:.1f} s")
+
+    def _standing(self, tool: str | None) -> None:
+        """First of all: there may be no time for anything else."""
+        if self._hooks.standing is not None:
+            self._hooks.standing(tool)
 
     def _past(self, reason: str) -> None:
         """Past the ladder: begin anew if that is possible here, else say who could."""

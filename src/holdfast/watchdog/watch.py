@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from holdfast.watchdog.levels import Levels
 
@@ -15,6 +15,19 @@ class Reading(NamedTuple):
 
     value: float
     said: Mapping[str, Any] = MappingProxyType({})
+
+
+class Aside(Protocol):
+    """Where a report of faulthandler's goes that has to outlive the process. Implemented by ``supervisor.aside``."""
+
+    @property
+    def fd(self) -> int:
+        """Where it is written."""
+        ...
+
+    def take(self) -> bytes:
+        """What has been written since the last time."""
+        ...
 
 
 Act = Callable[[int, Reading], Awaitable[None]]
@@ -49,9 +62,14 @@ class Hooks:
     caches smaller, returning the bytes that were given up. ``retire(reason)``: have the process replaced while calls
     go on, or return why that cannot be; called at most once in ``collect`` seconds. ``restart(reason)``: called from
     the monitor's thread when the loop stands past the ladder; does not return when it succeeds, else says why not.
+    ``standing(tool)``: told from that thread in whose call the loop stands, again when it has stood for long, and on
+    the loop, with ``None``, once it turns; whoever is called when the process is lost knows whom to blame. ``aside``:
+    for the same end, where the stacks are written while C code holds the interpreter; shown here if that ends well.
     """
 
     shed: Callable[[int], None] | None = None
     shrink: Callable[[], int] | None = None
     retire: Callable[[str], str | None] | None = None
     restart: Callable[[str], str] | None = None
+    standing: Callable[[str | None], None] | None = None
+    aside: Aside | None = None

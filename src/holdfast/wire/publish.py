@@ -42,7 +42,7 @@ class ClientList:
 
     def __init__(self) -> None:
         self._sessions: OrderedDict[int, tuple[Any, Listener, set[str]]] = OrderedDict()
-        self.followed: Callable[[str], Iterable[str]] = _nothing
+        self.followed: Callable[[str], Iterable[str]] | None = None
         """What a session followed, by its handle, when another worker served it."""
 
     def add(self, session: Any, listener: Listener) -> None:
@@ -51,7 +51,11 @@ class ClientList:
         key = id(connection)
         if key not in self._sessions:
             connection.exit_stack.callback(self._sessions.pop, key, None)
-        self._sessions[key] = (session, listener, set(self.followed(connection.session_id or "")))
+        self._sessions[key] = (
+            session,
+            listener,
+            set() if self.followed is None else set(self.followed(connection.session_id)),
+        )
         while len(self._sessions) > MAX_CLIENTS:
             self._sessions.popitem(last=False)
 
@@ -83,10 +87,6 @@ class ClientList:
 
     def __len__(self) -> int:
         return len(self._sessions)
-
-
-def _nothing(_handle: str) -> Iterable[str]:
-    return ()
 
 
 class Shares:

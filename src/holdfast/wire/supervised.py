@@ -132,7 +132,7 @@ def _leave(lines: KeptLines, intake: KeptIntake, plant: Any, seconds: float) -> 
 def introduce(worker: Attended, plant: Any) -> None:
     """The watchdog may ask the supervisor for another process, and the health check says which one this is."""
     plant.worker = worker
-    plant.hooks.retire, plant.hooks.restart = worker.retire, _from_outside
+    plant.hooks.retire, plant.hooks.restart, plant.hooks.standing = worker.retire, _from_outside, worker.standing
     plant.health.add("worker", partial(_standing, worker), critical=False)
 
 

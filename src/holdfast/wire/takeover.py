@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from holdfast.supervisor.deaths import Quarantine
+from holdfast.supervisor.aside import Aside, frames, runs
+from holdfast.supervisor.deaths import STOOD, Quarantine, culprits
+from holdfast.supervisor.memory import STANDING
 from holdfast.supervisor.requests import Requests, Unanswered
 from holdfast.wire import results
 from holdfast.wire.kept import KeptIntake, KeptOutlet
+from holdfast.wire.recognise import KEY
 from holdfast.wire.remembered import Remembered
 
 if TYPE_CHECKING:
@@ -41,6 +47,7 @@ class Takeover:
         self._note: dict[str, Any] = dict(note)
         self.remembered = Remembered(self._keep_connection, note.get("connection", {}))
         self._quarantine = Quarantine(note.get("quarantine"))
+        self._claims = note.get("claims")
 
     def begin(self, line: bytes) -> int | None:
         """See ``Keeper``."""
@@ -57,15 +64,24 @@ class Takeover:
         self._judge(left, live)
         for request in left:
             self._one(request, lines, live)
+        self._keep("claims", live.claims)
         self._outlet.start()
         self._intake.start()
 
     def _judge(self, left: Iterable[Unanswered], live: Any) -> None:
-        """Suspect the tools that were under way when a worker was lost by its own doing."""
+        """Suspect the tools that were under way when a worker was lost by its own doing; of a loop that stood still
+        only the one that ran on it, where the watchdog could see it, or faulthandler in its place."""
+        words, aside = self._worker.memory.words, Aside(self._worker.memory)
+        standing, words[STANDING] = words[STANDING], 0
+        report = aside.take()
+        live.plant.hooks.aside = aside
         if not self._worker.task.blamed:
             live.quarantined = self._quarantine.until(time.monotonic())
             return
         tools = {tool for request in left if (tool := _tool(json.loads(request.line))) is not None}
+        if self._worker.task.why == STOOD:
+            held = () if standing else _held(report, live)
+            tools = set(held) or culprits(tools, standing, live.snapshot.named["tool"])
         now = time.monotonic()
         self._quarantine.suspect(tools, now)
         live.quarantined = self._quarantine.until(now)
@@ -74,17 +90,30 @@ class Takeover:
             live.plant.log.error("tool.quarantined", tool=tool, seconds=Quarantine.FOR)
 
     def _one(self, request: Unanswered, lines: Lines, live: Any) -> None:
+        """Serve it again, or say that its outcome is unknown.
+
+        A call that writes may be served again when it has an idempotency key: the worker that is gone claimed the key,
+        durably, before it began. The claim says which of three it is: there is none, so the work had not begun and is
+        done now; it holds an answer, which is given again; or it is that of a dead process, and the caller is told
+        that nobody knows (``idempotency.unknown``). In none of them is anything done twice.
+        """
         body = json.loads(request.line)
         tool = _tool(body)
-        if request.sent < MOST_SENT and (tool is None or (live.repeatable(tool) and tool not in live.quarantined)):
+        repeatable = tool is None or live.repeatable(tool, self._key(body, live))
+        if request.sent < MOST_SENT and repeatable and tool not in live.quarantined:
             self._requests.again(request.slot)
             lines.resume(request.line, request.slot)
             return
-        words = _TRIED if tool is not None and live.repeatable(tool) else LOST
+        words = _TRIED if repeatable else LOST
         data = {"code": CODE, "retryable": False}
         self._outlet.answered(request.slot)
         self._outlet.write(results.failure(body["id"], UNKNOWN, words, data) + b"\n")
         live.plant.log.warning("call.outcome_unknown", tool=tool)
+
+    def _key(self, body: Mapping[str, Any], live: Any) -> object:
+        """The key of a call, if its claim is to be found where this worker looks: settings may be others by now."""
+        meta = (body.get("params") or {}).get("_meta")
+        return meta.get(KEY) if isinstance(meta, dict) and self._claims == live.claims else None
 
     def _keep_connection(self, connection: dict[str, Any]) -> None:
         self._keep("connection", connection)
@@ -92,6 +121,18 @@ class Takeover:
     def _keep(self, name: str, part: dict[str, Any]) -> None:
         self._note[name] = part
         self._worker.memory.keep(json.dumps(self._note).encode())
+
+
+def _held(report: bytes, live: Any) -> Iterator[str]:
+    """The tools whose code is on the loop's stack, as C code has shown it while it held the interpreter."""
+    stack = frames(report, threading.main_thread().ident or 0)
+    for name, entry in live.snapshot.named["tool"].items() if stack else ():
+        function = entry.operation.work()
+        while isinstance(function, partial):
+            function = function.func
+        code = getattr(inspect.unwrap(function), "__code__", None)
+        if code is not None and runs(code, stack):
+            yield name
 
 
 def _tool(body: Mapping[str, Any]) -> str | None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from support.calls import ask, living, server_in
 
+from holdfast.observe.finding import Finding
 from holdfast.state.running import FOLDER, Folder, Process
 from holdfast.supervisor.control import Control
 from holdfast.supervisor.memory import PAGE, Memory
@@ -114,8 +115,12 @@ async def test_what_a_killed_server_left_is_swept_by_the_next(tmp_path: Path) ->
 
 async def test_askers_who_do_not_listen_are_few_and_do_not_hold_up_the_end(tmp_path: Path) -> None:
     async with living(server_in(tmp_path)) as live:
-        held = asyncio.Event()
-        live.plant.health.add("hangs", lambda: held.wait(), timeout=60)  # type: ignore[arg-type,return-value]
+
+        async def hangs() -> Finding:
+            await asyncio.Event().wait()
+            return Finding("ok")
+
+        live.plant.health.add("hangs", hangs, timeout=60)
         with ExitStack() as stack:
             async with told(live, "stdio"):
                 asking = list(askers(place(tmp_path), ASKING + 3, stack))

@@ -37,11 +37,11 @@ def begun(kept: Kept, *tools: tuple[str, dict[str, Any]]) -> list[int]:
 
 
 def test_at_a_signal_calls_get_their_answers_or_a_word_and_everything_is_torn_down(tmp_path: Path) -> None:
-    settings = {"HOLDFAST_STDIO__DRAIN": "0.8"}
+    settings = {"HOLDFAST_STDIO__DRAIN": "1.8"}
     with supervised(tmp_path, BEGUN, **settings) as kept:
         kept.spared()
         everybody = kept.children()
-        brief, long = begun(kept, ("nap", {"seconds": 0.4}), ("write", {"text": "x", "seconds": 60}))
+        brief, long = begun(kept, ("nap", {"seconds": 1.5}), ("write", {"text": "x", "seconds": 60}))
         kept.process.send_signal(signal.SIGTERM)
         time.sleep(0.05)  # the echo of the first, as uv and npm pass it on
         kept.process.send_signal(signal.SIGTERM)

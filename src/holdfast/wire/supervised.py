@@ -104,13 +104,9 @@ async def serve(server: Servable, loaded: Loaded, worker: Worker, backstop: Back
             ending.hurry(INSISTING if left else drain)
             asyncio.get_running_loop().call_later(NOTICE, intake.stop)
 
-        def leave() -> None:
-            lines.leaving = True
-            live.plant.hurry(drain + AFTER)  # nobody serves before this process has ended
-            intake.leave()
-
         stack.callback(watching(intake, lambda: None if lines.leaving else ending.begin()).cancel)
         signals.listen(partial(_signalled, worker, intake, stop))
+        leave = partial(_leave, lines, intake, live.plant, drain + AFTER)
         stack.enter_context(watched(worker, leave, stop))
         conversation = Conversation(live, intake, outlet, lines, sdk_of(live, loaded.settings), takeover.remembered)
         live.publisher = conversation
@@ -134,6 +130,13 @@ def _signalled(worker: Worker, intake: KeptIntake, stop: Callable[[], None]) -> 
         stop()
     else:
         worker.retire("a signal to this process alone")
+
+
+def _leave(lines: KeptLines, intake: KeptIntake, plant: Any, seconds: float) -> None:
+    """Hand over, soon: nobody serves before this process has ended."""
+    lines.leaving = True
+    plant.hurry(seconds)
+    intake.leave()
 
 
 def introduce(worker: Attended, plant: Any) -> None:

@@ -1,10 +1,10 @@
 """The other shape of a supervisor, as a yardstick: a parent that passes every line on, and could send it again.
 
-``python benchmarks/relay.py COMMAND ...`` starts the command with pipes of its own and stands between it and the client. It
-does no more than a relay has to: large reads, one write for all that was read, and a note of each request until its
-answer has come, as that is what it would send to another worker. Ids are found without parsing wherever they stand first, and every
-answer is looked at in the form in which holdfast writes it. What it leaves out makes it cheaper than a real one: it starts no
-second worker, notices no hang, and keeps no handshake.
+``python benchmarks/relay.py COMMAND ...`` starts the command and stands between it and its client.
+It does no more than a relay has to: large reads, one write for all that was read, and a note of each request until its
+answer has come, as that is what it would send to another worker. Ids are found without parsing wherever they stand
+first. What it leaves out makes it cheaper than a real one: it starts no second worker, notices no hang, drops no torn
+line, and keeps no handshake.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What supervision costs each call over stdio: holdfast alone, under its supervisor, and behind a relay, lap by lap.
 
-``python benchmarks/supervised.py`` (a minute) prints microseconds of CPU for each call, of every process of the server together, and
-wall time with 1 and 64 calls in flight, as ratios to the server that nobody supervises. Exits with 1 when a ratio of the
-supervised server is over the bar of issue 5, or when a relay is cheaper.
+``python benchmarks/supervised.py`` (a minute) prints microseconds of CPU for each call, of every process of the server
+together, and wall time, with 1 and with 64 calls in flight, as ratios to the server that nobody supervises. Exits with
+1 when a ratio of the supervised server is over the bar of issue 5, or when a relay is cheaper.
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ def test_a_tool_that_ends_the_process_twice_is_left_alone(how: str, tmp_path: Pa
 
 
 def test_a_loop_that_stands_still_in_c_is_replaced(tmp_path: Path) -> None:
-    with supervised(tmp_path, HOLDFAST_WATCHDOG__INTERRUPT="1.0") as kept:
+    with supervised(tmp_path, HOLDFAST_WATCHDOG__DUMP="0.5", HOLDFAST_WATCHDOG__INTERRUPT="1.0") as kept:
         kept.spared()
         number = kept.begin("leave", how="spin")
         beside = kept.begin("add", a=1, b=2)

@@ -3,6 +3,9 @@
 A worker may be killed in the middle of a write, and nobody could tell whether its bytes went out. So they go through a
 pipe of our own: ``splice`` moves them on inside the kernel, and each byte is in that pipe or with the client, never in
 both. How many were put into it is told by what it holds, as none leaves before the words say that they were put there.
+
+When nothing else is on its way, being in that pipe is all that the commit takes: the words say beforehand how much is
+to be in it, and what it holds says whether it is.
 """
 
 from __future__ import annotations
@@ -86,18 +89,43 @@ class Outgoing:
         """What was put goes out from now on, whoever lives."""
         self._words[OUT_COMMITTED] = place
 
+    def put_through(self, data: bytes, place: int) -> bool:
+        """Commit ``data`` up to ``place`` by having it in our own pipe at once. ``False``: that cannot be done now."""
+        words, count = self._words, len(data)
+        if self._inside or count > self._channel.room or words[OUT_MOVED] != words[OUT_COMMITTED]:
+            return False
+        words[OUT_TARGET] = place
+        self._inside = os.write(self._channel.sink, data)
+        if self._inside != count:  # the kernel had no memory for it all
+            self._discard()
+            return False
+        words[OUT_MOVED] = place  # the first: moved counts as committed
+        words[OUT_COMMITTED] = place
+        return True
+
+    def _discard(self) -> None:
+        """Take back what was put through in part: nothing of it has left."""
+        if self._inside:
+            os.read(self._channel.source, self._inside)
+        self._inside = 0
+        self._words[OUT_TARGET] = self._words[OUT_MOVED]
+
     def move(self, sink: int) -> bool:
         """Move on what the client takes. ``True``: all is gone. Raises ``BrokenPipeError`` when the client is."""
         words, source = self._words, self._channel.source
-        while self._inside or words[OUT_MOVED] != words[OUT_COMMITTED]:
+        while True:
+            if self._inside:
+                try:
+                    self._inside -= os.splice(source, sink, self._inside, flags=_FLAGS)
+                except BlockingIOError:
+                    return False
             if not self._inside:
+                moved = words[OUT_MOVED]
+                if moved == words[OUT_COMMITTED]:
+                    break
                 self._fill()
-            try:
-                self._inside -= os.splice(source, sink, self._inside, flags=_FLAGS)
-            except BlockingIOError:
-                return False
-        if words[OUT_MOVED] % self._size >= KEPT:
-            self._begin_anew(words[OUT_MOVED])
+        if moved % self._size >= KEPT:
+            self._begin_anew(moved)
         return True
 
     def _fill(self) -> None:
@@ -115,11 +143,16 @@ class Outgoing:
         """Go on where a worker that is gone was cut off."""
         words = self._words
         self._inside = self._channel.held
-        moved = int(words[OUT_MOVED])
-        if words[OUT_TARGET] != moved:  # cut off while it filled the pipe: what that holds is what was put
+        moved, target = int(words[OUT_MOVED]), int(words[OUT_TARGET])
+        if target > max(moved, int(words[OUT_COMMITTED])):  # cut off while it put something through
+            if self._inside == target - moved:
+                words[OUT_MOVED] = target
+            else:
+                self._discard()
+        elif target != moved:  # cut off while it filled the pipe: what that holds is what was put
             words[OUT_TARGET] = moved + self._inside
             words[OUT_MOVED] = moved + self._inside
-        if words[OUT_COMMITTED] < words[OUT_MOVED]:  # cut off while all three were moved to the start
+        if words[OUT_COMMITTED] < words[OUT_MOVED]:  # put through; or cut off while all three were moved to the start
             words[OUT_COMMITTED] = words[OUT_MOVED]
 
     def _begin_anew(self, at: int) -> None:

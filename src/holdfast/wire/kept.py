@@ -7,7 +7,7 @@ import os
 import socket
 import stat
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -16,28 +16,36 @@ from holdfast.supervisor.outgoing import Outgoing
 from holdfast.supervisor.requests import Requests
 from holdfast.supervisor.worker import Worker
 from holdfast.wire.pipes import HIGH_WATER, Intake, Outlet, Oversized
+from holdfast.wire.underway import UnderWay
 
 _AGAIN: Final = (BlockingIOError, InterruptedError)
 
 
 class KeptIntake(Intake):
-    """Reads into memory that outlives this process. A line is wiped there once ``taken`` says that it is kept
-    elsewhere, or needs no answer."""
+    """Reads into memory that outlives this process, where a line stays until what answers it is sure to go out."""
 
-    def __init__(self, max_line: int, incoming: Incoming, fd: int) -> None:
+    def __init__(self, max_line: int, incoming: Incoming, under_way: UnderWay, fd: int) -> None:
         super().__init__(max_line)
         self._incoming = incoming
+        self._under_way = under_way
         self._fd = fd
         self._loop = asyncio.get_running_loop()
         self._sizes: deque[int] = deque()  # of the lines that wait, as they stand in the stream
         self._blank = 0  # bytes of blank lines before the next one
         self._reading = False
+        self._left = b""
         self._transport = self  # type: ignore[assignment]  # what pauses and resumes is this
 
+    def recover(self) -> list[bytes]:
+        """The lines that a worker before had begun with and not dealt with."""
+        begun, self._left = self._incoming.recover()
+        return begun.split(b"\n")
+
     def start(self) -> None:
-        """Begin, with what a worker before has read and not taken."""
+        """Go on with what a worker before had only read."""
         os.set_blocking(self._fd, False)
-        if left := self._incoming.recover():
+        left, self._left = self._left, b""
+        if left:
             self._came(left)
         if not self._paused:
             self.resume_reading()
@@ -52,10 +60,14 @@ class KeptIntake(Intake):
 
     def taken(self) -> None:
         """See ``Intake``."""
-        if self._sizes:
-            self._incoming.take(self._sizes.popleft())
+        if self._sizes:  # not after ``stop``
+            self._incoming.given(self._sizes.popleft())
             if not (self._reading or self._paused):
-                self.resume_reading()
+                self._read_on()
+
+    def _read_on(self) -> None:
+        self._under_way.clear()
+        self.resume_reading()
 
     def pause_reading(self) -> None:
         """Leave the rest in the pipe."""
@@ -77,7 +89,9 @@ class KeptIntake(Intake):
         except OSError:
             data = b""
         if data is None:
-            self.pause_reading()  # no room: ``taken`` goes on
+            self._under_way.clear()  # no room: only lines that nobody has taken have to stay
+            if self._incoming.full:
+                self.pause_reading()  # ``taken`` goes on
         elif data:
             self._came(data)
         else:
@@ -87,8 +101,9 @@ class KeptIntake(Intake):
     def _came(self, data: bytes) -> None:
         self.data_received(data)
         if self._head is not None and not self._lines:  # what is thrown away of an overlong line is not kept either
-            self._incoming.take(self._incoming.held)
-            self._carried = 0
+            self._incoming.given(self._carried + self._blank)
+            self._carried = self._blank = 0
+            self._under_way.clear()
 
     def stop(self) -> None:
         """See ``Intake``."""
@@ -110,14 +125,13 @@ class KeptIntake(Intake):
 class KeptOutlet(Outlet):
     """Commits what is written before it moves it on; a request answered is free from that moment."""
 
-    def __init__(self, on_lost: Callable[[], None], outgoing: Outgoing, requests: Requests, fd: int) -> None:
+    def __init__(self, on_lost: Callable[[], None], outgoing: Outgoing, under_way: UnderWay, fd: int) -> None:
         super().__init__(on_lost)
         self._outgoing = outgoing
-        self._requests = requests
+        self._under_way = under_way
         self._fd = fd
         self._loop = asyncio.get_running_loop()
-        self._answered: list[int] = []  # slots whose answers are in what is written next
-        self._backlog: deque[tuple[bytes, list[int]]] = deque()  # what has no room yet; bounded as calls are
+        self._backlog: deque[tuple[bytes, Sequence[int]]] = deque()  # what has no room yet; bounded as calls are
         self._waiting = False
         self._moved = asyncio.Event()
 
@@ -128,27 +142,25 @@ class KeptOutlet(Outlet):
             self._loop.add_reader(self._fd, self._peer)
         self._move()
 
-    def answered(self, slot: int) -> None:
-        """The answer to a kept request is in what is written next."""
-        self._answered.append(slot)
-
     def write(self, line: bytes) -> None:
         """See ``Outlet``."""
         if self.broken:
             return
-        answered, self._answered = self._answered, []
-        if self._backlog or len(line) > self._outgoing.room:
-            self._backlog.append((line, answered))
-        else:
-            self._commit(line, answered)
+        outgoing = self._outgoing
+        if self._backlog or len(line) > outgoing.room:
+            self._backlog.append((line, self._under_way.postponed()))
+            if not self._waiting:
+                self._move()
+            return
+        place = outgoing.committed + len(line)
+        slots = self._under_way.committing(place)
+        if not outgoing.put_through(line, place):
+            outgoing.commit(outgoing.put(line))
         if not self._waiting:
             self._move()
-
-    def _commit(self, line: bytes, answered: list[int]) -> None:
-        place = self._outgoing.put(line)
-        self._requests.answered(answered, place)
-        self._outgoing.commit(place)
-        self._requests.end(answered)
+        elif outgoing.waiting > HIGH_WATER:
+            self._writable.clear()
+        self._under_way.committed(slots)
 
     def _move(self) -> None:
         try:
@@ -171,7 +183,11 @@ class KeptOutlet(Outlet):
     def _commit_backlog(self) -> None:
         """All has gone: there is room for the next, however long it is."""
         while self._backlog and len(self._backlog[0][0]) <= self._outgoing.room:
-            self._commit(*self._backlog.popleft())
+            line, slots = self._backlog.popleft()
+            place = self._outgoing.put(line)
+            self._under_way.late(slots, place)
+            self._outgoing.commit(place)
+            self._under_way.free(slots)
 
     def _settle(self) -> None:
         if self._waiting:
@@ -212,10 +228,11 @@ class KeptOutlet(Outlet):
             self._watch_no_more()
 
 
-def keep(worker: Worker, max_line: int) -> tuple[KeptIntake, KeptOutlet, Requests]:
+def keep(worker: Worker, max_line: int) -> tuple[KeptIntake, KeptOutlet, UnderWay]:
     """Attach to the client's ends as the worker before has left them."""
     outgoing = Outgoing(worker.memory, worker.channel)
     outgoing.recover()
-    requests = Requests(worker.memory)
-    intake = KeptIntake(max_line, Incoming(worker.memory), worker.input)
-    return intake, KeptOutlet(intake.stop, outgoing, requests, worker.output), requests
+    incoming = Incoming(worker.memory)
+    under_way = UnderWay(incoming, Requests(worker.memory))
+    intake = KeptIntake(max_line, incoming, under_way, worker.input)
+    return intake, KeptOutlet(intake.stop, outgoing, under_way, worker.output), under_way

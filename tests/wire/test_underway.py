@@ -118,12 +118,13 @@ def test_killed_between_the_copy_into_a_slot_and_the_commit_it_is_found_once(mem
     assert Requests(memory).free == memory.words[SLOTS] - 2
 
 
-def test_what_needs_no_answer_is_free_when_nothing_is_held_back(memory: Memory) -> None:
-    under_way = given(memory, b"1:a", b"2:b")
-    under_way.rest()
-    under_way.answered(1)
-    under_way.rest()
-    assert left(memory) == [(b"2:b", 1)]
+def test_what_needs_no_answer_any_more_takes_no_place(memory: Memory) -> None:
+    under_way = given(memory, b"1:a", b"2:b", b"3:c")
+    under_way.dropped(1)
+    under_way.clear()
+    assert Requests(memory).free == memory.words[SLOTS] - 2
+    under_way.dropped(2)
+    assert left(memory) == [(b"3:c", 1)]
 
 
 def test_what_is_written_later_frees_its_requests_then_and_the_input_at_once(memory: Memory) -> None:
@@ -183,13 +184,12 @@ def writer(outgoing: Outgoing, under_way: UnderWay, sink: int) -> Callable[[byte
     """As the outlet does it, but for the waiting."""
 
     def write(data: bytes) -> None:
-        place = outgoing.committed + len(data)
-        slots = under_way.committing(place)
-        if not outgoing.put_through(data, place):
+        slots = under_way.committing(outgoing.committed + len(data))
+        if outgoing.waiting or outgoing.put_through(data, sink) is None:
             outgoing.commit(outgoing.put(data))
+        under_way.committed(slots)
         while not outgoing.move(sink):
             pass
-        under_way.committed(slots)
 
     return write
 

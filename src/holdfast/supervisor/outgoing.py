@@ -56,6 +56,8 @@ class Outgoing:
         self._start = memory.outgoing
         self._channel = channel
         self._inside = 0
+        self.straight = channel.room
+        """The most that may be put through."""
 
     @property
     def waiting(self) -> int:
@@ -70,7 +72,7 @@ class Outgoing:
     @property
     def committed(self) -> int:
         """The place after the last byte that will go out whatever happens."""
-        return int(self._words[OUT_COMMITTED])
+        return self._words[OUT_COMMITTED]
 
     def put(self, data: bytes) -> int:
         """Copy ``data`` behind what is committed; returns the place that commits it. There must be room."""
@@ -89,24 +91,30 @@ class Outgoing:
         """What was put goes out from now on, whoever lives."""
         self._words[OUT_COMMITTED] = place
 
-    def put_through(self, data: bytes, place: int) -> bool:
-        """Commit ``data`` up to ``place`` by having it in our own pipe at once. ``False``: that cannot be done now."""
-        words, count = self._words, len(data)
-        if self._inside or count > self._channel.room or words[OUT_MOVED] != words[OUT_COMMITTED]:
-            return False
-        words[OUT_TARGET] = place
-        self._inside = os.write(self._channel.sink, data)
-        if self._inside != count:  # the kernel had no memory for it all
-            self._discard()
-            return False
+    def put_through(self, data: bytes, sink: int) -> int | None:
+        """Commit ``data`` by having it in our own pipe at once, and move it on: how much the client has not taken.
+
+        ``None``: it is not committed, as the kernel had no memory for it. To be called when nothing is on its way, with
+        no more than ``straight`` bytes. Raises ``BrokenPipeError`` when the client is gone.
+        """
+        words, count, channel = self._words, len(data), self._channel
+        words[OUT_TARGET] = place = words[OUT_MOVED] + count
+        self._inside = count
+        if (put := os.write(channel.sink, data)) != count:
+            self._discard(put)
+            return None
         words[OUT_MOVED] = place  # the first: moved counts as committed
         words[OUT_COMMITTED] = place
-        return True
+        try:
+            self._inside = left = count - os.splice(channel.source, sink, count, None, None, _FLAGS)
+        except BlockingIOError:
+            return count
+        return left
 
-    def _discard(self) -> None:
+    def _discard(self, put: int) -> None:
         """Take back what was put through in part: nothing of it has left."""
-        if self._inside:
-            os.read(self._channel.source, self._inside)
+        if put:
+            os.read(self._channel.source, put)
         self._inside = 0
         self._words[OUT_TARGET] = self._words[OUT_MOVED]
 
@@ -148,7 +156,7 @@ class Outgoing:
             if self._inside == target - moved:
                 words[OUT_MOVED] = target
             else:
-                self._discard()
+                self._discard(self._inside)
         elif target != moved:  # cut off while it filled the pipe: what that holds is what was put
             words[OUT_TARGET] = moved + self._inside
             words[OUT_MOVED] = moved + self._inside

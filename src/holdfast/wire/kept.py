@@ -62,12 +62,13 @@ class KeptIntake(Intake):
         """See ``Intake``."""
         if self._sizes:  # not after ``stop``
             self._incoming.given(self._sizes.popleft())
-            if not (self._reading or self._paused):
+            if not self._reading:
                 self._read_on()
 
     def _read_on(self) -> None:
-        self._under_way.clear()
-        self.resume_reading()
+        if not self._paused:
+            self._under_way.clear()
+            self.resume_reading()
 
     def pause_reading(self) -> None:
         """Leave the rest in the pipe."""
@@ -133,6 +134,7 @@ class KeptOutlet(Outlet):
         self._loop = asyncio.get_running_loop()
         self._backlog: deque[tuple[bytes, Sequence[int]]] = deque()  # what has no room yet; bounded as calls are
         self._waiting = False
+        self._busy = True  # until everything that is committed has gone
         self._moved = asyncio.Event()
 
     def start(self) -> None:
@@ -147,20 +149,34 @@ class KeptOutlet(Outlet):
         if self.broken:
             return
         outgoing = self._outgoing
+        if self._busy or len(line) > outgoing.straight:
+            self._write_behind(line)
+            return
+        slots = self._under_way.committing(outgoing.committed + len(line))
+        try:
+            left = outgoing.put_through(line, self._fd)
+        except OSError:
+            self._lost()
+            return
+        if left is None:
+            outgoing.commit(outgoing.put(line))
+        self._under_way.committed(slots)
+        if left != 0:
+            self._move()
+
+    def _write_behind(self, line: bytes) -> None:
+        """Something else is on its way, or this is too much for our own pipe."""
+        outgoing = self._outgoing
         if self._backlog or len(line) > outgoing.room:
             self._backlog.append((line, self._under_way.postponed()))
-            if not self._waiting:
-                self._move()
-            return
-        place = outgoing.committed + len(line)
-        slots = self._under_way.committing(place)
-        if not outgoing.put_through(line, place):
+        else:
+            slots = self._under_way.committing(outgoing.committed + len(line))
             outgoing.commit(outgoing.put(line))
+            self._under_way.committed(slots)
         if not self._waiting:
             self._move()
         elif outgoing.waiting > HIGH_WATER:
             self._writable.clear()
-        self._under_way.committed(slots)
 
     def _move(self) -> None:
         try:
@@ -172,6 +188,7 @@ class KeptOutlet(Outlet):
         if not self._outgoing.waiting and not self._backlog:
             self._settle()
             return
+        self._busy = True
         if not self._waiting:
             self._waiting = True
             self._loop.add_writer(self._fd, self._move)
@@ -190,6 +207,7 @@ class KeptOutlet(Outlet):
             self._under_way.free(slots)
 
     def _settle(self) -> None:
+        self._busy = False
         if self._waiting:
             self._waiting = False
             self._loop.remove_writer(self._fd)

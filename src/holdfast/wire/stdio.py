@@ -58,11 +58,11 @@ class Keeper(Protocol):
         ...
 
     def answered(self, key: int | str) -> None:
-        """Its answer is in what is written next, or it needs none."""
+        """Its answer is in what is written next."""
         ...
 
-    def rest(self) -> None:
-        """Nothing is held back: whatever was answered and not written needed no answer."""
+    def dropped(self, key: int | str) -> None:
+        """It needs no answer any more."""
         ...
 
 
@@ -104,8 +104,6 @@ class Lines(Stream):
         while True:
             if self._outlet.stuck or not self._intake.waiting:
                 self.ahead()
-                if self.keeper is not None:
-                    self.keeper.rest()
             if self._left:
                 return self._resumed(*self._left.popleft())
             line = await self._intake.line() if not self._outlet.stuck or await self._room() else None
@@ -145,7 +143,7 @@ class Lines(Stream):
         request_id = message.body["id"]
 
         async def unanswered() -> None:
-            self.settle(request_id)
+            self.drop(request_id)
 
         return self.codec.inbound(message, unanswered)
 
@@ -213,12 +211,21 @@ class Lines(Stream):
         return True
 
     def settle(self, request_id: int | str | None) -> None:
-        """A request is answered by what is written next, or will not be."""
+        """A request is answered by what is written next."""
         if request_id is not None:
             key = same_id(request_id)
             self._under_way.pop(key, None)
             if self.keeper is not None:
                 self.keeper.answered(key)
+        if not self._under_way:
+            self._idle.set()
+
+    def drop(self, request_id: int | str) -> None:
+        """A request will not be answered: it was cancelled."""
+        key = same_id(request_id)
+        self._under_way.pop(key, None)
+        if self.keeper is not None:
+            self.keeper.dropped(key)
         if not self._under_way:
             self._idle.set()
 

@@ -51,20 +51,21 @@ class UnderWay:
         """A request that nobody serves again has its answer in what is written next."""
         self._answered.append(slot)
 
-    def rest(self) -> None:
+    def dropped(self, key: Key) -> None:
         """See ``Keeper``."""
-        if self._passed or self._answered:
-            self.committed(self.committing(0))
+        if self._open.pop(key, None) is None and (slot := self._slots.pop(key, None)) is not None:
+            self._requests.end((slot,))
 
     def committing(self, place: int) -> Sequence[int]:
         """What is written next is committed up to ``place``: the slots that are free then, for ``committed``."""
         if self._open:
             self._copy()
-        slots, self._answered = self._answered, []
-        if slots:
-            self._requests.answered(slots, place)
         self._passed.clear()
         self._incoming.due(place)
+        if not self._answered:
+            return ()
+        slots, self._answered = self._answered, []
+        self._requests.answered(slots, place)
         return slots
 
     def committed(self, slots: Sequence[int]) -> None:

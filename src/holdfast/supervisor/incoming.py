@@ -39,7 +39,6 @@ class Incoming:
         self._words = memory.words
         self._size = int(memory.words[IN_SIZE])
         self._start = memory.incoming
-        self._begun = max(int(memory.words[IN_BEGUN]), int(memory.words[IN_TAIL]))
 
     @property
     def held(self) -> int:
@@ -69,20 +68,21 @@ class Incoming:
 
     def given(self, count: int) -> None:
         """The next ``count`` bytes are given out: whoever finds them knows that somebody had begun with them."""
-        self._begun = begun = self._begun + count
-        self._words[IN_BEGUN] = begun
+        self._words[IN_BEGUN] += count
 
     def due(self, place: int) -> None:
         """All that was given out is dealt with as soon as the output is committed up to ``place``."""
         words = self._words
         words[IN_PLACE] = place  # the first: what was due before is done, so nothing is due at this place yet
-        words[IN_DUE] = self._begun
+        words[IN_DUE] = words[IN_BEGUN]
 
     def done(self) -> None:
         """The output is committed: what was due is wiped, and will not be seen again."""
         words = self._words
         tail, due = words[IN_TAIL], words[IN_DUE]
         count, place = due - tail, tail % self._size
+        if count <= 0:
+            return  # nothing was
         if count <= CHUNK and place + count <= self._size:
             at = self._start + place
             self._map[at : at + count] = _ZEROS[:count]
@@ -109,8 +109,8 @@ class Incoming:
         if head - tail < self._size:
             head += len(ahead.rstrip(b"\0"))
         words[IN_HEAD] = head
-        self._begun = words[IN_BEGUN] = min(max(int(words[IN_BEGUN]), tail), head)
-        return self._between(tail, self._begun), self._between(self._begun, head)
+        words[IN_BEGUN] = begun = min(max(int(words[IN_BEGUN]), tail), head)
+        return self._between(tail, begun), self._between(begun, head)
 
     def _between(self, start: int, end: int) -> bytes:
         place, count = start % self._size, end - start
@@ -131,5 +131,5 @@ class Incoming:
         words = self._words
         words[IN_TAIL] = again
         words[IN_HEAD] = again
-        self._begun = words[IN_BEGUN] = again
+        words[IN_BEGUN] = again
         self._memory.release(self._start + KEPT, self._start + at - (again - self._size))

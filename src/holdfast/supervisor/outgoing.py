@@ -22,7 +22,7 @@ from holdfast.supervisor.memory import KEPT, MIB, OUT_COMMITTED, OUT_MOVED, OUT_
 _WANTED: Final = MIB
 """Bytes that the pipe is asked to hold: the most that anybody may ask for (pipe(7), pipe-max-size)."""
 
-_FLAGS: Final = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
+FLAGS: Final = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
 
 
 class Channel:
@@ -56,8 +56,6 @@ class Outgoing:
         self._start = memory.outgoing
         self._channel = channel
         self._inside = 0
-        self.straight = channel.room
-        """The most that may be put through."""
 
     @property
     def waiting(self) -> int:
@@ -91,32 +89,9 @@ class Outgoing:
         """What was put goes out from now on, whoever lives."""
         self._words[OUT_COMMITTED] = place
 
-    def put_through(self, data: bytes, sink: int) -> int | None:
-        """Commit ``data`` by having it in our own pipe at once, and move it on: how much the client has not taken.
-
-        ``None``: it is not committed, as the kernel had no memory for it. To be called when nothing is on its way, with
-        no more than ``straight`` bytes. Raises ``BrokenPipeError`` when the client is gone.
-        """
-        words, count, channel = self._words, len(data), self._channel
-        words[OUT_TARGET] = place = words[OUT_MOVED] + count
+    def left(self, count: int) -> None:
+        """The client has not taken the last ``count`` bytes that were sent straight on."""
         self._inside = count
-        if (put := os.write(channel.sink, data)) != count:
-            self._discard(put)
-            return None
-        words[OUT_MOVED] = place  # the first: moved counts as committed
-        words[OUT_COMMITTED] = place
-        try:
-            self._inside = left = count - os.splice(channel.source, sink, count, None, None, _FLAGS)
-        except BlockingIOError:
-            return count
-        return left
-
-    def _discard(self, put: int) -> None:
-        """Take back what was put through in part: nothing of it has left."""
-        if put:
-            os.read(self._channel.source, put)
-        self._inside = 0
-        self._words[OUT_TARGET] = self._words[OUT_MOVED]
 
     def move(self, sink: int) -> bool:
         """Move on what the client takes. ``True``: all is gone. Raises ``BrokenPipeError`` when the client is."""
@@ -124,7 +99,7 @@ class Outgoing:
         while True:
             if self._inside:
                 try:
-                    self._inside -= os.splice(source, sink, self._inside, flags=_FLAGS)
+                    self._inside -= os.splice(source, sink, self._inside, flags=FLAGS)
                 except BlockingIOError:
                     return False
             if not self._inside:
@@ -152,16 +127,25 @@ class Outgoing:
         words = self._words
         self._inside = self._channel.held
         moved, target = int(words[OUT_MOVED]), int(words[OUT_TARGET])
-        if target > max(moved, int(words[OUT_COMMITTED])):  # cut off while it put something through
+        if target > max(moved, int(words[OUT_COMMITTED])):  # cut off while it sent something straight on
             if self._inside == target - moved:
                 words[OUT_MOVED] = target
             else:
-                self._discard(self._inside)
+                self._discard()
         elif target != moved:  # cut off while it filled the pipe: what that holds is what was put
             words[OUT_TARGET] = moved + self._inside
             words[OUT_MOVED] = moved + self._inside
-        if words[OUT_COMMITTED] < words[OUT_MOVED]:  # put through; or cut off while all three were moved to the start
+        if (
+            words[OUT_COMMITTED] < words[OUT_MOVED]
+        ):  # sent straight on; or cut off while all three were moved to the start
             words[OUT_COMMITTED] = words[OUT_MOVED]
+
+    def _discard(self) -> None:
+        """Take back what was put into the pipe in part: nothing of it has left."""
+        if self._inside:
+            os.read(self._channel.source, self._inside)
+        self._inside = 0
+        self._words[OUT_TARGET] = self._words[OUT_MOVED]
 
     def _begin_anew(self, at: int) -> None:
         """Empty: go on at the start of the ring, so that the same few pages serve for ever."""

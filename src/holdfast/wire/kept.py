@@ -14,10 +14,12 @@ from typing import Final
 from holdfast.supervisor.incoming import Incoming
 from holdfast.supervisor.outgoing import Outgoing
 from holdfast.supervisor.requests import Requests
+from holdfast.supervisor.straight import Straight
 from holdfast.supervisor.worker import Worker
 from holdfast.wire.pipes import HIGH_WATER, Intake, Outlet, Oversized
 from holdfast.wire.underway import UnderWay
 
+_BRACE: Final = ord("{")
 _AGAIN: Final = (BlockingIOError, InterruptedError)
 
 
@@ -89,7 +91,17 @@ class KeptIntake(Intake):
             return
         except OSError:
             data = b""
-        if data is None:
+        if (
+            data
+            and data[0] == _BRACE
+            and data.find(b"\n") == len(data) - 1 < self._max
+            and not (self._lines or self._rest or self._blank or self._head is not None)
+        ):
+            self._lines.append(data[:-1])  # one whole line, and nothing before it: the usual case
+            self._sizes.append(len(data))
+            self._held += len(data) - 1
+            self._tell()
+        elif data is None:
             self._under_way.clear()  # no room: only lines that nobody has taken have to stay
             if self._incoming.full:
                 self.pause_reading()  # ``taken`` goes on
@@ -126,9 +138,12 @@ class KeptIntake(Intake):
 class KeptOutlet(Outlet):
     """Commits what is written before it moves it on; a request answered is free from that moment."""
 
-    def __init__(self, on_lost: Callable[[], None], outgoing: Outgoing, under_way: UnderWay, fd: int) -> None:
+    def __init__(
+        self, on_lost: Callable[[], None], outgoing: Outgoing, straight: Straight, under_way: UnderWay, fd: int
+    ) -> None:
         super().__init__(on_lost)
         self._outgoing = outgoing
+        self._straight = straight
         self._under_way = under_way
         self._fd = fd
         self._loop = asyncio.get_running_loop()
@@ -148,21 +163,28 @@ class KeptOutlet(Outlet):
         """See ``Outlet``."""
         if self.broken:
             return
-        outgoing = self._outgoing
-        if self._busy or len(line) > outgoing.straight:
+        if self._busy or len(line) > self._straight.room:
             self._write_behind(line)
             return
-        slots = self._under_way.committing(outgoing.committed + len(line))
+        under_way = self._under_way
+        slots: Sequence[int] = ()
+        if under_way.open or under_way.freed:
+            slots = under_way.committing(self._outgoing.committed + len(line))
+        under_way.passed.clear()
         try:
-            left = outgoing.put_through(line, self._fd)
+            left = self._straight.send(line)
         except OSError:
             self._lost()
             return
+        if left == 0 and not slots:
+            return  # the usual case
         if left is None:
-            outgoing.commit(outgoing.put(line))
-        self._under_way.committed(slots)
-        if left != 0:
-            self._move()
+            self._outgoing.commit(self._outgoing.put(line))
+            under_way.committed(slots)
+        else:
+            self._outgoing.left(left)
+            under_way.free(slots)
+        self._move()
 
     def _write_behind(self, line: bytes) -> None:
         """Something else is on its way, or this is too much for our own pipe."""
@@ -253,4 +275,5 @@ def keep(worker: Worker, max_line: int) -> tuple[KeptIntake, KeptOutlet, UnderWa
     incoming = Incoming(worker.memory)
     under_way = UnderWay(incoming, Requests(worker.memory))
     intake = KeptIntake(max_line, incoming, under_way, worker.input)
-    return intake, KeptOutlet(intake.stop, outgoing, under_way, worker.output), under_way
+    straight = Straight(worker.memory, worker.channel, incoming, worker.output)
+    return intake, KeptOutlet(intake.stop, outgoing, straight, under_way, worker.output), under_way

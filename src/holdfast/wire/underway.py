@@ -22,14 +22,17 @@ class UnderWay:
     def __init__(self, incoming: Incoming, requests: Requests) -> None:
         self._incoming = incoming
         self._requests = requests
-        self._open: dict[Key, bytes] = {}  # stand in the input
-        self._passed: list[bytes] = []  # stand there too, and are answered by what is written next
+        self.open: dict[Key, bytes] = {}
+        """Those that stand in the input."""
+        self.passed: list[bytes] = []
+        """Those that stand there too, and are answered by what is written next."""
+        self.freed: list[int] = []
+        """Slots whose answers are in what is written next."""
         self._slots: dict[Key, int] = {}
-        self._answered: list[int] = []  # slots whose answers are in what is written next
 
     def begin(self, key: Key, line: bytes) -> None:
         """See ``Keeper``."""
-        self._open[key] = line
+        self.open[key] = line
 
     def resumed(self, key: Key, slot: int) -> None:
         """See ``Keeper``."""
@@ -41,30 +44,30 @@ class UnderWay:
 
     def answered(self, key: Key) -> None:
         """See ``Keeper``."""
-        line = self._open.pop(key, None)
+        line = self.open.pop(key, None)
         if line is not None:
-            self._passed.append(line)
+            self.passed.append(line)
         elif (slot := self._slots.pop(key, None)) is not None:
-            self._answered.append(slot)
+            self.freed.append(slot)
 
     def told(self, slot: int) -> None:
         """A request that nobody serves again has its answer in what is written next."""
-        self._answered.append(slot)
+        self.freed.append(slot)
 
     def dropped(self, key: Key) -> None:
         """See ``Keeper``."""
-        if self._open.pop(key, None) is None and (slot := self._slots.pop(key, None)) is not None:
+        if self.open.pop(key, None) is None and (slot := self._slots.pop(key, None)) is not None:
             self._requests.end((slot,))
 
     def committing(self, place: int) -> Sequence[int]:
         """What is written next is committed up to ``place``: the slots that are free then, for ``committed``."""
-        if self._open:
+        if self.open:
             self._copy()
-        self._passed.clear()
+        self.passed.clear()
         self._incoming.due(place)
-        if not self._answered:
+        if not self.freed:
             return ()
-        slots, self._answered = self._answered, []
+        slots, self.freed = self.freed, []
         self._requests.answered(slots, place)
         return slots
 
@@ -77,7 +80,7 @@ class UnderWay:
     def postponed(self) -> Sequence[int]:
         """What is written next is committed at some later time: the slots that it answers."""
         self.clear()
-        slots, self._answered = self._answered, []
+        slots, self.freed = self.freed, []
         return slots
 
     def late(self, slots: Sequence[int], place: int) -> None:
@@ -91,18 +94,18 @@ class UnderWay:
     def clear(self) -> None:
         """Copy whatever stands in the input into slots, so that there is room."""
         self._copy()
-        for line in self._passed:
+        for line in self.passed:
             if (slot := self._requests.begin(line)) is not None:
-                self._answered.append(slot)
-        self._passed.clear()
+                self.freed.append(slot)
+        self.passed.clear()
         self._incoming.due(0)
         self._incoming.done()
 
     def _copy(self) -> None:
-        for key, line in self._open.items():
+        for key, line in self.open.items():
             if (slot := self._requests.begin(line)) is not None:
                 self._slots[key] = slot
-        self._open.clear()
+        self.open.clear()
 
     def recover(self, begun: Iterable[bytes], named: Callable[[bytes], Key | None]) -> list[Unanswered]:
         """What a worker that is gone has left unanswered, in the order in which it came.

@@ -70,14 +70,14 @@ class Family(StdioServer):
         """Seconds, from the kernel's accounting in nanoseconds."""
         return _used(self.process.pid)
 
-    def settle(self) -> None:
-        """Wait until nothing is being loaded any more."""
-        ends = time.monotonic() + SETTLING
-        used, quiet = self.cpu, 0
-        while quiet < 3 and time.monotonic() < ends:
-            time.sleep(0.2)
-            before, used = used, self.cpu
-            quiet = quiet + 1 if used - before < QUIET else 0
+
+def settle(servers: Sequence[Family]) -> None:
+    """Wait until none of them loads anything any more."""
+    ends, used, quiet = time.monotonic() + SETTLING, 0.0, 0
+    while quiet < 2 and time.monotonic() < ends:
+        time.sleep(0.2)
+        before, used = used, sum(server.cpu for server in servers)
+        quiet = quiet + 1 if used - before < QUIET * len(servers) else 0
 
 
 def _used(pid: int) -> float:
@@ -141,8 +141,7 @@ def rounds(script: Path, count: int, laps: int, calls: int) -> Measured:
             servers = [(each.way, stack.enter_context(Family(each, Path(base, each.way)))) for each in commands(script)]
             for _, server in servers:
                 server.greet()
-            for _, server in servers:
-                server.settle()
+            settle([server for _, server in servers])
             measure(servers, laps, calls, measured)
     return measured
 

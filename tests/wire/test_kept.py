@@ -15,7 +15,8 @@ import pytest
 from holdfast.safe.json import Bounds
 from holdfast.supervisor.memory import IN_HEAD, IN_TAIL, KEPT, MIB, OUT_COMMITTED, SLOTS, Memory
 from holdfast.supervisor.outgoing import Channel
-from holdfast.wire.kept import KeptIntake, KeptOutlet, keep
+from holdfast.wire.kept import KeptIntake, keep
+from holdfast.wire.keptoutlet import KeptOutlet
 from holdfast.wire.pipes import MAX_WAITING, Oversized
 from holdfast.wire.stdio import Lines
 from holdfast.wire.underway import UnderWay

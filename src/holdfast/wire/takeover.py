@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from holdfast.supervisor.deaths import Quarantine
 from holdfast.supervisor.requests import Unanswered
 from holdfast.wire import results
-from holdfast.wire.kept import KeptIntake, KeptOutlet
+from holdfast.wire.kept import KeptIntake
+from holdfast.wire.keptoutlet import KeptOutlet
 from holdfast.wire.remembered import Remembered
 from holdfast.wire.underway import UnderWay
 

@@ -200,7 +200,8 @@ def supervised(folder: Path, source: str = SERVER, **settings: str) -> Iterator[
     """Run ``holdfast run`` on a file with ``source``, shake hands, and leave nothing behind."""
     file, errors = folder / "kept.py", folder / "errors.txt"
     file.write_text(source)
-    environment = os.environ | {"SIDE": str(folder / "side.txt"), "HOLDFAST_STATE": str(folder / "state"), **settings}
+    inherited = {name: value for name, value in os.environ.items() if name != "HOLDFAST_KILLS"}  # no setting
+    environment = inherited | {"SIDE": str(folder / "side.txt"), "HOLDFAST_STATE": str(folder / "state"), **settings}
     with errors.open("wb") as stream:
         process = subprocess.Popen(
             [sys.executable, "-m", "holdfast.cli", "run", str(file)],

@@ -13,7 +13,7 @@ from holdfast.errors import HoldfastError
 from holdfast.observe.finding import Finding
 from holdfast.supervisor.journal import tell
 from holdfast.supervisor.ladder import rungs
-from holdfast.supervisor.memory import SLOTS, STRIDE
+from holdfast.supervisor.memory import HELD, SLOTS, STRIDE
 from holdfast.supervisor.worker import Attended, Worker
 from holdfast.wire.conversation import Conversation
 from holdfast.wire.ending import Backstop, Ending
@@ -79,8 +79,8 @@ def _unsupervised(loaded: Loaded, worker: Worker) -> str | None:
     settings, words = loaded.settings, worker.memory.words
     if not settings.supervise:
         return ""
-    if settings.limits.message > words[STRIDE] or settings.limits.in_flight > words[SLOTS]:
-        return f"limits.message is over {words[STRIDE]} bytes, or limits.in_flight over {words[SLOTS]}"
+    if settings.limits.message > words[STRIDE] or settings.limits.in_flight > words[SLOTS] - HELD:
+        return f"limits.message is over {words[STRIDE]} bytes, or limits.in_flight over {words[SLOTS] - HELD}"
     return None
 
 
@@ -92,11 +92,11 @@ async def serve(server: Servable, loaded: Loaded, worker: Worker, backstop: Back
         introduce(worker, live.plant)
         await health_beside(live, loaded, stack)
         limits, drain = loaded.settings.limits, loaded.settings.stdio.drain
-        intake, outlet, requests = keep(worker, limits.message)
+        intake, outlet, under_way = keep(worker, limits.message)
         lines = KeptLines(intake, outlet, None, message_bounds(limits))
         lines.most, lines.drain = limits.in_flight, drain + LAST
         ending = Ending(live, drain, AFTER, backstop)
-        takeover = Takeover(worker, intake, outlet, requests)
+        takeover = Takeover(worker, intake, outlet, under_way)
 
         def stop() -> None:
             left = intake.ended.is_set()

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from support.soaking import LONG
 from support.supervised import SERVER, Kept, supervised, until
 
 from holdfast import Limits
+from holdfast.wire.takeover import Takeover
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a server is supervised on Linux")
 UNKNOWN = -32010
@@ -198,3 +200,13 @@ async def test_a_key_makes_a_call_repeatable_only_while_its_claim_is_sure_to_be_
     async with living(server) as live:
         found = [live.repeatable(tool, key) for tool in ("quick", "slow", "gone") for key in ("k", None)]
         assert found == [True, False, False, False, True, True]
+
+
+def test_a_call_without_an_envelope_has_no_key_whatever_stands_there_instead() -> None:
+    takeover, live = Takeover.__new__(Takeover), SimpleNamespace(claims=["here", 60.0])
+    takeover._claims = ["here", 60.0]
+    for params in (None, [], [{"_meta": {KEY: "k"}}], {}, {"_meta": None}, {"_meta": [KEY]}, {"_meta": {}}):
+        assert takeover._key({"method": "tools/call", "params": params}, live) is None
+    assert takeover._key({"params": {"_meta": {KEY: "k"}}}, live) == "k"
+    live.claims = ["elsewhere", 60.0]
+    assert takeover._key({"params": {"_meta": {KEY: "k"}}}, live) is None

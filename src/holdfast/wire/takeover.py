@@ -97,7 +97,8 @@ class Takeover:
 
     def _key(self, body: Mapping[str, Any], live: Any) -> object:
         """The key of a call, if its claim is to be found where this worker looks: settings may be others by now."""
-        meta = (body.get("params") or {}).get("_meta")
+        params = body.get("params")
+        meta = params.get("_meta") if isinstance(params, dict) else None
         return meta.get(KEY) if isinstance(meta, dict) and self._claims == live.claims else None
 
     def _keep_connection(self, connection: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 ``python benchmarks/supervised.py`` (a minute) prints microseconds of CPU for each call, of every process of the server
 together, and wall time, with 1 and with 64 calls in flight, as ratios to the server that nobody supervises. Exits with
-1 when a ratio of the supervised server is over the bar of issue 5, or when a relay is cheaper.
+1 when a ratio of the supervised server is over the bar of issue 5, or when a relay is cheaper one at a time.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ FIGURES: Mapping[str, str] = {
     "wall_1": "wall, one at a time",
     "wall_64": "wall, 64 in flight",
 }
+SINGLE = ("cpu_1", "wall_1")
+"""Where the shapes are compared: a relay is woken once for calls that come together, and both cost little then."""
 QUIET = 0.005
 """Seconds of CPU in a fifth of a second below which a server has finished loading, its spare too."""
 SETTLING = 30.0
@@ -166,7 +168,7 @@ def verdict(measured: Measured) -> list[str]:
         kept, relayed = measured.ratio(KEPT, figure), measured.ratio(RELAYED, figure)
         if kept > BAR:
             missed.append(f"{label}: {kept:.3f}x, over the bar of {BAR:.2f}x")
-        if relayed < kept:
+        if relayed < kept and figure in SINGLE:
             missed.append(f"{label}: a relay would cost less, {relayed:.3f}x against {kept:.3f}x")
     return missed
 
@@ -187,7 +189,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     print(*table(measured), sep="\n")
     missed = verdict(measured)
-    print("", *(missed or [f"supervised, every figure is within {BAR:.2f}x, and below the relay's"]), sep="\n")
+    good = f"supervised, every figure is within {BAR:.2f}x, and one at a time below the relay's"
+    print("", *(missed or [good]), sep="\n")
     return 1 if missed else 0
 
 

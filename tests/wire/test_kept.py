@@ -7,6 +7,7 @@ import fcntl
 import os
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,6 +23,8 @@ from holdfast.wire.stdio import Lines
 from holdfast.wire.underway import UnderWay
 
 BOUNDS = Bounds(bytes=MIB, depth=40, elements=10_000, string=MIB)
+PATIENCE = 10.0
+"""Seconds that a test waits for what must come."""
 LINE = b'{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{}}\n'
 
 
@@ -43,7 +46,8 @@ class Kept:
 
     async def ask(self) -> int:
         """The id of the next request."""
-        message = await self.lines.message()
+        async with asyncio.timeout(PATIENCE):
+            message = await self.lines.message()
         assert message is not None
         number: int = message.body["id"]
         return number
@@ -91,6 +95,19 @@ Start = Callable[[], Kept]
 @pytest.fixture
 def start(memory: Memory, channel: Channel, pipes: tuple[int, int, int, int]) -> Start:
     return lambda: Kept(memory, channel, (pipes[0], pipes[2]))
+
+
+async def receive(end: int, count: int) -> bytes:
+    """So many bytes, while the loop goes on."""
+    os.set_blocking(end, False)
+    received = b""
+    async with asyncio.timeout(PATIENCE):
+        while len(received) < count:
+            await asyncio.sleep(0)
+            with suppress(BlockingIOError):
+                received += os.read(end, MIB)
+    os.set_blocking(end, True)
+    return received
 
 
 async def turns(count: int = 5) -> None:
@@ -257,11 +274,7 @@ async def test_a_slow_reader_gets_everything_in_order_and_is_noticed(
         expected += line
         kept.outlet.write(line)
     assert kept.outlet.stuck
-    received = b""
-    while len(received) < len(expected):
-        received += os.read(pipes[3], MIB)
-        await turns()
-    assert received == expected
+    assert await receive(pipes[3], len(expected)) == expected
     assert not kept.outlet.stuck
     kept.outlet.write(b"after\n")
     assert os.read(pipes[3], 100) == b"after\n"
@@ -292,11 +305,7 @@ async def test_a_client_that_takes_part_of_an_answer_gets_the_rest_later(
     kept.answer(2, b"2" * 9_999 + b"\n")
     successor = again(kept, pipes)
     assert successor.left == []
-    received = b""
-    while len(received) < 20_000:
-        received += os.read(pipes[3], MIB)
-        await turns()
-    assert received == b"1" * 9_999 + b"\n" + b"2" * 9_999 + b"\n"
+    assert await receive(pipes[3], 20_000) == b"1" * 9_999 + b"\n" + b"2" * 9_999 + b"\n"
 
 
 async def test_where_our_own_pipe_takes_only_a_part_nothing_of_it_leaves_that_way(
@@ -307,11 +316,7 @@ async def test_where_our_own_pipe_takes_only_a_part_nothing_of_it_leaves_that_wa
     os.write(pipes[1], LINE % 1 + LINE % 2)
     assert [await kept.ask(), await kept.ask()] == [1, 2]
     kept.answer(2, b"y" * 9_999 + b"\n")
-    received = b""
-    while len(received) < 10_000:
-        received += os.read(pipes[3], MIB)
-        await turns()
-    assert received == b"y" * 9_999 + b"\n"
+    assert await receive(pipes[3], 10_000) == b"y" * 9_999 + b"\n"
     assert [request.line for request in again(kept, pipes).left] == [(LINE % 1)[:-1]]
 
 

@@ -178,7 +178,7 @@ class RingsMachine(RuleBasedStateMachine):
         incoming.KEPT = outgoing.KEPT = STRIDE  # type: ignore[misc]  # so that small rings begin anew too
         self.loop = asyncio.new_event_loop()
         self.loop.set_exception_handler(self.failed)
-        self.memory = Memory.create(slots=SLOTS, message=STRIDE, answer=STRIDE)
+        self.memory = Memory.create(slots=SLOTS + 2, message=STRIDE, answer=STRIDE)  # as ``HELD`` leaves some more
         self.channel = Channel()
         self.control, self.other = Control.pair()
         self.input, self.output = os.pipe(), os.pipe()

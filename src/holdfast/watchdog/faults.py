@@ -27,7 +27,6 @@ class FaultReports:
     def __init__(self, aside: Callable[[], Aside | None] = _nowhere) -> None:
         self.ours = False
         self._aside = aside
-        self._moved = False
 
     def start(self) -> None:
         """Have a fault, or SIGABRT, tell on stderr where every thread stood."""
@@ -39,11 +38,8 @@ class FaultReports:
     def expect(self, seconds: float) -> None:
         """Show all stacks in ``seconds``, unless this is called again before then: on stderr, or, where somebody reads
         them when this process is lost, aside, and on stderr with the next call of this."""
-        if self.ours:
-            aside = self._aside()
-            if aside is not None and not self._moved:
-                self._moved = True
-                faulthandler.enable(aside.fd, all_threads=True)  # whoever reads it shows it on stderr too
+        aside = self._aside()
+        if self.ours or aside is not None:
             if aside is not None and (report := aside.take()):
                 with suppress(OSError):
                     os.write(STDERR, report)
@@ -51,12 +47,12 @@ class FaultReports:
 
     def spare(self) -> None:
         """Somebody else has shown the stacks, or nothing is watched any more."""
-        if self.ours:
+        if self.ours or self._aside() is not None:
             faulthandler.cancel_dump_traceback_later()
 
     def stop(self) -> None:
         """Leave all as it was."""
+        self.spare()
         if self.ours:
-            self.spare()
             self.ours = False
             faulthandler.disable()

@@ -21,7 +21,7 @@ from holdfast.wire.counted import Counted
 from holdfast.wire.edge import MCP_PATH
 from holdfast.wire.ending import Backstop, Ending
 from holdfast.wire.http import AFTER, LAST, NOTICE, Uvicorn, application, bind, config, hosts_of, url_of
-from holdfast.wire.lastwords import guilty, noting
+from holdfast.wire.lastwords import noting, suspects
 from holdfast.wire.sdk import SdkServer, keys_of
 from holdfast.wire.sdkkept import KeptSessions
 from holdfast.wire.serve import Servable, Signals, finish, refuse, refuse_unsafe_binding, run_loop
@@ -85,13 +85,12 @@ def judge(worker: HttpWorker, live: Any) -> None:
     """Suspect the tools that were under way when the worker before was lost by its own doing."""
     memory, now = worker.memory, time.monotonic()
     quarantine = Quarantine(json.loads(memory.note() or b"{}"))
-    named = guilty(worker, set(worker.task.suspects), live)
-    suspects = named if worker.task.blamed else set()
-    if suspects:
-        quarantine.suspect(suspects, now)
+    tools = suspects(worker, worker.task.suspects, live)
+    if tools:
+        quarantine.suspect(tools, now)
         memory.keep(json.dumps(quarantine.note()).encode())
     live.quarantined = quarantine.until(now)
-    for tool in live.quarantined.keys() & suspects:
+    for tool in live.quarantined.keys() & tools:
         live.plant.log.error("tool.quarantined", tool=tool, seconds=Quarantine.FOR)
 
 
@@ -141,19 +140,19 @@ class Turn:
         number = worker.task.number
         self._live.plant.log.info("serving", transport="http", server=self._live.name, url=url, restarts=number)
 
+    def _signalled(self) -> None:
+        """Stop when all of the server was asked to; if this worker was alone, clients are to notice nothing."""
+        if self._worker.stopping:
+            self._stop()
+        else:
+            self._worker.retire("a signal to this process alone")
+
     def _stop(self) -> None:
         """The server is to end: no more calls, and no more connections a moment later."""
         self._leaving = False
         self._live.drain()
         self._hurry()
         asyncio.get_running_loop().call_later(NOTICE, setattr, self._runner, "should_exit", True)
-
-    def _signalled(self) -> None:
-        """As over pipes: a signal to this process alone is no end of the server."""
-        if self._worker.stopping:
-            self._stop()
-        else:
-            self._worker.retire("a signal to this process alone")
 
     def _leave(self) -> None:
         """Another worker is to go on. Calls under way end first, so that whoever connects then waits for moments."""

@@ -11,7 +11,7 @@ from holdfast.supervisor.deaths import Quarantine
 from holdfast.supervisor.requests import Requests, Unanswered
 from holdfast.wire import results
 from holdfast.wire.kept import KeptIntake, KeptOutlet
-from holdfast.wire.lastwords import guilty
+from holdfast.wire.lastwords import suspects
 from holdfast.wire.recognise import KEY
 from holdfast.wire.remembered import Remembered
 
@@ -65,10 +65,9 @@ class Takeover:
         self._intake.start(left[-1].line if left else None)
 
     def _judge(self, left: Iterable[Unanswered], live: Any) -> None:
-        """Suspect the tools that were under way when a worker was lost by its own doing."""
-        tools = guilty(
-            self._worker, {tool for request in left if (tool := _tool(json.loads(request.line))) is not None}, live
-        )
+        """Put away for a while what has ended two workers within a minute."""
+        under_way = {tool for request in left if (tool := _tool(json.loads(request.line))) is not None}
+        tools = suspects(self._worker, under_way, live)
         if not self._worker.task.blamed:
             live.quarantined = self._quarantine.until(time.monotonic())
             return

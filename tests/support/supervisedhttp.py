@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from support.peers import HttpPeer, text_of
-from support.supervised import SERVER, state_of
+from support.supervised import GUARDIAN, SERVER, name_of, state_of
 from support.talks import HandshakeHttpTalk, call
 
 PATIENCE = 40.0
@@ -53,7 +53,8 @@ class HeldPort(HttpPeer):
         """The supervisor's children, the eldest first: the worker, and its spare."""
         pid = self.process.pid
         with suppress(OSError):
-            return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+            listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            return [int(child) for child in listed if name_of(int(child)) != GUARDIAN]
         return []
 
     def worker(self) -> int:

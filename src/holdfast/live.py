@@ -176,7 +176,7 @@ class Live:
     def repeatable(self, tool: str, key: object = None) -> bool:
         """Whether a call of the tool may be made again when nobody knows what became of it.
 
-        One with an idempotency ``key`` may: its claim on the disk says whether it ever began. Unless it may have run
+        One with an idempotency ``key`` may: its claim on the disk says whether it ever began. Not where it may have run
         for so long that the claim is forgotten.
         """
         entry = self.snapshot.named["tool"].get(tool)

@@ -55,6 +55,7 @@ def test_a_supervised_server_is_found_and_described_whatever_it_is_named_by(
         assert f"kept 0.1.0 (stdio): healthy\n  supervisor {supervisor}, worker {worker}, up " in holdfast("status").out
         assert holdfast("status", sys.executable.replace("python", "py") + ".py").status == 2
         assert holdfast("status", 1).status == 3
+        assert holdfast("status", f"{tmp_path / 'kept.py'}:server").status == 0
 
         os.kill(worker, signal.SIGSTOP)
         ran = holdfast("status", "--json")
@@ -84,7 +85,7 @@ def test_a_server_over_http_is_found_too_and_leaves_nothing_behind(holdfast: Any
     file = python_file("kept.py", SERVER)
     running = holdfast.start("run", file, "--http", "--port", 0)
     try:
-        until(lambda: holdfast("status").status == 0)
+        assert any("supervisor.ready" in line for line in running.stderr)
         (found,) = json.loads(holdfast("status", file, "--json").out)["servers"]
         assert (found["transport"], found["supervisor"], found["state"]) == ("http", running.pid, "serving")
         assert found["worker"] not in (None, running.pid)
@@ -152,7 +153,7 @@ def test_nobody_at_a_url_is_nobody_running_and_silence_is_unhealthy(
 @pytest.mark.parametrize(
     "where, said",
     [
-        ("nowhere", "WHERE is a server's file"),
+        ("nowhere", "nowhere is not a file"),
         ("absent.py", "is not a file"),
         ("http://127.0.0.1:port", "port is not a number"),
     ],
@@ -215,15 +216,25 @@ def test_an_answer_that_is_none_counts_as_silence(said: bytes, tmp_path: Path) -
     assert (found["state"], found["healthy"], found["worker"]) == ("silent", False, os.getpid())
 
 
-def test_an_answer_that_drips_does_not_hold_up_the_asker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "PATIENCE", 0.0)
-    with Folder.made(tmp_path) as folder:
-        here = Process.of(os.getpid())
-        folder.write(here.key, {"process": list(here)})
-        with folder.listen(here.key):
-            connected, _ = folder.connect(here.key, 1.0)
-            with connected, pytest.raises(TimeoutError):
-                asking._read(connected)
+def test_an_answer_that_drips_does_not_hold_up_the_asker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "PATIENCE", 0.05)
+    ours, theirs = socket.socketpair()
+    stop = threading.Event()
+
+    def drip() -> None:
+        while not stop.wait(0.005):
+            theirs.sendall(b" ")
+
+    dripping = threading.Thread(target=drip)
+    dripping.start()
+    try:
+        with pytest.raises(TimeoutError):
+            asking._read(ours)
+    finally:
+        stop.set()
+        dripping.join()
+        ours.close()
+        theirs.close()
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ class Answer:
 
 def answer_that_ends_its_reader() -> list[Answer]:
     """Whoever unpickles it is gone."""
-    return [Answer(os._exit, 5)]
+    return [Answer(eval, "__import__('os')._exit(5)")]  # by its text: coverage puts another in its place
 
 
 def answer_that_hangs() -> dict[str, Answer]:

@@ -60,6 +60,16 @@ def test_nothing_is_said_of_processes_of_another_boot_or_container(gone: Process
     assert Process(gone.pid).lives() is None, "written where there is no /proc"
 
 
+def test_where_this_process_itself_cannot_be_told_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = Process.of(os.getpid())
+
+    def refuse(_pid: int) -> Process:
+        raise PermissionError
+
+    monkeypatch.setattr(Process, "of", refuse)
+    assert here.lives() is None
+
+
 def test_a_zombie_runs_no_more() -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)

@@ -113,6 +113,7 @@ def test_a_zombie_and_a_process_that_is_no_more_need_no_end(carrying: Any) -> No
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     assert end_marked(mark) == 0
     assert not mark.on(2**22 + 1)
+    assert guardian._dead("0")
 
 
 def test_a_mark_lies_below_the_one_that_is_carried_and_there_are_two_floors(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -21,7 +22,7 @@ from support.supervisedhttp import LOST, held_port, result_of, session, twice, u
 
 
 def test_many_workers_may_be_killed_and_whoever_sends_again_sees_no_error(tmp_path: Path) -> None:
-    kills = int(os.environ.get("HOLDFAST_KILLS", "2"))
+    kills = int(os.environ.get("HOLDFAST_KILLS", "1"))
     with held_port(tmp_path) as port:
         stop = threading.Event()
         wrong: list[object] = []
@@ -68,6 +69,8 @@ def test_many_workers_may_be_killed_and_whoever_sends_again_sees_no_error(tmp_pa
         assert wrong == []
         assert len(handles) == 16
         assert len(port.told("worker_lost")) == kills
+        detail = json.loads(port.get("/health")[2])["checks"]["worker"]["detail"]
+        assert detail.startswith(f"process {port.worker()}, supervised by {port.process.pid}, the {kills + 1}. worker")
         assert port.leave(signal.SIGTERM) == 0
         if os.environ.get("SOAK"):
             print(f"worst stall {max(stalls):.3f} s in {sum(done)} calls")
@@ -90,7 +93,7 @@ def test_new_code_is_loaded_on_sighup_while_calls_end_as_they_began(tmp_path: Pa
         talk, first = session(port), port.spared()
         more = '\n@server.tool(read_only=True)\ndef more() -> int:\n    """M."""\n    return 1\n'
         (tmp_path / "kept.py").write_text(SERVER + more)
-        under_way = aside.submit(port.call, "nap", seconds=3.0)
+        under_way = aside.submit(port.call, "nap", seconds=2.0)
         port.process.send_signal(signal.SIGHUP)
         until(lambda: port.told("handed_over"))
         assert text_of(under_way.result()), "it was answered by the worker that left"
@@ -117,6 +120,7 @@ def test_a_signal_ends_all_of_them_in_good_order(tmp_path: Path) -> None:
             pass
 
 
+@pytest.mark.skipif(not os.environ.get("SOAK"), reason="over pipes it is tested always")
 def test_a_second_signal_forces_the_end(tmp_path: Path) -> None:
     with held_port(tmp_path) as port, ThreadPoolExecutor(1) as aside:
         under_way = aside.submit(port.call, "nap", seconds=15.0)

@@ -8,7 +8,18 @@ from collections.abc import Iterator
 import pytest
 
 from holdfast.supervisor.incoming import CHUNK, Incoming
-from holdfast.supervisor.memory import IN_HEAD, IN_SIZE, IN_TAIL, KEPT, MIB, Memory
+from holdfast.supervisor.memory import (
+    IN_BEGUN,
+    IN_DUE,
+    IN_HEAD,
+    IN_PLACE,
+    IN_SIZE,
+    IN_TAIL,
+    KEPT,
+    MIB,
+    OUT_COMMITTED,
+    Memory,
+)
 
 
 @pytest.fixture
@@ -33,30 +44,70 @@ def fed(memory: Memory, pipe: tuple[int, int], data: bytes) -> Incoming:
     return incoming
 
 
-def test_what_was_read_and_not_taken_is_found_by_the_next(memory: Memory, pipe: tuple[int, int]) -> None:
-    fed(memory, pipe, b"one\ntwo\nthr").take(4)
-    assert Incoming(memory).recover() == b"two\nthr"
+def dealt(incoming: Incoming, count: int) -> None:
+    """Give out ``count`` bytes and be done with them."""
+    incoming.given(count)
+    incoming.due(0)
+    incoming.done()
+
+
+def test_what_was_read_is_found_by_the_next_and_what_somebody_had_begun_with_apart(
+    memory: Memory, pipe: tuple[int, int]
+) -> None:
+    incoming = fed(memory, pipe, b"one\ntwo\nthr")
+    dealt(incoming, 4)
+    assert Incoming(memory).recover() == (b"", b"two\nthr")
+    incoming.given(4)
+    assert Incoming(memory).recover() == (b"two\n", b"thr")
 
 
 def test_what_was_read_but_not_noted_is_found_all_the_same(memory: Memory, pipe: tuple[int, int]) -> None:
     fed(memory, pipe, b"one\n")
     memory.words[IN_HEAD] -= 4  # killed between the read and the note of it
-    assert Incoming(memory).recover() == b"one\n"
+    assert Incoming(memory).recover() == (b"", b"one\n")
     assert Incoming(memory).held == 4
 
 
-def test_what_was_taken_but_not_wiped_is_not_found_again(memory: Memory, pipe: tuple[int, int]) -> None:
+def test_what_was_due_is_dealt_with_from_the_moment_the_output_is_committed(
+    memory: Memory, pipe: tuple[int, int]
+) -> None:
     incoming = fed(memory, pipe, b"one\ntwo\n")
-    memory.words[IN_TAIL] += 4  # killed between the two
-    assert Incoming(memory).recover() == b"two\n"
-    incoming.take(4)
-    assert Incoming(memory).recover() == b""
+    incoming.given(4)
+    incoming.due(100)
+    memory.words[OUT_COMMITTED] = 99  # killed before the commit
+    assert Incoming(memory).recover() == (b"one\n", b"two\n")
+    memory.words[OUT_COMMITTED] = 200  # by the next worker, for something else: nothing is due any more
+    assert Incoming(memory).recover() == (b"one\n", b"two\n")
+    incoming.due(300)
+    memory.words[OUT_COMMITTED] = 300  # killed before the wipe
+    assert Incoming(memory).recover() == (b"", b"two\n")
+    assert bytes(memory.bytes[memory.incoming : memory.incoming + 5]) == b"\0\0\0\0t"
+
+
+def test_killed_between_the_two_notes_of_what_is_due_nothing_is(memory: Memory, pipe: tuple[int, int]) -> None:
+    incoming = fed(memory, pipe, b"one\ntwo\n")
+    incoming.given(4)
+    memory.words[OUT_COMMITTED] = 50
+    memory.words[IN_PLACE] = 60
+    assert Incoming(memory).recover() == (b"one\n", b"two\n")
+    assert memory.words[IN_DUE] == memory.words[IN_TAIL]
+
+
+def test_killed_while_it_wiped_and_the_rest_is_wiped_by_the_next(memory: Memory, pipe: tuple[int, int]) -> None:
+    incoming = fed(memory, pipe, b"one\ntwo\n")
+    incoming.given(8)
+    incoming.due(0)
+    memory.bytes[memory.incoming : memory.incoming + 3] = bytes(3)
+    assert Incoming(memory).recover() == (b"", b"")
+    assert not any(memory.bytes[memory.incoming : memory.incoming + 100])
+    assert memory.words[IN_TAIL] == memory.words[IN_BEGUN] == memory.words[IN_HEAD] == 8
 
 
 def test_the_end_of_the_input_is_told_and_no_room_is_not_the_end(memory: Memory, pipe: tuple[int, int]) -> None:
     incoming = Incoming(memory)
-    memory.words[IN_HEAD] = memory.words[IN_SIZE]  # full
+    memory.words[IN_HEAD] = memory.words[IN_SIZE]
     os.write(pipe[1], b"more")
+    assert incoming.full
     assert incoming.read(pipe[0]) is None
     memory.words[IN_HEAD] = 0
     assert incoming.read(pipe[0]) == b"more"
@@ -68,7 +119,7 @@ def test_more_than_the_ring_passes_through_it_and_little_memory_is_kept(memory: 
     for _ in range(3 * memory.words[IN_SIZE] // CHUNK):
         os.write(pipe[1], line)
         assert incoming.read(pipe[0]) == line
-        incoming.take(CHUNK)
+        dealt(incoming, CHUNK)
     assert incoming.held == 0
     assert os.fstat(memory.fd).st_blocks * 512 < 4 * KEPT
 
@@ -76,9 +127,10 @@ def test_more_than_the_ring_passes_through_it_and_little_memory_is_kept(memory: 
 def test_a_line_that_lies_around_the_end_of_the_ring_is_found_whole(memory: Memory, pipe: tuple[int, int]) -> None:
     incoming = Incoming(memory)
     size = memory.words[IN_SIZE]
+    incoming.given(size - 3)
     memory.words[IN_TAIL] = memory.words[IN_HEAD] = size - 3
     os.write(pipe[1], b"abcdef\n")
     assert (incoming.read(pipe[0]), incoming.read(pipe[0])) == (b"abc", b"def\n")
-    assert Incoming(memory).recover() == b"abcdef\n"
-    incoming.take(7)
-    assert Incoming(memory).recover() == b""
+    assert Incoming(memory).recover() == (b"", b"abcdef\n")
+    dealt(incoming, 7)
+    assert Incoming(memory).recover() == (b"", b"")

@@ -37,11 +37,11 @@ def begun(kept: Kept, *tools: tuple[str, dict[str, Any]]) -> list[int]:
 
 
 def test_at_a_signal_calls_get_their_answers_or_a_word_and_everything_is_torn_down(tmp_path: Path) -> None:
-    settings = {"HOLDFAST_STDIO__DRAIN": "0.8"}
+    settings = {"HOLDFAST_STDIO__DRAIN": "1.8"}
     with supervised(tmp_path, BEGUN, **settings) as kept:
         kept.spared()
         everybody = kept.children()
-        brief, long = begun(kept, ("nap", {"seconds": 0.4}), ("write", {"text": "x", "seconds": 60}))
+        brief, long = begun(kept, ("nap", {"seconds": 1.5}), ("write", {"text": "x", "seconds": 60}))
         kept.process.send_signal(signal.SIGTERM)
         time.sleep(0.05)  # the echo of the first, as uv and npm pass it on
         kept.process.send_signal(signal.SIGTERM)
@@ -62,7 +62,7 @@ def test_a_second_signal_forces_the_end_with_a_last_line_and_its_own_status(tmp_
         began = time.monotonic()
         kept.process.send_signal(signal.SIGTERM)
         assert kept.process.wait(10) == 128 + signal.SIGTERM
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15, "not the drain of 30 s"
         (last,) = [line for line in kept.errors.read_text().splitlines() if "server.forced" in line]
         assert json.loads(last)["reason"] == "a second signal, SIGTERM"
 
@@ -162,6 +162,6 @@ def test_threads_that_are_stuck_for_good_cost_the_client_a_refusal_and_then_noth
             worst = max(worst, time.monotonic() - began)
         assert kept.call("works") != first
         assert isinstance(kept.value(nap), int)
-        assert worst < 3, "no time is spent on threads that never end; the rest is a busy machine's"
+        assert worst < 6, "no time is spent on threads that never end; the rest is a busy machine's"
         assert kept.told("retiring")[0]["why"] == "2 of 2 worker threads are stuck for good"
         assert (kept.told("worker_lost"), kept.torn, kept.twice) == ([], [], [])

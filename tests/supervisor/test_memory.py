@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import socket
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from holdfast.supervisor.memory import MIB, NOTE, NOTE_WHICH, Memory
+from holdfast.supervisor.memory import MIB, NOTE, NOTE_WHICH, Memory, possible
 
 
 @pytest.fixture
@@ -53,3 +56,28 @@ def test_what_one_process_writes_another_reads(memory: Memory) -> None:
         os._exit(0)
     os.waitpid(pid, 0)
     assert memory.note() == b"from the child"
+
+
+def test_where_it_cannot_be_had_nothing_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    really = os.memfd_create
+    monkeypatch.setattr(os, "memfd_create", lambda *words: made.append(really(*words)) or made[-1])
+    monkeypatch.setattr(os, "ftruncate", lambda *_: (_ for _ in ()).throw(OSError("no room")))
+    with pytest.raises(OSError, match="no room"):
+        Memory.create()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(made[0])
+
+
+def test_pipes_and_sockets_are_supervised_and_whoever_sits_at_a_terminal_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends, (one, other) = os.pipe(), socket.socketpair()
+    with one, other, (tmp_path / "file").open("wb") as file:
+        assert possible(ends) is None
+        assert possible((one.fileno(), other.fileno())) is None
+        assert possible((ends[0], file.fileno())) == ""
+        monkeypatch.setattr(sys, "platform", "win32")
+        assert possible(ends) == "this system has no files in memory, or cannot splice"
+    for fd in ends:
+        os.close(fd)

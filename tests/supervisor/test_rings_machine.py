@@ -118,7 +118,7 @@ class Tools:
         self.quarantined: dict[str, float] = {}
         self.claims: list[object] = []
         log = SimpleNamespace(error=lambda *_, **__: None, warning=lambda *_, **__: None)
-        self.plant = SimpleNamespace(log=log, hooks=SimpleNamespace(aside=None))
+        self.plant = SimpleNamespace(log=log, hooks=SimpleNamespace(aside=None), heartbeat=None)
         self.snapshot = SimpleNamespace(named={"tool": {}})
 
     def repeatable(self, tool: str, key: object = None) -> bool:

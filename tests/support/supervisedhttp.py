@@ -32,6 +32,7 @@ class HeldPort(HttpPeer):
         self.stderr_path = errors
         self._number = 0
         until(lambda: self._serving() or process.poll() is not None)
+        assert process.poll() is None, self.stderr()
         self.port = int(self._serving()[0]["url"].rpartition(":")[2].removesuffix("/mcp"))
 
     def _serving(self) -> list[dict[str, Any]]:
@@ -53,8 +54,8 @@ class HeldPort(HttpPeer):
         """The supervisor's children, the eldest first: the worker, and its spare."""
         pid = self.process.pid
         with suppress(OSError):
-            listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-            return [int(child) for child in listed if name_of(int(child)) != GUARDIAN]
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            return [int(child) for child in children if name_of(int(child)) != GUARDIAN]
         return []
 
     def worker(self) -> int:

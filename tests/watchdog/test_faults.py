@@ -7,10 +7,14 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from holdfast.watchdog.faults import FaultReports
 
 HELD = """
 import faulthandler, sys
+import pytest
+
 from holdfast.watchdog.faults import FaultReports
 
 reports = FaultReports()
@@ -26,6 +30,8 @@ print(faulthandler.is_enabled())
 """
 ABORTED = """
 import os
+import pytest
+
 from holdfast.watchdog.faults import FaultReports
 
 FaultReports().start()
@@ -63,3 +69,44 @@ def test_what_somebody_else_has_enabled_is_left_alone() -> None:
     reports.spare()
     reports.stop()
     assert faulthandler.is_enabled()
+
+
+ASIDE = """
+import os, sys
+import pytest
+
+from holdfast.watchdog.faults import FaultReports
+
+class Aside:
+    fd = os.memfd_create("aside")
+
+    def take(self):
+        report = os.pread(self.fd, 100_000, 0)
+        os.ftruncate(self.fd, 0)
+        os.lseek(self.fd, 0, os.SEEK_SET)
+        return report
+
+aside = Aside()
+reports = FaultReports(lambda: aside)
+reports.start()
+reports.expect(0.1)
+
+def in_c():
+    return sum(range(20_000_000))  # the interpreter is held until it is done
+
+in_c()
+print(os.fstat(aside.fd).st_size > 0, flush=True)
+os.write(2, b"--- so far nothing ---\\n")
+reports.expect(60)
+print(os.fstat(aside.fd).st_size, flush=True)
+reports.stop()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="files in memory are Linux's")
+def test_where_somebody_reads_them_the_stacks_are_written_aside_and_shown_when_it_has_ended_well() -> None:
+    ended = ran(ASIDE)
+    before, _, after = ended.stderr.partition("--- so far nothing ---\n")
+    assert before == ""
+    assert "in in_c" in after
+    assert ended.stdout.split() == ["True", "0"]

@@ -104,6 +104,7 @@ async def test_past_the_ladder_the_server_begins_anew_where_it_can_and_says_so(
         time.sleep(0.3)  # in no call's code, so nothing interrupts it
         await asyncio.sleep(0.05)
     actions = [line for line in logged(tmp_path) if line["event"] == "watchdog.action"]
+    actions = [line for line in actions if line["action"] in ("restart", "none")]  # a busy machine brings others
     assert bool(asked) == possible
     if possible:
         assert asked[0].startswith("the event loop has stood still for 0.")

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from support.engines import ENGINES, engine
-from support.peers import PATIENCE, StdioPeer, code_of, environment, text_of
+from support.peers import PATIENCE, UNMEASURED, StdioPeer, code_of, environment, text_of
 
 SERVER = Path(__file__).parent / "servers" / "hostile.py"
 MB = 1024 * 1024
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reas
 @pytest.fixture(params=ENGINES)
 def peer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StdioPeer]:
     """A server on each loop that the test may end."""
-    with StdioPeer(SERVER, tmp_path / "state", **engine(request.param, tmp_path)) as peer:
+    with StdioPeer(SERVER, tmp_path / "state", **engine(request.param, tmp_path), **UNMEASURED) as peer:
         peer.initialize()
         text_of(peer.call("add", a=1, b=1))
         yield peer
@@ -68,7 +68,7 @@ def test_a_line_of_256_mb_costs_next_to_nothing_and_is_refused_under_its_id(peer
 
 @pytest.mark.parametrize("kind", ENGINES)
 def test_of_thousands_of_calls_that_never_end_all_but_a_few_are_refused_at_once(kind: str, tmp_path: Path) -> None:
-    with StdioPeer(LEAVING, tmp_path / "state", **engine(kind, tmp_path)) as peer:
+    with StdioPeer(LEAVING, tmp_path / "state", **engine(kind, tmp_path), **UNMEASURED) as peer:
         peer.initialize()
         flooded(peer)
 
@@ -105,7 +105,7 @@ class Silent:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=environment(base / "state", {"HOLDFAST_LIMITS__RATE": "1000000/second", **settings}),
+            env=environment(base / "state", {"HOLDFAST_LIMITS__RATE": "1000000/second", **settings, **UNMEASURED}),
         )
 
     def __enter__(self) -> Silent:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import faulthandler
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,49 +12,71 @@ from support.soaking import LONG
 from support.supervised import supervised
 
 from holdfast.core.context import current_context
-from holdfast.supervisor.lastwords import LastWords
-from holdfast.wire.lastwords import accused, noting
+from holdfast.supervisor.aside import Aside
+from holdfast.supervisor.deaths import mark
+from holdfast.supervisor.memory import PAGE, STANDING, Memory
+from holdfast.wire.lastwords import guilty, noting
 
 
-def guilty() -> str:
+def stands() -> str:
     return os.urandom(1).hex()
 
 
-def innocent() -> str:
+def beside() -> str:
     return "nothing"
 
 
-def told(line: int, name: str = "guilty") -> str:
-    other = f'Thread 0x01 (most recent call first):\n  File "{__file__}", line 36 in innocent\n\n'
+def told(line: int, name: str = "stands") -> bytes:
+    other = f'Thread 0x{1:016x} (most recent call first):\n  File "{__file__}", line {WHERE} in beside\n'
     stack = f'  File "/lib/ctypes.py", line 9 in string_at\n  File "{__file__}", line {line} in {name}\n'
-    return f"Fatal Python error: Segmentation fault\n\n{other}Current thread 0x02 (most recent call first):\n{stack}\n"
+    head = f"Current thread 0x{2:016x} (most recent call first):"
+    return f"Fatal Python error: Segmentation fault\n\n{other}\n{head}\n{stack}\n".encode()
 
 
-LIVE: Any = SimpleNamespace(
-    snapshot=SimpleNamespace(
-        named={
-            "tool": {
-                function.__name__: SimpleNamespace(operation=SimpleNamespace(work=lambda function=function: function))
-                for function in (guilty, innocent)
-            }
-        }
+def live(*apart: str) -> Any:
+    functions = (stands, beside)
+    tools = {
+        function.__name__: SimpleNamespace(operation=SimpleNamespace(work=lambda function=function: function))
+        for function in functions
+    }
+    return SimpleNamespace(
+        snapshot=SimpleNamespace(named={"tool": tools}),
+        plant=SimpleNamespace(hooks=SimpleNamespace(aside=None), heartbeat=None),
+        endangers=lambda tool: tool not in apart,
     )
-)
-WHERE = guilty.__code__.co_firstlineno + 1
+
+
+WHERE = stands.__code__.co_firstlineno + 1
+BOTH = {"stands", "beside"}
 
 
 @pytest.mark.parametrize(
-    "words, found",
+    "report, standing, apart, found",
     [
-        (told(WHERE), {"guilty"}),
-        (told(WHERE + 40), set()),
-        (told(WHERE, "other"), set()),
-        ("Fatal Python error: Aborted\n\n", set()),
-        ("", set()),
+        (told(WHERE), None, (), {"stands"}),
+        (told(WHERE), "beside", (), {"beside"}),
+        (told(WHERE + 40), None, (), BOTH),
+        (told(WHERE, "other"), None, (), BOTH),
+        (b"Fatal Python error: Aborted\n\n", None, (), BOTH),
+        (b"", "stands", (), {"stands"}),
+        (b"", None, (), BOTH),
+        (b"", None, ("beside",), {"stands"}),
     ],
 )
-def test_the_tool_whose_code_is_on_the_stack_that_crashed_is_accused(words: str, found: set[str]) -> None:
-    assert accused(words.encode(), {"guilty", "innocent", "one that is gone"}, LIVE) == found
+def test_only_the_tool_that_anything_points_at_is_guilty(
+    report: bytes, standing: str | None, apart: tuple[str, ...], found: set[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    memory = Memory.create(slots=1, message=PAGE, answer=PAGE)
+    worker: Any = SimpleNamespace(memory=memory)
+    memory.words[STANDING] = 0 if standing is None else mark(standing)
+    Aside(memory).take()
+    os.write(memory.fd, report)
+    lives = live(*apart)
+    assert guilty(worker, BOTH, lives) == found
+    assert guilty(worker, BOTH, live()) == BOTH, "what was told counts once"
+    assert lives.plant.hooks.aside is not None
+    assert capfd.readouterr().err == report.decode()
+    os.close(memory.fd)
 
 
 def test_leaving_by_the_shortest_way_names_the_running_tool_and_a_child_names_nobody(
@@ -64,8 +85,7 @@ def test_leaving_by_the_shortest_way_names_the_running_tool_and_a_child_names_no
     left: list[int] = []
     named: list[str] = []
     monkeypatch.setattr(os, "_exit", left.append)
-    words = LastWords()
-    worker: Any = SimpleNamespace(memory=SimpleNamespace(last_words=words), standing=named.append)
+    worker: Any = SimpleNamespace(standing=named.append)
     before = os._exit
     with noting(worker):
         os._exit(1)
@@ -76,8 +96,6 @@ def test_leaving_by_the_shortest_way_names_the_running_tool_and_a_child_names_no
         current_context.reset(token)
     assert (left, named) == ([1, 2, 3], ["leave"])
     assert os._exit == before
-    assert faulthandler.is_enabled(), "pytest's, and left alone"
-    os.close(words.fd)
 
 
 @pytest.mark.parametrize("how", ["exit", "crash"] if LONG else ["crash"])

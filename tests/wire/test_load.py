@@ -9,14 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
-from support.peers import StdioPeer, code_of, text_of
+from support.peers import UNMEASURED, StdioPeer, code_of, text_of
 
 SERVER = Path(__file__).parent / "servers" / "hostile.py"
 CALLS = 10_000
 CALLERS = 16
 WARM = 1_000
 GROWTH = 5 * 1024 * 1024
-SETTINGS = {"HOLDFAST_LIMITS__RATE": "1000000/second"}
+SETTINGS = {"HOLDFAST_LIMITS__RATE": "1000000/second", **UNMEASURED}
 
 
 def bad_arguments(peer: StdioPeer) -> str:

@@ -11,10 +11,16 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import pytest
 from support.calls import ask, living, server_in
 
+from holdfast.observe.finding import Finding
 from holdfast.state.running import FOLDER, Folder, Process
-from holdfast.wire.status import ASKING, answer, told
+from holdfast.supervisor.control import Control
+from holdfast.supervisor.memory import PAGE, Memory
+from holdfast.supervisor.worker import Attended, Task
+from holdfast.wire import status
+from holdfast.wire.status import ASKING, Door, answer, told
 
 
 def place(base: Path) -> Path:
@@ -109,8 +115,12 @@ async def test_what_a_killed_server_left_is_swept_by_the_next(tmp_path: Path) ->
 
 async def test_askers_who_do_not_listen_are_few_and_do_not_hold_up_the_end(tmp_path: Path) -> None:
     async with living(server_in(tmp_path)) as live:
-        held = asyncio.Event()
-        live.plant.health.add("hangs", lambda: held.wait(), timeout=60)  # type: ignore[arg-type,return-value]
+
+        async def hangs() -> Finding:
+            await asyncio.Event().wait()
+            return Finding("ok")
+
+        live.plant.health.add("hangs", hangs, timeout=60)
         with ExitStack() as stack:
             async with told(live, "stdio"):
                 asking = list(askers(place(tmp_path), ASKING + 3, stack))
@@ -136,3 +146,73 @@ def is_closed(connected: socket.socket) -> bool:
         return connected.recv(1) == b""
     except BlockingIOError:
         return False
+
+
+def attended() -> Attended:
+    """What a worker holds, of a supervisor that would be this process's parent."""
+    ours, theirs = Control.pair()
+    theirs.close()
+    return Attended(Memory.create(slots=1, message=PAGE, answer=PAGE), ours)
+
+
+async def test_a_worker_that_hands_over_leaves_its_record_to_the_next_and_one_that_ends_removes_it(
+    tmp_path: Path,
+) -> None:
+    worker = attended()
+    worker.task = Task(2, blamed=True, why="its loop stood still")
+    async with living(server_in(tmp_path)) as live:
+        live.plant.worker = worker
+        async with told(live, "stdio"):
+            said = await asyncio.to_thread(asked_of_supervised, place(tmp_path))
+        assert {each.suffix for each in place(tmp_path).iterdir()} == {".json", ".sock"}
+        async with told(live, "stdio"):
+            worker.ended(0)
+        assert list(place(tmp_path).iterdir()) == []
+    worker.control.close()
+    assert (said["supervisor"], said["worker"]) == (os.getppid(), os.getpid())
+    assert (said["restarts"], said["last_end"]) == (2, "its loop stood still")
+    assert said["uptime"] >= said["serving"]
+
+
+def asked_of_supervised(path: Path) -> dict[str, Any]:
+    with Folder(path) as folder:
+        (record,) = folder.records()
+        assert record.process.pid == record.facts["supervisor"] == os.getppid()
+    return asked(path)
+
+
+async def test_what_cannot_be_known_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object) -> Any:
+        raise ProcessLookupError
+
+    async with living(server_in(tmp_path)) as live:
+        live.plant.worker = worker = attended()
+        monkeypatch.setattr(status, "resident_bytes", gone)
+        monkeypatch.setattr(Process, "of", gone)
+        said = await answer(live, "stdio")
+        worker.control.close()
+    assert said["memory"]["resident"] is None
+    assert said["uptime"] == said["serving"]
+
+
+async def test_an_asker_who_has_left_again_is_no_matter(tmp_path: Path) -> None:
+    async with living(server_in(tmp_path)) as live:
+        door = Door(live, "stdio")
+        door._accept()
+        with ExitStack() as stack:
+            list(askers(place(tmp_path), 1, stack))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert (await asyncio.to_thread(asked, place(tmp_path)))["name"] == "inside"
+        await door.close()
+
+
+async def test_another_user_is_told_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with living(server_in(tmp_path)) as live, told(live, "stdio"):
+        with ExitStack() as stack:
+            (asking,) = askers(place(tmp_path), 1, stack)
+            monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 7)
+            monkeypatch.setattr("holdfast.state.running._ROOT", -1)
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert is_closed(asking)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,9 +17,12 @@ from support.talks import HandshakeHttpTalk, ModernHttpTalk, call
 
 from holdfast import Context, Server
 from holdfast.supervisor.control import Control
+from holdfast.supervisor.deaths import STOOD, mark
 from holdfast.supervisor.heirlooms import OfPort
+from holdfast.supervisor.memory import STANDING
 from holdfast.supervisor.worker import Task
 from holdfast.testing import settings_for
+from holdfast.wire.sessionbook import SessionBook
 from holdfast.wire.supervisedhttp import run, serve
 
 TOKENS = {"ada": "token-of-ada-0001", "eve": "token-of-eve-0002"}
@@ -206,7 +208,20 @@ async def test_a_session_that_its_client_has_ended_stays_ended(tmp_path: Path) -
         assert home.kept._book.recover() == []
 
 
-async def test_a_session_expires_as_if_one_worker_had_served_all_along(tmp_path: Path) -> None:
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds by which the sessions' clock is ahead."""
+    ahead = [0.0]
+
+    class Later(SessionBook):
+        def __init__(self, book: Any, idle: float, now: Callable[[], float], too_much: Callable[[], None]) -> None:
+            super().__init__(book, idle, lambda: now() + ahead[0], too_much)
+
+    monkeypatch.setattr("holdfast.wire.sdkkept.SessionBook", Later)
+    return ahead
+
+
+async def test_a_session_expires_as_if_one_worker_had_served_all_along(tmp_path: Path, later: list[float]) -> None:
     async with house(tmp_path, http__session_idle=60.0) as home:
         book = home.kept._book
         async with home.worker() as peer:
@@ -217,27 +232,25 @@ async def test_a_session_expires_as_if_one_worker_had_served_all_along(tmp_path:
         assert old.used > 0, "no request of it is under way"
         second = 10**9
         book.used(old.slot, old.used - 61 * second)
-        book.used(dying.slot, time.monotonic_ns() - 60 * second + second // 10)
+        book.used(dying.slot, dying.used - 30 * second)
         book.used(under_way.slot, 0)
         async with home.worker() as peer:
             found = {entry.slot for entry in book.recover()}
             assert found == {dying.slot, under_way.slot, young.slot}
             assert text_of(await within(call, talk, "whoami")) == "anonymous"
-            await asyncio.sleep(0.15)  # real time: the sessions' clock is the system's, across processes
+            later[0] = 31.0
             other = await within(HandshakeHttpTalk, peer)
             assert other.headers["mcp-session-id"] not in {entry.handle.hex() for entry in (old, dying, young)}
             assert dying.handle not in {entry.handle for entry in book.recover()}
 
 
-async def test_a_session_that_ends_while_it_is_asked_for_is_unknown(tmp_path: Path) -> None:
+async def test_a_session_that_is_asked_for_too_late_is_unknown(tmp_path: Path, later: list[float]) -> None:
     async with house(tmp_path, http__session_idle=60.0) as home:
         book = home.kept._book
         async with home.worker() as peer:
             talk = await within(HandshakeHttpTalk, peer)
-        (entry,) = book.recover()
-        book.used(entry.slot, time.monotonic_ns() - 60 * 10**9 + 3 * 10**8)
         async with home.worker():
-            await asyncio.sleep(0.3)  # real time, as above
+            later[0] = 61.0
             assert await within(talk.send, {"jsonrpc": "2.0", "id": 1, "method": "ping"}) == 404
         assert book.recover() == []
 
@@ -365,12 +378,33 @@ async def test_a_tool_that_was_there_at_two_deaths_is_kept_from_running(tmp_path
     async with house(tmp_path) as home:
         async with home.worker(blamed=True, suspects=("whoami",)) as peer:
             assert text_of(await within(peer.call, "whoami")) == "anonymous"
-        async with home.worker(blamed=False, suspects=("whoami",)) as peer:
-            assert text_of(await within(peer.call, "whoami")) == "anonymous"
+        for number, blamed in ((0, True), (5, False)):  # the same death again, and one that nobody here has caused
+            home.number = number
+            async with home.worker(blamed=blamed, suspects=("whoami",)) as peer:
+                assert text_of(await within(peer.call, "whoami")) == "anonymous"
         async with home.worker(blamed=True, suspects=("whoami", "slow")) as peer:
             assert code_of(await within(peer.call, "whoami")) == "supervisor.quarantined"
             assert text_of(await within(lambda: peer.call("slow", seconds=0))) == "slept"
         assert '"tool.quarantined"' in home.log
+
+
+async def test_of_a_loop_that_stood_still_only_the_tool_that_ran_on_it_is_suspected(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        for _ in range(2):
+            home.kept.memory.words[STANDING] = mark("whoami")
+            async with home.worker(blamed=True, why=STOOD, suspects=("slow", "whoami")) as peer:
+                answers = [await within(peer.call, "whoami"), await within(lambda: peer.call("slow", seconds=0))]
+        assert [code_of(answer) for answer in answers] == ["supervisor.quarantined", ""]
+
+
+async def test_a_port_that_new_settings_name_is_for_the_next_start(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        async with home.worker():
+            port = home.port
+        home.settings["http__port"] = port + 1 if port < 65_535 else port - 1
+        async with home.worker() as peer:
+            assert (await within(peer.get, "/livez"))[0] == 200
+        assert '"reload.needs_restart", "settings": "http.port"' in home.log
 
 
 async def test_whoever_leaves_ends_calls_first_and_refuses_nobody(tmp_path: Path) -> None:

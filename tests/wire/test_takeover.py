@@ -9,13 +9,16 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from support.calls import living, server_in
+from support.soaking import LONG
 from support.supervised import SERVER, Kept, supervised, until
 
 from holdfast import Limits
+from holdfast.wire.takeover import Takeover
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a server is supervised on Linux")
 UNKNOWN = -32010
@@ -75,7 +78,7 @@ def side(folder: Path) -> list[str]:
     return (folder / "side.txt").read_text().split()
 
 
-@pytest.mark.parametrize("odd", [False, True])
+@pytest.mark.parametrize("odd", [False, True] if LONG else [False])
 def test_a_keyed_call_that_had_begun_is_never_done_again_and_its_caller_is_told(tmp_path: Path, odd: bool) -> None:
     with supervised(tmp_path) as kept:
         kept.spared()
@@ -197,3 +200,13 @@ async def test_a_key_makes_a_call_repeatable_only_while_its_claim_is_sure_to_be_
     async with living(server) as live:
         found = [live.repeatable(tool, key) for tool in ("quick", "slow", "gone") for key in ("k", None)]
         assert found == [True, False, False, False, True, True]
+
+
+def test_a_call_without_an_envelope_has_no_key_whatever_stands_there_instead() -> None:
+    takeover, live = Takeover.__new__(Takeover), SimpleNamespace(claims=["here", 60.0])
+    takeover._claims = ["here", 60.0]
+    for params in (None, [], [{"_meta": {KEY: "k"}}], {}, {"_meta": None}, {"_meta": [KEY]}, {"_meta": {}}):
+        assert takeover._key({"method": "tools/call", "params": params}, live) is None
+    assert takeover._key({"params": {"_meta": {KEY: "k"}}}, live) == "k"
+    live.claims = ["elsewhere", 60.0]
+    assert takeover._key({"params": {"_meta": {KEY: "k"}}}, live) is None

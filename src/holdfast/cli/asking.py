@@ -103,8 +103,8 @@ def at_url(url: str, token: SecretStr | None) -> list[dict[str, Any]]:
     headers = {} if token is None else {"Authorization": f"Bearer {token.get_secret_value().strip()}"}
     try:
         connection.request("GET", parts.path if parts.path.strip("/") else "/health", headers=headers)
-        response = connection.getresponse()
-        raw = response.read(LONGEST)
+        with connection.getresponse() as response:
+            raw = response.read(LONGEST)
     except TimeoutError:
         return [_shaped({"transport": "http"}, "silent")]
     except (OSError, http.client.HTTPException):

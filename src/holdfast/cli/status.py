@@ -57,6 +57,7 @@ def exit_status(found: Sequence[Mapping[str, Any]]) -> int:
 
 def _found(where: str | None, config: Path | None, env_file: Path | None) -> list[dict[str, Any]]:
     from holdfast.cli.asking import at_url, beneath
+    from holdfast.cli.discovery import Target
 
     if where is None:
         return beneath(_base(_settings(config, env_file)))
@@ -67,22 +68,14 @@ def _found(where: str | None, config: Path | None, env_file: Path | None) -> lis
     path = Path(where)
     if path.is_dir():
         return beneath(path)
-    if path.is_file() or path.with_suffix(".py").is_file() or path.suffix == ".py":
-        return _of_file(where, config, env_file)
-    head = where.rpartition(":")[0]
-    if head and Path(head).is_file():
-        return _of_file(head, config, env_file)
-    raise ConfigurationError("WHERE is a server's file, its state folder, a pid, or an http(s) URL")
+    return _of_file(Target.parse(where).file, config, env_file)
 
 
-def _of_file(text: str, config: Path | None, env_file: Path | None) -> list[dict[str, Any]]:
+def _of_file(file: Path, config: Path | None, env_file: Path | None) -> list[dict[str, Any]]:
     """The servers that were started with this file; its settings say where their state lies."""
     from holdfast.cli.asking import beneath
     from holdfast.core.layers import CONFIG_FILE
 
-    file = Path(text).resolve()
-    if not file.is_file():
-        raise ConfigurationError(f"{text} is not a file")
     beside = file.with_name(CONFIG_FILE)
     settings = _settings(config or (beside if beside.is_file() else None), env_file)
 

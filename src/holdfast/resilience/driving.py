@@ -175,8 +175,13 @@ class Driven(asyncio.Future[None]):
         self._cutting = False
 
     def _be_patient(self) -> None:
-        if not self._over:
+        if self._over:
+            return
+        loop = self.get_loop()
+        if loop.is_running():
             self._patience = timer(self._clock, self._grace, self._spend)
+        else:  # whoever closes a loop cancels its tasks while it stands, and lets it run on (asyncio.Runner)
+            loop.call_soon(self._be_patient)
 
     def _spend(self, _: object = None) -> None:
         """Wake the task to hand the work over: the grace is over, or somebody cannot wait for its end."""
@@ -198,7 +203,9 @@ class Driven(asyncio.Future[None]):
     def _is_outside(self, who: Mark | None) -> bool:
         """Whether code marked ``who`` is that of a caller: neither the work's nor, say, another call's."""
         task = self._task
-        if task is asyncio.current_task():  # the task passes on what it was told in its last step, in no one's context
+        if task is asyncio.current_task(
+            self.get_loop()
+        ):  # the task passes on what it was told in its last step, in no one's context
             return task is None or task.cancelling() <= self._cancels
         each = self._mark.outer
         while each is not who:

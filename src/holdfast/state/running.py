@@ -36,6 +36,7 @@ _NAME: Final = re.compile(r"([0-9]{1,10}-[0-9a-f]{8})\.json")
 _BORN_AT: Final = 19
 """Where the start time stands behind the name of a process (proc(5), field 22 of stat)."""
 _OTHERS: Final = 0o022
+_ROOT: Final = 0
 _CREDENTIALS: Final = struct.Struct("3i")
 """struct ucred: pid, uid, gid."""
 
@@ -240,7 +241,7 @@ def peer(connected: socket.socket) -> int:
         return 0
     raw = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     pid, uid, _ = _CREDENTIALS.unpack(raw)
-    if uid not in (os.geteuid(), 0):
+    if uid not in (os.geteuid(), _ROOT):
         raise PermissionError("the other end is another user's")
     return int(pid)
 

@@ -36,9 +36,9 @@ class Control:
                 self._end.send(message)
 
     def receive(self) -> tuple[dict[str, Any], list[int]] | None:
-        """Wait for one message and the descriptors that came with it."""
+        """Wait for one message and the descriptors that came with it, which programs that are started do not get."""
         try:
-            raw, fds, _, _ = socket.recv_fds(self._end, _LONGEST, 4)
+            raw, fds, _, _ = socket.recv_fds(self._end, _LONGEST, 4, socket.MSG_CMSG_CLOEXEC)
         except OSError:
             return None
         return (json.loads(raw), list(fds)) if raw else None

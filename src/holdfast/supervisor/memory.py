@@ -15,8 +15,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final
 
-from holdfast.supervisor.lastwords import LastWords
-
 PAGE: Final = 4_096
 MIB: Final = 1024 * 1024
 MAGIC: Final = 0x686F6C6466617374
@@ -24,6 +22,8 @@ MAGIC: Final = 0x686F6C6466617374
 SLOT_WORDS: Final = 8
 NOTE: Final = MIB
 """Bytes of each of the two copies of the note."""
+HELD: Final = 64
+"""Slots beyond those for requests under way, for some that are answered and not written yet."""
 KEPT: Final = MIB
 """Bytes at the start of an area whose pages stay when it is empty; what lies beyond goes back to the system."""
 
@@ -46,6 +46,11 @@ OUT_COMMITTED: Final = 11
 ORDER: Final = 12
 NOTE_WHICH: Final = 13
 NOTE_LENGTHS: Final = (14, 15)
+IN_BEGUN: Final = 16
+"""How far the input was given out: somebody had begun with what stands before it."""
+IN_DUE: Final = 17
+"""How far the input is dealt with once the output is committed up to ``IN_PLACE``."""
+IN_PLACE: Final = 18
 STANDING: Final = 40
 """The mark of the tool in whose call the worker's loop stands; 0 when it turns, or nobody could look."""
 STOPPING: Final = 41
@@ -76,10 +81,9 @@ class Memory:
         self.incoming = self._table + 2 * NOTE
         self.outgoing = self.incoming + int(word[IN_SIZE])
         self.requests = self.outgoing + int(word[OUT_SIZE])
-        self.last_words = LastWords()
 
     @classmethod
-    def create(cls, *, slots: int = 1_024, message: int = 16 * MIB, answer: int = 64 * MIB) -> Memory:
+    def create(cls, *, slots: int = 1_024 + HELD, message: int = 16 * MIB, answer: int = 64 * MIB) -> Memory:
         """For ``slots`` requests under way of at most ``message`` bytes each, and answers of ``answer`` bytes.
 
         Addresses are all that this takes: 17 GB of them. Raises ``OSError`` where there are not as many.

@@ -3,6 +3,9 @@
 A worker may be killed in the middle of a write, and nobody could tell whether its bytes went out. So they go through a
 pipe of our own: ``splice`` moves them on inside the kernel, and each byte is in that pipe or with the client, never in
 both. How many were put into it is told by what it holds, as none leaves before the words say that they were put there.
+
+When nothing else is on its way, being in that pipe is all that the commit takes: the words say beforehand how much is
+to be in it, and what it holds says whether it is.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from holdfast.supervisor.memory import KEPT, MIB, OUT_COMMITTED, OUT_MOVED, OUT_
 _WANTED: Final = MIB
 """Bytes that the pipe is asked to hold: the most that anybody may ask for (pipe(7), pipe-max-size)."""
 
-_FLAGS: Final = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
+FLAGS: Final = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
 
 
 class Channel:
@@ -67,7 +70,7 @@ class Outgoing:
     @property
     def committed(self) -> int:
         """The place after the last byte that will go out whatever happens."""
-        return int(self._words[OUT_COMMITTED])
+        return self._words[OUT_COMMITTED]
 
     def put(self, data: bytes) -> int:
         """Copy ``data`` behind what is committed; returns the place that commits it. There must be room."""
@@ -86,18 +89,26 @@ class Outgoing:
         """What was put goes out from now on, whoever lives."""
         self._words[OUT_COMMITTED] = place
 
+    def left(self, count: int) -> None:
+        """The client has not taken the last ``count`` bytes that were sent straight on."""
+        self._inside = count
+
     def move(self, sink: int) -> bool:
         """Move on what the client takes. ``True``: all is gone. Raises ``BrokenPipeError`` when the client is."""
         words, source = self._words, self._channel.source
-        while self._inside or words[OUT_MOVED] != words[OUT_COMMITTED]:
+        while True:
+            if self._inside:
+                try:
+                    self._inside -= os.splice(source, sink, self._inside, flags=FLAGS)
+                except BlockingIOError:
+                    return False
             if not self._inside:
+                moved = words[OUT_MOVED]
+                if moved == words[OUT_COMMITTED]:
+                    break
                 self._fill()
-            try:
-                self._inside -= os.splice(source, sink, self._inside, flags=_FLAGS)
-            except BlockingIOError:
-                return False
-        if words[OUT_MOVED] % self._size >= KEPT:
-            self._begin_anew(words[OUT_MOVED])
+        if moved % self._size >= KEPT:
+            self._begin_anew(moved)
         return True
 
     def _fill(self) -> None:
@@ -115,12 +126,26 @@ class Outgoing:
         """Go on where a worker that is gone was cut off."""
         words = self._words
         self._inside = self._channel.held
-        moved = int(words[OUT_MOVED])
-        if words[OUT_TARGET] != moved:  # cut off while it filled the pipe: what that holds is what was put
+        moved, target = int(words[OUT_MOVED]), int(words[OUT_TARGET])
+        if target > max(moved, int(words[OUT_COMMITTED])):  # cut off while it sent something straight on
+            if self._inside == target - moved:
+                words[OUT_MOVED] = target
+            else:
+                self._discard()
+        elif target != moved:  # cut off while it filled the pipe: what that holds is what was put
             words[OUT_TARGET] = moved + self._inside
             words[OUT_MOVED] = moved + self._inside
-        if words[OUT_COMMITTED] < words[OUT_MOVED]:  # cut off while all three were moved to the start
+        if (
+            words[OUT_COMMITTED] < words[OUT_MOVED]
+        ):  # sent straight on; or cut off while all three were moved to the start
             words[OUT_COMMITTED] = words[OUT_MOVED]
+
+    def _discard(self) -> None:
+        """Take back what was put into the pipe in part: nothing of it has left."""
+        if self._inside:
+            os.read(self._channel.source, self._inside)
+        self._inside = 0
+        self._words[OUT_TARGET] = self._words[OUT_MOVED]
 
     def _begin_anew(self, at: int) -> None:
         """Empty: go on at the start of the ring, so that the same few pages serve for ever."""

@@ -255,10 +255,10 @@ class Parent(Generic[W]):
     def _stop(self, number: signal.Signals) -> None:
         """Pass the first signal on; the second too, which the worker takes for an order to end at once."""
         now = time.monotonic()
+        self._words[STOPPING] = 1
         if self._stopping is None:
             self._stopping, self._stopped_at = number, now
             self._timers.spare = self._timers.start = None
-            self._heirlooms.memory.words[STOPPING] = 1
             for child in self._children.values():
                 child.kill(number if child is self._active else signal.SIGKILL)
         elif now - self._stopped_at > ECHO:

@@ -35,11 +35,17 @@ class FaultReports:
                 faulthandler.enable(STDERR, all_threads=True)
                 self.ours = True
 
+    def move(self) -> None:
+        """Have faults told aside from now on: whoever reads that shows it on stderr too."""
+        aside = self._aside()
+        if self.ours and aside is not None:
+            faulthandler.enable(aside.fd, all_threads=True)
+
     def expect(self, seconds: float) -> None:
         """Show all stacks in ``seconds``, unless this is called again before then: on stderr, or, where somebody reads
         them when this process is lost, aside, and on stderr with the next call of this."""
-        aside = self._aside()
-        if self.ours or aside is not None:
+        if self.ours:
+            aside = self._aside()
             if aside is not None and (report := aside.take()):
                 with suppress(OSError):
                     os.write(STDERR, report)
@@ -47,12 +53,12 @@ class FaultReports:
 
     def spare(self) -> None:
         """Somebody else has shown the stacks, or nothing is watched any more."""
-        if self.ours or self._aside() is not None:
+        if self.ours:
             faulthandler.cancel_dump_traceback_later()
 
     def stop(self) -> None:
         """Leave all as it was."""
-        self.spare()
         if self.ours:
+            self.spare()
             self.ours = False
             faulthandler.disable()

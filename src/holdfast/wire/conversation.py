@@ -184,7 +184,7 @@ class Conversation:
             raw = await served(self._endpoint, call, self._direct.stamp, self._judged)
         except CancelledError:
             if self._closing or call.cancelled:
-                self._lines.settle(call.id)
+                self._lines.drop(call.id)
                 raise
             while me.uncancel():
                 pass
@@ -194,7 +194,7 @@ class Conversation:
             if self._leader is me:
                 self._inside = None
         if call.cancelled:
-            self._lines.settle(call.id)  # it ended well all the same, but nobody waits for it
+            self._lines.drop(call.id)  # it ended well all the same, but nobody waits for it
         else:
             self._answer(call.id, raw)
 

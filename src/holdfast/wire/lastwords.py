@@ -1,26 +1,19 @@
-"""Whose call a worker was in when it ended itself, crashed or stood still, so that nobody beside it is blamed.
-
-Costs nothing until then: ``os._exit`` is replaced by a function that notes the running call's tool, and Python's
-faulthandler writes into memory that the next worker reads.
-"""
+"""Whose call a worker was in when it was lost, so that nobody who was only beside it is blamed."""
 
 from __future__ import annotations
 
-import faulthandler
 import inspect
 import os
 import select
-import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from types import CodeType
 from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.core.context import current_context
+from holdfast.supervisor.aside import Aside, current, frames, runs
 from holdfast.supervisor.deaths import culprits
-from holdfast.supervisor.lastwords import frames, runs
 from holdfast.supervisor.memory import STANDING
 
 if TYPE_CHECKING:
@@ -31,11 +24,7 @@ _STDERR: Final = 2
 
 @contextmanager
 def noting(worker: Attended) -> Iterator[None]:
-    """Have this worker's end say whose call it was in."""
-    words = worker.memory.last_words
-    words.ours = words.fd >= 0 and not faulthandler.is_enabled()  # else it is somebody else's, and stays
-    if words.ours:
-        faulthandler.enable(words.fd, all_threads=True)
+    """Have ``os._exit`` tell whose call it was called in. It costs nothing until then."""
     before, pid = os._exit, os.getpid()
 
     def leave(status: int) -> Any:
@@ -49,46 +38,37 @@ def noting(worker: Attended) -> Iterator[None]:
         yield
     finally:
         os._exit = before
-        if words.ours:
-            faulthandler.disable()
 
 
-def suspects(worker: Attended, under_way: Iterable[str], live: Any) -> set[str]:
-    """The tools of those ``under_way`` that are to blame for the loss of the worker before this one.
-
-    None for one that was lost by no doing of its own. Only the one that stood on the loop, that ended the process or
-    in whose code it crashed, where anything tells which that was. Asked once, at the beginning of a worker's turn.
-    """
-    words, last = worker.memory.words, worker.memory.last_words
+def guilty(worker: Attended, under_way: set[str], live: Any) -> set[str]:
+    """Of the tools ``under_way`` those that may have ended the worker before: only the one that stood on its loop, that
+    left, or in whose code it crashed, where anything tells which that was. Has the next fault be told of likewise."""
+    words, aside = worker.memory.words, Aside(worker.memory)
     standing, words[STANDING] = words[STANDING], 0
-    report = last.take()
-    live.plant.hooks.aside = last if last.ours else None
-    if not worker.task.blamed:
-        return set()
-    tools = {tool for tool in under_way if live.endangers(tool)}
-    tools = accused(report, tools, live) or tools
-    return culprits(tools, standing, live.snapshot.named["tool"]) if standing else tools
-
-
-def accused(report: bytes, under_way: Iterable[str], live: Any) -> set[str]:
-    """Which of the tools ``under_way`` had their code on the stack that crashed, or on the loop's that stood still;
-    also shows the report on stderr."""
-    if not report:
-        return set()
+    report = aside.take()
     _show(report)
-    stack = frames(report, threading.main_thread().ident or 0)
-    return {tool for tool in under_way if (code := _code_of(tool, live)) is not None and runs(code, stack)}
+    live.plant.hooks.aside = aside
+    if live.plant.heartbeat is not None:
+        live.plant.heartbeat.told_aside()
+    held = set() if standing else set(_held(report, live))
+    able = {tool for tool in under_way if live.endangers(tool)}
+    return held & able or held or culprits(able, standing, live.snapshot.named["tool"])
+
+
+def _held(report: bytes, live: Any) -> Iterator[str]:
+    """The tools whose code is on the stack that crashed, or else on the loop's, as C code has shown it."""
+    stack = frames(report, current(report) or threading.main_thread().ident or 0)
+    for name, entry in live.snapshot.named["tool"].items() if stack else ():
+        function = entry.operation.work()
+        while isinstance(function, partial):
+            function = function.func
+        code = getattr(inspect.unwrap(function), "__code__", None)
+        if code is not None and runs(code, stack):
+            yield name
 
 
 def _show(report: bytes) -> None:
+    """Where a worker that is gone had crashed, on standard error, unless nobody takes it."""
     with suppress(OSError):
-        if sys.stderr is not None and select.select([], [_STDERR], [], 0)[1]:
+        if report and select.select([], [_STDERR], [], 0)[1]:
             os.write(_STDERR, report)
-
-
-def _code_of(tool: str, live: Any) -> CodeType | None:
-    entry = live.snapshot.named["tool"].get(tool)
-    function = None if entry is None else entry.operation.work()
-    while isinstance(function, partial):
-        function = function.func
-    return None if function is None else getattr(inspect.unwrap(function), "__code__", None)

@@ -25,6 +25,7 @@ from holdfast.wire.sessionbook import SessionBook
 from holdfast.wire.takeover import CODE, LOST, UNKNOWN
 
 if TYPE_CHECKING:
+    from holdfast.core.clock import Clock
     from holdfast.supervisor.worker import HttpWorker
     from holdfast.wire.sdk import SdkServer
 
@@ -40,12 +41,12 @@ _EVENTS: Final = ((b"content-type", b"text/event-stream"), (b"cache-control", b"
 class KeptSessions(Sessions):
     """Sessions in a book that the next worker reads. A request that changes none costs two stores of a word."""
 
-    def __init__(self, *parts: Any, worker: HttpWorker, sdk: SdkServer, **options: Any) -> None:
+    def __init__(self, *parts: Any, worker: HttpWorker, sdk: SdkServer, clock: Clock, **options: Any) -> None:
         super().__init__(*parts, **options)
         self._sdk = sdk
         self._news: dict[str, list[str]] = {}  # lists that changed while nobody served; bounded by the sessions
         self._telling: set[asyncio.Task[None]] = set()  # likewise
-        self._book = SessionBook(worker.book, options["session_idle_timeout"], _too_much)
+        self._book = SessionBook(worker.book, options["session_idle_timeout"], clock.now, _too_much)
         self._waking: dict[str, asyncio.Task[None]] = {}  # bounded by the sessions
         self._leaving = False
         self._recent.mark = self._mark = f"{worker.task.number}."
@@ -87,7 +88,8 @@ class KeptSessions(Sessions):
     def _over(self, handle: str) -> None:
         """A session that nobody came back for."""
         self._book.forget(handle)
-        self._shares.give(self._holders.pop(handle))
+        if (who := self._holders.pop(handle, None)) is not None:
+            self._shares.give(who)
 
     async def _handle_stateful_request(self, scope: Any, receive: Any, send: Any) -> None:
         handle = _header(scope, _SESSION)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,11 +27,13 @@ class Kept(NamedTuple):
 
 
 class SessionBook:
-    """Of one worker, and of the sessions by their handles. ``idle`` is the seconds after which one expires."""
+    """Of one worker, and of the sessions by their handles. ``idle`` is the seconds after which one expires, by ``now``,
+    which is the same in all processes of one system."""
 
-    def __init__(self, book: Book, idle: float, too_much: Callable[[], None]) -> None:
+    def __init__(self, book: Book, idle: float, now: Callable[[], float], too_much: Callable[[], None]) -> None:
         self._book = book
         self._idle = idle
+        self._now = now
         self._too_much = too_much
         self._kept: dict[str, Kept] = {}  # bounded by the book
         self.asleep: dict[str, float] = {}
@@ -40,7 +41,7 @@ class SessionBook:
 
     def recover(self, take: Callable[[str, str], bool]) -> None:
         """Take over what is not expired and ``take(handle, holder)`` agrees to."""
-        now = time.monotonic_ns()
+        now = self._stamp()
         for entry in self._book.recover():
             handle, note = entry.handle.hex(), json.loads(entry.text)
             used = entry.used or now  # when a request was under way, until now
@@ -81,7 +82,7 @@ class SessionBook:
 
     def expired(self) -> list[str]:
         """Those that nobody came back for in time."""
-        now = time.monotonic()
+        now = self._now()
         return [handle for handle, until in self.asleep.items() if until <= now]
 
     def busy(self, kept: Kept) -> None:
@@ -91,7 +92,10 @@ class SessionBook:
     def idle(self, handle: str, kept: Kept) -> None:
         """The last request of the session that was under way has ended."""
         if self._kept.get(handle) is kept:
-            self._book.used(kept.slot, time.monotonic_ns())
+            self._book.used(kept.slot, self._stamp())
+
+    def _stamp(self) -> int:
+        return round(self._now() * _SECOND)
 
     def hear(self, kept: Kept, message: Message) -> None:
         """Note what changes the session, before it is dealt with: nothing that was answered is lost."""

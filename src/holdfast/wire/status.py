@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -84,10 +85,15 @@ class Door:
             return
         task = self._loop.create_task(self._answer(connected), name="holdfast-status")
         self._answering.add(task)
-        task.add_done_callback(self._answering.discard)
+        task.add_done_callback(partial(self._answered, connected))
+
+    def _answered(self, connected: socket.socket, task: asyncio.Task[None]) -> None:
+        """Also of one that was cancelled before its first step."""
+        self._answering.discard(task)
+        connected.close()
 
     async def _answer(self, connected: socket.socket) -> None:
-        with contextlib.suppress(OSError, TimeoutError), connected:
+        with contextlib.suppress(OSError, TimeoutError):
             async with asyncio.timeout(PATIENCE):
                 told = await answer(self._live, self._transport)
                 await self._loop.sock_sendall(connected, json.dumps(told).encode() + b"\n")

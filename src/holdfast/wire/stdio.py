@@ -46,14 +46,23 @@ class Codec(Protocol):
 
 
 class Keeper(Protocol):
-    """Keeps requests until they are answered, for whoever goes on when this process is lost."""
+    """Keeps requests until they are answered, for whoever goes on when this process is lost. Each is known by the one
+    form of its id (``same_id``)."""
 
-    def begin(self, line: bytes) -> int | None:
-        """Keep a request as it came; the place where it is kept."""
+    def begin(self, key: int | str, line: bytes) -> None:
+        """Keep a request as it came."""
         ...
 
-    def answered(self, slot: int) -> None:
+    def resumed(self, key: int | str, slot: int) -> None:
+        """This one was kept by a worker before, in ``slot``."""
+        ...
+
+    def answered(self, key: int | str) -> None:
         """Its answer is in what is written next."""
+        ...
+
+    def dropped(self, key: int | str) -> None:
+        """It needs no answer any more."""
         ...
 
 
@@ -80,7 +89,6 @@ class Lines(Stream):
         """Called before anything is written here, and before the next line is waited for: what others hold back goes
         first."""
         self.keeper: Keeper | None = None
-        self._kept: dict[int | str, int] = {}  # where requests under way are kept, by the one form of their ids
         self._left: deque[tuple[bytes, int]] = deque()  # what a worker before left unanswered
         self.loading: asyncio.Future[Any] | None = None
         """Done when the dispatcher above can take messages; calls that wait for it are under way too."""
@@ -102,8 +110,8 @@ class Lines(Stream):
             if line is None:
                 await self._finish()
                 return None
-            message = self._received(line)
             self._intake.taken()
+            message = self._received(line)
             if message is not None:
                 return message
 
@@ -116,10 +124,20 @@ class Lines(Stream):
         """Have a request that was read and kept, but not answered, come before all others."""
         self._left.append((line, slot))
 
+    def named(self, line: bytes) -> int | str | None:
+        """The one form of the id of a request; ``None`` for whatever is none, or is not taken."""
+        try:
+            message = parse(line, self._bounds)
+        except Malformed:
+            return None
+        return same_id(message.body["id"]) if message.kind == "request" else None
+
     def _resumed(self, line: bytes, slot: int) -> Message:
         message = parse(line, self._bounds)
         key = same_id(message.body["id"])
-        self._under_way[key], self._kept[key] = message.body["id"], slot
+        self._under_way[key] = message.body["id"]
+        if self.keeper is not None:
+            self.keeper.resumed(key, slot)
         self._idle.clear()
         return message
 
@@ -130,7 +148,7 @@ class Lines(Stream):
         request_id = message.body["id"]
 
         async def unanswered() -> None:
-            self.settle(request_id)
+            self.drop(request_id)
 
         return self.codec.inbound(message, unanswered)
 
@@ -193,17 +211,26 @@ class Lines(Stream):
             return False
         self._under_way[key] = request_id
         self._idle.clear()
-        if self.keeper is not None and (slot := self.keeper.begin(line)) is not None:
-            self._kept[key] = slot
+        if self.keeper is not None:
+            self.keeper.begin(key, line)
         return True
 
     def settle(self, request_id: int | str | None) -> None:
-        """A request is answered by what is written next, or will not be."""
+        """A request is answered by what is written next."""
         if request_id is not None:
             key = same_id(request_id)
             self._under_way.pop(key, None)
-            if self.keeper is not None and (slot := self._kept.pop(key, None)) is not None:
-                self.keeper.answered(slot)
+            if self.keeper is not None:
+                self.keeper.answered(key)
+        if not self._under_way:
+            self._idle.set()
+
+    def drop(self, request_id: int | str) -> None:
+        """A request will not be answered: it was cancelled."""
+        key = same_id(request_id)
+        self._under_way.pop(key, None)
+        if self.keeper is not None:
+            self.keeper.dropped(key)
         if not self._under_way:
             self._idle.set()
 

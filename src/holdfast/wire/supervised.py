@@ -13,7 +13,7 @@ from holdfast.errors import HoldfastError
 from holdfast.observe.finding import Finding
 from holdfast.supervisor.journal import tell
 from holdfast.supervisor.ladder import rungs
-from holdfast.supervisor.memory import SLOTS, STRIDE
+from holdfast.supervisor.memory import HELD, SLOTS, STRIDE
 from holdfast.supervisor.worker import Attended, Worker
 from holdfast.wire.conversation import Conversation
 from holdfast.wire.ending import Backstop, Ending
@@ -79,8 +79,8 @@ def _unsupervised(loaded: Loaded, worker: Worker) -> str | None:
     settings, words = loaded.settings, worker.memory.words
     if not settings.supervise:
         return ""
-    if settings.limits.message > words[STRIDE] or settings.limits.in_flight > words[SLOTS]:
-        return f"limits.message is over {words[STRIDE]} bytes, or limits.in_flight over {words[SLOTS]}"
+    if settings.limits.message > words[STRIDE] or settings.limits.in_flight > words[SLOTS] - HELD:
+        return f"limits.message is over {words[STRIDE]} bytes, or limits.in_flight over {words[SLOTS] - HELD}"
     return None
 
 
@@ -92,11 +92,11 @@ async def serve(server: Servable, loaded: Loaded, worker: Worker, backstop: Back
         introduce(worker, live.plant)
         await health_beside(live, loaded, stack)
         limits, drain = loaded.settings.limits, loaded.settings.stdio.drain
-        intake, outlet, requests = keep(worker, limits.message)
+        intake, outlet, under_way = keep(worker, limits.message)
         lines = KeptLines(intake, outlet, None, message_bounds(limits))
         lines.most, lines.drain = limits.in_flight, drain + LAST
         ending = Ending(live, drain, AFTER, backstop)
-        takeover = Takeover(worker, intake, outlet, requests)
+        takeover = Takeover(worker, intake, outlet, under_way)
 
         def stop() -> None:
             left = intake.ended.is_set()
@@ -104,13 +104,9 @@ async def serve(server: Servable, loaded: Loaded, worker: Worker, backstop: Back
             ending.hurry(INSISTING if left else drain)
             asyncio.get_running_loop().call_later(NOTICE, intake.stop)
 
-        def leave() -> None:
-            lines.leaving = True
-            live.plant.hurry(drain + AFTER)  # nobody serves before this process has ended
-            intake.leave()
-
         stack.callback(watching(intake, lambda: None if lines.leaving else ending.begin()).cancel)
         signals.listen(partial(_signalled, worker, intake, stop))
+        leave = partial(_leave, lines, intake, live.plant, drain + AFTER)
         stack.enter_context(watched(worker, leave, stop))
         conversation = Conversation(live, intake, outlet, lines, sdk_of(live, loaded.settings), takeover.remembered)
         live.publisher = conversation
@@ -134,6 +130,13 @@ def _signalled(worker: Worker, intake: KeptIntake, stop: Callable[[], None]) -> 
         stop()
     else:
         worker.retire("a signal to this process alone")
+
+
+def _leave(lines: KeptLines, intake: KeptIntake, plant: Any, seconds: float) -> None:
+    """Hand over, soon: nobody serves before this process has ended."""
+    lines.leaving = True
+    plant.hurry(seconds)
+    intake.leave()
 
 
 def introduce(worker: Attended, plant: Any) -> None:

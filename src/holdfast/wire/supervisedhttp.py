@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.errors import HoldfastError
 from holdfast.resources.suspended import waiting_in
@@ -21,7 +21,7 @@ from holdfast.wire.counted import Counted
 from holdfast.wire.edge import MCP_PATH
 from holdfast.wire.ending import Backstop, Ending
 from holdfast.wire.http import AFTER, LAST, NOTICE, Uvicorn, application, bind, config, hosts_of, url_of
-from holdfast.wire.lastwords import noting, suspects
+from holdfast.wire.lastwords import guilty, noting
 from holdfast.wire.sdk import SdkServer, keys_of
 from holdfast.wire.sdkkept import KeptSessions
 from holdfast.wire.serve import Servable, Signals, finish, refuse, refuse_unsafe_binding, run_loop
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from holdfast.core.config import Settings
     from holdfast.core.layers import Loaded
     from holdfast.wire.edge import Edge
+
+
+TEARDOWN: Final = 3.5
+"""Seconds for the end of a worker that hands over, once calls are done: connections wait meanwhile (as over pipes)."""
 
 
 def run(server: Servable, overrides: Mapping[str, Any], worker: HttpWorker) -> bool:
@@ -63,6 +67,7 @@ async def serve(server: Servable, loaded: Loaded, worker: HttpWorker, backstop: 
         async with AsyncExitStack() as stack:
             live = await stack.enter_async_context(server.serving(loaded))
             introduce(worker, live.plant)
+            _warn(live.plant.log, loaded.settings, listening, worker)
             judge(worker, live)
             await stack.enter_async_context(told(live, "http"))
             now = live.plant.loaded.settings
@@ -81,16 +86,25 @@ def listening_of(worker: HttpWorker, settings: Settings) -> socket.socket:
     return listening
 
 
+def _warn(log: Any, settings: Settings, listening: socket.socket, worker: HttpWorker) -> None:
+    """New settings may name another port; that is for the next start of all."""
+    if worker.listening is not None and settings.http.port not in (0, listening.getsockname()[1]):
+        log.warning("reload.needs_restart", settings="http.port")
+
+
 def judge(worker: HttpWorker, live: Any) -> None:
-    """Suspect the tools that were under way when the worker before was lost by its own doing."""
+    """Suspect the tools that were under way when the worker before was lost by its own doing; as over pipes, of a loop
+    that stood still only the one that ran on it."""
     memory, now = worker.memory, time.monotonic()
-    quarantine = Quarantine(json.loads(memory.note() or b"{}"))
-    tools = suspects(worker, worker.task.suspects, live)
-    if tools:
-        quarantine.suspect(tools, now)
-        memory.keep(json.dumps(quarantine.note()).encode())
+    note, number = json.loads(memory.note() or b"{}"), worker.task.number
+    quarantine = Quarantine(note)
+    named = guilty(worker, set(worker.task.suspects), live)
+    suspects = named if worker.task.blamed else set()
+    if suspects and note.get("judged") != number:  # a worker that was not ready in the end may have judged it before
+        quarantine.suspect(suspects, now)
+        memory.keep(json.dumps({**quarantine.note(), "judged": number}).encode())
     live.quarantined = quarantine.until(now)
-    for tool in live.quarantined.keys() & tools:
+    for tool in live.quarantined.keys() & suspects:
         live.plant.log.error("tool.quarantined", tool=tool, seconds=Quarantine.FOR)
 
 
@@ -115,7 +129,7 @@ class Turn:
         """Serve to the end; returns whether another worker goes on."""
         live, worker, http = self._live, self._worker, self._settings.http
         live.publisher = self._sdk.publisher
-        kind = partial(KeptSessions, worker=worker, sdk=self._sdk)
+        kind = partial(KeptSessions, worker=worker, sdk=self._sdk, clock=live.plant.clock)
         self._app = application(live, self._sdk, self._settings, hosts_of(listening), kind)
         times = {"drain": http.drain + LAST, "patience": http.receive_timeout}
         how = config(self._app, connections=http.connections, **times)
@@ -128,6 +142,8 @@ class Turn:
             if self._waiting is not None:
                 self._waiting.cancel()
             self._ending.spoken()
+            if self._leaving:
+                live.plant.hurry(TEARDOWN)
             await self._app.close()
         return self._leaving
 
@@ -140,19 +156,19 @@ class Turn:
         number = worker.task.number
         self._live.plant.log.info("serving", transport="http", server=self._live.name, url=url, restarts=number)
 
-    def _signalled(self) -> None:
-        """Stop when all of the server was asked to; if this worker was alone, clients are to notice nothing."""
-        if self._worker.stopping:
-            self._stop()
-        else:
-            self._worker.retire("a signal to this process alone")
-
     def _stop(self) -> None:
         """The server is to end: no more calls, and no more connections a moment later."""
         self._leaving = False
         self._live.drain()
         self._hurry()
         asyncio.get_running_loop().call_later(NOTICE, setattr, self._runner, "should_exit", True)
+
+    def _signalled(self) -> None:
+        """As over pipes: a signal to this process alone is no end of the server."""
+        if self._worker.stopping:
+            self._stop()
+        else:
+            self._worker.retire("a signal to this process alone")
 
     def _leave(self) -> None:
         """Another worker is to go on. Calls under way end first, so that whoever connects then waits for moments."""

@@ -8,12 +8,14 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.supervisor.deaths import Quarantine
-from holdfast.supervisor.requests import Requests, Unanswered
+from holdfast.supervisor.requests import Unanswered
 from holdfast.wire import results
-from holdfast.wire.kept import KeptIntake, KeptOutlet
-from holdfast.wire.lastwords import suspects
+from holdfast.wire.kept import KeptIntake
+from holdfast.wire.keptoutlet import KeptOutlet
+from holdfast.wire.lastwords import guilty
 from holdfast.wire.recognise import KEY
 from holdfast.wire.remembered import Remembered
+from holdfast.wire.underway import UnderWay
 
 if TYPE_CHECKING:
     from holdfast.supervisor.worker import Worker
@@ -34,40 +36,33 @@ _TRIED: Final = "the server was lost while this call ran, more than once: do not
 class Takeover:
     """The state that the workers of one connection hand on, and the requests that one of them left."""
 
-    def __init__(self, worker: Worker, intake: KeptIntake, outlet: KeptOutlet, requests: Requests) -> None:
+    def __init__(self, worker: Worker, intake: KeptIntake, outlet: KeptOutlet, under_way: UnderWay) -> None:
         self._worker = worker
         self._intake = intake
         self._outlet = outlet
-        self._requests = requests
+        self._under_way = under_way
         note: Mapping[str, Any] = json.loads(worker.memory.note() or b"{}")
         self._note: dict[str, Any] = dict(note)
         self.remembered = Remembered(self._keep_connection, note.get("connection", {}))
         self._quarantine = Quarantine(note.get("quarantine"))
         self._claims = note.get("claims")
 
-    def begin(self, line: bytes) -> int | None:
-        """See ``Keeper``."""
-        return self._requests.begin(line)
-
-    def answered(self, slot: int) -> None:
-        """See ``Keeper``."""
-        self._outlet.answered(slot)
-
     def go_on(self, lines: Lines, live: Any) -> None:
         """Serve again what may be, answer the rest, and take what was read already before anything new."""
-        left = self._requests.recover()
-        lines.keeper = self
+        left = self._under_way.recover(self._intake.recover(), lines.named)
+        lines.keeper = self._under_way
         self._judge(left, live)
         for request in left:
             self._one(request, lines, live)
         self._keep("claims", live.claims)
         self._outlet.start()
-        self._intake.start(left[-1].line if left else None)
+        self._intake.start()
 
     def _judge(self, left: Iterable[Unanswered], live: Any) -> None:
-        """Put away for a while what has ended two workers within a minute."""
-        under_way = {tool for request in left if (tool := _tool(json.loads(request.line))) is not None}
-        tools = suspects(self._worker, under_way, live)
+        """Suspect the tools that were under way when a worker was lost by its own doing."""
+        tools = guilty(
+            self._worker, {tool for request in left if (tool := _tool(json.loads(request.line))) is not None}, live
+        )
         if not self._worker.task.blamed:
             live.quarantined = self._quarantine.until(time.monotonic())
             return
@@ -89,19 +84,21 @@ class Takeover:
         body = json.loads(request.line)
         tool = _tool(body)
         repeatable = tool is None or live.repeatable(tool, self._key(body, live))
-        if request.sent < MOST_SENT and repeatable and tool not in live.quarantined:
-            self._requests.again(request.slot)
+        served = request.sent < MOST_SENT and lines.named(request.line) is not None
+        if served and repeatable and tool not in live.quarantined:
+            self._under_way.again(request.slot)
             lines.resume(request.line, request.slot)
             return
         words = _TRIED if repeatable else LOST
         data = {"code": CODE, "retryable": False}
-        self._outlet.answered(request.slot)
+        self._under_way.told(request.slot)
         self._outlet.write(results.failure(body["id"], UNKNOWN, words, data) + b"\n")
         live.plant.log.warning("call.outcome_unknown", tool=tool)
 
     def _key(self, body: Mapping[str, Any], live: Any) -> object:
         """The key of a call, if its claim is to be found where this worker looks: settings may be others by now."""
-        meta = (body.get("params") or {}).get("_meta")
+        params = body.get("params")
+        meta = params.get("_meta") if isinstance(params, dict) else None
         return meta.get(KEY) if isinstance(meta, dict) and self._claims == live.claims else None
 
     def _keep_connection(self, connection: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Where a worker stood that was lost: what a thread of C writes is read once by the next one, and understood."""
+"""Where a held loop stood: what a thread of C writes behind the memory is read by the next worker, and understood."""
 
 from __future__ import annotations
 
@@ -6,44 +6,45 @@ import faulthandler
 import os
 import sys
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
 
-from holdfast.supervisor.lastwords import Frame, LastWords, frames, runs
+from holdfast.supervisor.aside import Aside, Frame, frames, runs
+from holdfast.supervisor.memory import MIB, Memory
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="files in memory are Linux's")
 
 
 @pytest.fixture
-def words() -> Iterator[LastWords]:
-    made = LastWords()
+def memory() -> Iterator[Memory]:
+    made = Memory.create(slots=4, message=MIB, answer=MIB)
     yield made
     os.close(made.fd)
 
 
-def shown(words: LastWords) -> bytes:
-    """What faulthandler's timer has written of this process."""
-    faulthandler.dump_traceback_later(0.01, file=words.fd)
-    end = time.monotonic() + 10
-    while not os.fstat(words.fd).st_size and time.monotonic() < end:
-        time.sleep(0.01)
-    faulthandler.cancel_dump_traceback_later()  # waits for the thread that writes
-    return words.take()
+def shown(aside: Aside) -> bytes:
+    """What faulthandler has written of this process."""
+    faulthandler.dump_traceback(file=aside.fd, all_threads=True)
+    return aside.take()
 
 
-def test_what_is_written_is_read_once(words: LastWords) -> None:
-    os.write(words.fd, b"one ")
-    os.write(words.fd, b"two")
-    assert words.take() == b"one two"
-    assert words.take() == b""
-    os.write(words.fd, b"three")
-    assert words.take() == b"three"
+def test_what_is_written_is_read_once_and_touches_nothing_else(memory: Memory) -> None:
+    aside, size = Aside(memory), len(memory.map)
+    assert aside.take() == b""
+    words = bytes(memory.bytes[: 2 * MIB])
+    for _ in range(3):
+        assert b"shown" in shown(aside)
+        assert aside.take() == b""
+        assert os.fstat(memory.fd).st_size == size
+    faulthandler.dump_traceback(file=aside.fd)
+    assert b"written_is_read_once" in Aside(memory).take(), "the next worker finds it too"
+    assert bytes(memory.bytes[: 2 * MIB]) == words
 
 
-def test_code_is_found_on_the_stack_of_its_thread_alone(words: LastWords) -> None:
-    free, inside = threading.Event(), threading.Event()
+def test_code_is_found_on_the_stack_of_its_thread_alone(memory: Memory) -> None:
+    aside, free, inside = Aside(memory), threading.Event(), threading.Event()
+    aside.take()
 
     def über() -> None:
         inside.set()
@@ -56,7 +57,7 @@ def test_code_is_found_on_the_stack_of_its_thread_alone(words: LastWords) -> Non
     thread.start()
     try:
         inside.wait(10)
-        report = shown(words)
+        report = shown(aside)
     finally:
         free.set()
         thread.join()
@@ -68,12 +69,6 @@ def test_code_is_found_on_the_stack_of_its_thread_alone(words: LastWords) -> Non
     assert not runs(other.__code__, theirs + ours)
     assert ours[-1].line > 0
     assert runs(sys._getframe().f_code, ours)
-
-
-def test_the_thread_that_crashed_counts_for_more_than_the_loops(words: LastWords) -> None:
-    faulthandler.dump_traceback(file=words.fd, all_threads=True)
-    report = words.take()
-    assert frames(report, 0x7F) == frames(report, threading.get_ident()) != []
 
 
 @pytest.mark.parametrize("report", [b"", b"Timeout (0:00:06)!\n", b"Thread 0x00 (most recent", b"\xff" * 100])

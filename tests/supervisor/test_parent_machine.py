@@ -103,14 +103,16 @@ class ParentMachine(RuleBasedStateMachine):
     def lose_both(self, number: int) -> None:
         self.wait_for_spare()
         for pid in self.children():
-            os.kill(pid, number if pid == self.worker else signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(pid, number if pid == self.worker else signal.SIGKILL)
         self.succeeded(*LOST[number])
 
     @rule()
     def lose_spare(self) -> None:
         for pid in self.children():
             if pid != self.worker:
-                os.kill(pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # it may be ending by itself, as one that is not needed does
+                    os.kill(pid, signal.SIGKILL)
 
     @rule(spared=st.booleans(), twice=st.booleans())
     def retire(self, spared: bool, twice: bool) -> None:
@@ -186,17 +188,9 @@ TestParentMachine.settings = settings(
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("stillborn, number", [(1, 0), (0, 3)])
-def test_only_workers_that_are_never_ready_make_it_give_up(stillborn: int, number: int) -> None:
-    """The first at once; later ones after three in a row, which takes three seconds: long form only."""
-    if number and not LONG:
-        pytest.skip("3 s; make soak runs it")
-    process = subprocess.Popen(
-        [sys.executable, str(PROGRAM), str(stillborn)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+def test_a_first_worker_that_is_never_ready_makes_it_give_up_at_once() -> None:
+    ended = subprocess.run(
+        [sys.executable, str(PROGRAM), "1"], stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}, check=False,
     )  # fmt: skip
-    said, _ = process.communicate(timeout=PATIENCE) if stillborn else (b"", b"")
-    if stillborn:
-        assert (process.returncode, said) == (4, b"")
-    process.kill()
-    process.wait()
+    assert (ended.returncode, ended.stdout) == (4, b"")

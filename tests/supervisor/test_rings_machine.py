@@ -118,7 +118,7 @@ class Tools:
         self.quarantined: dict[str, float] = {}
         self.claims: list[object] = []
         log = SimpleNamespace(error=lambda *_, **__: None, warning=lambda *_, **__: None)
-        self.plant = SimpleNamespace(log=log, hooks=SimpleNamespace(aside=None))
+        self.plant = SimpleNamespace(log=log, hooks=SimpleNamespace(aside=None), heartbeat=None)
         self.snapshot = SimpleNamespace(named={"tool": {}})
 
     def repeatable(self, tool: str, key: object = None) -> bool:
@@ -227,6 +227,7 @@ class RingsMachine(RuleBasedStateMachine):
 
     # -- what happens --------------------------------------------------------------------------------------------------
 
+    @precondition(lambda self: len(self.sent) - self.received.count(b"\n") < SLOTS)  # within what may be under way
     @rule(tool=st.sampled_from(["read", "write"]), size=st.sampled_from([0, 40, 900, 3_000]), blank=st.booleans())
     def send(self, tool: str, size: int, blank: bool) -> None:
         number = len(self.sent) + 1

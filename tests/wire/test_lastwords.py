@@ -41,7 +41,7 @@ def live(*apart: str) -> Any:
     }
     return SimpleNamespace(
         snapshot=SimpleNamespace(named={"tool": tools}),
-        plant=SimpleNamespace(hooks=SimpleNamespace(aside=None)),
+        plant=SimpleNamespace(hooks=SimpleNamespace(aside=None), heartbeat=None),
         endangers=lambda tool: tool not in apart,
     )
 

@@ -27,7 +27,6 @@ class FaultReports:
     def __init__(self, aside: Callable[[], Aside | None] = _nowhere) -> None:
         self.ours = False
         self._aside = aside
-        self._moved = False
 
     def start(self) -> None:
         """Have a fault, or SIGABRT, tell on stderr where every thread stood."""
@@ -36,14 +35,17 @@ class FaultReports:
                 faulthandler.enable(STDERR, all_threads=True)
                 self.ours = True
 
+    def move(self) -> None:
+        """Have faults told aside from now on: whoever reads that shows it on stderr too."""
+        aside = self._aside()
+        if self.ours and aside is not None:
+            faulthandler.enable(aside.fd, all_threads=True)
+
     def expect(self, seconds: float) -> None:
         """Show all stacks in ``seconds``, unless this is called again before then: on stderr, or, where somebody reads
         them when this process is lost, aside, and on stderr with the next call of this."""
         if self.ours:
             aside = self._aside()
-            if aside is not None and not self._moved:
-                self._moved = True
-                faulthandler.enable(aside.fd, all_threads=True)  # whoever reads it shows it on stderr too
             if aside is not None and (report := aside.take()):
                 with suppress(OSError):
                     os.write(STDERR, report)

@@ -103,6 +103,10 @@ class Heartbeat:
         self._thread = threading.Thread(target=self._watch, name="holdfast-heartbeat", daemon=True)
         self._thread.start()
 
+    def told_aside(self) -> None:
+        """See ``Hooks.aside``: it is there from now on."""
+        self._faults.move()
+
     async def stop(self) -> None:
         """End the task and the thread."""
         self._stop.set()

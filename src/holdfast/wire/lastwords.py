@@ -48,6 +48,8 @@ def guilty(worker: Attended, under_way: set[str], live: Any) -> set[str]:
     report = aside.take()
     _show(report)
     live.plant.hooks.aside = aside
+    if live.plant.heartbeat is not None:
+        live.plant.heartbeat.told_aside()
     held = set() if standing else set(_held(report, live))
     able = {tool for tool in under_way if live.endangers(tool)}
     return held & able or held or culprits(able, standing, live.snapshot.named["tool"])

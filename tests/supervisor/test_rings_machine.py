@@ -227,7 +227,6 @@ class RingsMachine(RuleBasedStateMachine):
 
     # -- what happens --------------------------------------------------------------------------------------------------
 
-    @precondition(lambda self: len(self.sent) - self.received.count(b"\n") < SLOTS)  # within what may be under way
     @rule(tool=st.sampled_from(["read", "write"]), size=st.sampled_from([0, 40, 900, 3_000]), blank=st.booleans())
     def send(self, tool: str, size: int, blank: bool) -> None:
         number = len(self.sent) + 1

@@ -26,17 +26,17 @@ KEY = "io.holdfast/idempotencyKey"
 REPLAYED = "io.holdfast/replayed"
 UNSENT = """
 from pathlib import Path
-from holdfast.wire.kept import KeptOutlet
+from holdfast.wire.keptoutlet import KeptOutlet
 
-commit, first = KeptOutlet._commit, Path(os.environ["SIDE"] + ".first")
+write_line, first = KeptOutlet.write, Path(os.environ["SIDE"] + ".first")
 
-def lost(self, line, answered):
+def lost(self, line):
     if b"unsent" in line and not first.exists():
         first.touch()
         os.kill(os.getpid(), signal.SIGKILL)
-    commit(self, line, answered)
+    write_line(self, line)
 
-KeptOutlet._commit = lost
+KeptOutlet.write = lost
 """
 """The first worker is killed when an answer is ready, and kept, and not on its way to the client."""
 MOVING = """

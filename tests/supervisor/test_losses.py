@@ -42,15 +42,31 @@ def test_the_eleventh_death_in_a_minute_makes_the_next_one_wait() -> None:
 
 
 def test_the_first_one_that_is_never_ready_is_the_last() -> None:
-    assert Losses().never_ready(0, 1) is None
+    assert Losses().never_ready(child(), 1, 0, 5.0) is None
 
 
 def test_later_ones_are_tried_a_few_times_unless_one_serves(capfd: pytest.CaptureFixture[str]) -> None:
     found = Losses()
-    assert [found.never_ready(5, 1) for _ in range(FAILURES - 1)] == [1.0, 2.0]
+    assert [found.never_ready(child(), 1, 5, 5.0) for _ in range(FAILURES - 1)] == [1.0, 2.0]
     found.none()
-    assert [found.never_ready(5, 1) for _ in range(FAILURES)] == [1.0, 2.0, None]
+    assert [found.never_ready(child(), 1, 5, 5.0) for _ in range(FAILURES)] == [1.0, 2.0, None]
     assert capfd.readouterr().err.count("supervisor.gave_up") == 1
+
+
+def test_whoever_kills_workers_before_they_are_ready_is_outlasted(monkeypatch: pytest.MonkeyPatch) -> None:
+    kills = 0
+    monkeypatch.setattr(losses, "oom_kills", lambda: kills)
+    found = Losses()
+    pauses = [found.never_ready(child(), -signal.SIGKILL, number, 5.0) for number in range(12)]
+    assert pauses == [0.0] * 10 + [1.0, 2.0], "the first worker of all too"
+    kills = 1
+    assert found.never_ready(child(), -signal.SIGKILL, 0, 6.0) is None, "the kernel did it: there is not enough memory"
+
+
+def test_a_worker_that_took_too_long_to_be_ready_counts() -> None:
+    slow = child()
+    slow.ended_for = "it took too long"
+    assert Losses().never_ready(slow, -signal.SIGKILL, 0, 5.0) is None
 
 
 def test_kills_for_want_of_memory_are_counted_by_the_system() -> None:

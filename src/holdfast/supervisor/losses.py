@@ -27,8 +27,16 @@ class Losses:
         """A worker is ready: whatever ended those before it is over."""
         self._failures = 0
 
-    def never_ready(self, number: int, status: int) -> float | None:
-        """A worker ended before it was ready. Seconds until the next may try; ``None``: there is no point in it."""
+    def never_ready(self, child: Child, status: int, number: int, now: float) -> float | None:
+        """A worker ended before it was ready. Seconds until the next may try; ``None``: there is no point in it.
+
+        One that somebody killed says nothing of those that follow.
+        """
+        death = judged(status, 0.0, ladder=child.ended_for, out_of_memory=self._for_memory(status))
+        if status == -signal.SIGKILL and not death.blamed:
+            pause = self._intensity.pause(now)
+            tell("worker_lost", "error", pid=child.pid, why=death.reason, lived=0.0, blamed=False, restart_in=pause)
+            return pause
         self._failures += 1
         if number and self._failures < FAILURES:
             return 2.0 ** (self._failures - 1)
@@ -38,14 +46,17 @@ class Losses:
 
     def lost(self, child: Child, status: int, number: int, suspects: Sequence[str], now: float) -> tuple[Task, float]:
         """A worker that served is gone. What its successor is told, and the seconds until that one may begin."""
-        ooms, self._ooms = self._ooms, oom_kills()
-        killed_for_memory = status == -signal.SIGKILL and self._ooms > ooms
         lived = now - (child.ready_at or now)
-        death = judged(status, lived, ladder=child.ended_for, out_of_memory=killed_for_memory)
+        death = judged(status, lived, ladder=child.ended_for, out_of_memory=self._for_memory(status))
         pause = self._intensity.pause(now) if death.counts else 0.0
         facts = {"pid": child.pid, "why": death.reason, "lived": round(death.lived, 3), "blamed": death.blamed}
         tell("worker_lost", "error", **facts, restart_in=pause)
         return Task(number, death.blamed, death.reason, tuple(suspects)), pause
+
+    def _for_memory(self, status: int) -> bool:
+        """Whether it was the kernel's own kill, for want of memory; to be asked once for each end."""
+        before, self._ooms = self._ooms, oom_kills()
+        return status == -signal.SIGKILL and self._ooms > before
 
 
 def oom_kills() -> int:

@@ -192,7 +192,7 @@ class Parent(Generic[W]):
             self._refused(child, "the new version ended before it was ready; the one before goes on")
             self._go(self._active)
             return None
-        pause = self._losses.never_ready(self._task.number, status)
+        pause = self._losses.never_ready(child, status, self._task.number, time.monotonic())
         if pause is None:
             return status if status > 0 else GONE
         self._replace(pause)

@@ -12,7 +12,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from holdfast.wire import http
 from holdfast.wire.connection import CONNECTION, Punctual, PunctualConnection
-from holdfast.wire.http import _Uvicorn, bind, config
+from holdfast.wire.http import Uvicorn, bind, config
 
 PATIENCE = 0.1
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -41,7 +41,7 @@ class Pages:
 async def serving(pages: Pages) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """One connection to a server that is patient for so long."""
     with bind("127.0.0.1", 0) as listening:
-        runner = _Uvicorn(config(pages, drain=1, connections=10, patience=PATIENCE))
+        runner = Uvicorn(config(pages, drain=1, connections=10, patience=PATIENCE))
         task = asyncio.create_task(runner.serve(sockets=[listening]))
         reader, writer = await asyncio.open_connection(*listening.getsockname()[:2])
         try:

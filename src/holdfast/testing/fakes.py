@@ -59,5 +59,8 @@ class Workspace:
 
 
 def settings_for(base: Path, **more: Any) -> Mapping[str, Any]:
-    """Settings of a server without a workspace, whose state lies beneath ``base``."""
-    return {"state": base / "state"} | {key.replace("__", "."): value for key, value in more.items()}
+    """Settings of a server without a workspace, whose state lies beneath ``base``.
+
+    Its budget of memory is a tebibyte unless ``more`` says otherwise: it shares the process with the tests.
+    """
+    return {"state": base / "state", "watchdog.memory": 1 << 40} | {key.replace("__", "."): value for key, value in more.items()}

@@ -35,7 +35,8 @@ def kill(kept: Kept, gap: tuple[float, float], chance: random.Random) -> int:
     """Kill who serves, once there is a spare that waits; returns its pid."""
 
     def ready() -> bool:
-        return len(kept.workers()) == 2 and "S" in state_of(kept.workers()[1])
+        workers = kept.workers()
+        return len(workers) == 2 and "S" in state_of(workers[1])
 
     until(ready)
     time.sleep(chance.uniform(*gap))  # real time: calls go on meanwhile

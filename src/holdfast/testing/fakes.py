@@ -63,4 +63,6 @@ def settings_for(base: Path, **more: Any) -> Mapping[str, Any]:
 
     Its budget of memory is a tebibyte unless ``more`` says otherwise: it shares the process with the tests.
     """
-    return {"state": base / "state", "watchdog.memory": 1 << 40} | {key.replace("__", "."): value for key, value in more.items()}
+    return {"state": base / "state", "watchdog.memory": 1 << 40} | {
+        key.replace("__", "."): value for key, value in more.items()
+    }

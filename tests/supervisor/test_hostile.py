@@ -146,21 +146,22 @@ def fault(tool: str, *codes: str, within: float = DEADLINE + SLACK) -> Fault:
 
 LATE, CRASHED, PUT_AWAY = "deadline.exceeded", "isolation.crashed", "supervisor.quarantined"
 OUTCOME = "supervisor.outcome_unknown"
+"""``LATE`` may be said of any call: one that waits for a new worker may be past its deadline before its tool begins."""
 QUICK = {"isolated_swallow", "inline_ignore", "threaded_doze", "inline_leave", "inline_begin", "inline_crash"}
 """Those of the short form; each of the others has a test of its own."""
 FAULTS = [
     fault("isolated_swallow", LATE),
-    fault("inline_spin", OUTCOME, PUT_AWAY, within=13.0),
+    fault("inline_spin", OUTCOME, PUT_AWAY, LATE, within=13.0),
     fault("isolated_spin", LATE),
     fault("isolated_leave", CRASHED, LATE),
     fault("inline_ignore", LATE),
     fault("isolated_crash", CRASHED, LATE),
-    fault("inline_leave", OUTCOME, PUT_AWAY, within=13.0),
+    fault("inline_leave", OUTCOME, PUT_AWAY, LATE, within=13.0),
     fault("isolated_eat", "isolation.memory", LATE),
     fault("threaded_doze", LATE),
     fault("inline_begin", LATE),
     fault("isolated_breed", LATE),
-    fault("inline_crash", OUTCOME, PUT_AWAY, within=13.0),
+    fault("inline_crash", OUTCOME, PUT_AWAY, LATE, within=13.0),
     fault("inline_sleep", LATE),
 ]
 

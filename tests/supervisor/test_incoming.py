@@ -134,3 +134,19 @@ def test_a_line_that_lies_around_the_end_of_the_ring_is_found_whole(memory: Memo
     assert Incoming(memory).recover() == (b"", b"abcdef\n")
     dealt(incoming, 7)
     assert Incoming(memory).recover() == (b"", b"")
+
+
+def test_in_a_ring_that_is_nearly_full_what_is_held_is_not_taken_for_what_came_after_it(
+    memory: Memory, pipe: tuple[int, int]
+) -> None:
+    size = memory.words[IN_SIZE]
+    tail, left = size // 2, 10
+    memory.words[IN_BEGUN] = memory.words[IN_TAIL] = memory.words[IN_HEAD] = tail
+    for start in range(0, size - left, 50_000):  # as a pipe gives it, and around the end of the ring
+        part = b"x" * min(50_000, size - left - start)
+        os.write(pipe[1], part)
+        incoming = Incoming(memory)
+        while memory.words[IN_HEAD] < tail + start + len(part):
+            incoming.read(pipe[0])
+    assert Incoming(memory).recover() == (b"", b"x" * (size - left))
+    assert Incoming(memory).held == size - left

@@ -105,9 +105,8 @@ class Incoming:
         words[IN_DUE] = tail  # nothing else is due, whatever is committed from now on
         head = max(int(words[IN_HEAD]), tail)  # killed while both were moved to the start
         place = head % self._size
-        ahead = bytes(self._bytes[self._start + place : self._start + min(place + CHUNK, self._size)])
-        if head - tail < self._size:
-            head += len(ahead.rstrip(b"\0"))
+        end = place + min(CHUNK, self._size - place, self._size - head + tail)  # what is held already is not ahead
+        head += len(bytes(self._bytes[self._start + place : self._start + end]).rstrip(b"\0"))
         words[IN_HEAD] = head
         words[IN_BEGUN] = begun = min(max(int(words[IN_BEGUN]), tail), head)
         return self._between(tail, begun), self._between(begun, head)

@@ -104,7 +104,7 @@ def test_a_leaking_tool_is_named_and_its_worker_replaced_while_the_others_are_an
         )  # fmt: skip
         assert callers.wrong == []
         named = sum("it grows with calls of leak" in each for each in why)
-        assert named >= max(1, 0.6 * ROUNDS), "on a busy machine one may have filled up between a few looks"
+        assert named == ROUNDS, why
         assert kept.told("worker_lost") == [], "handed over, not lost"
         assert most < 1.5 * BUDGET
         assert after < 0.7 * BUDGET

@@ -62,3 +62,15 @@ def test_of_many_tools_those_with_the_most_calls_are_looked_at() -> None:
     for _ in range(15):
         world.second(**{f"tool_{number}": world.random.randint(1, 30 - number) for number in range(20)})
     assert world.blame.suspect() == "tool_0"
+
+
+def test_the_leaking_tool_is_named_soon_after_the_server_has_warmed_up_with_the_calls_of_others() -> None:
+    world = World({"leaky": KIB * KIB}, noise=100 * KIB)
+    for _ in range(6):
+        world.resident += 4 * KIB * KIB
+        world.second(add=world.random.randint(30, 60), put=world.random.randint(10, 30))
+    for _ in range(30):
+        world.second(
+            add=world.random.randint(20, 60), put=world.random.randint(10, 30), leaky=world.random.randint(1, 2)
+        )
+    assert world.blame.suspect() == "leaky"

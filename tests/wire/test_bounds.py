@@ -21,6 +21,8 @@ from support.peers import PATIENCE, UNMEASURED, StdioPeer, code_of, environment,
 SERVER = Path(__file__).parent / "servers" / "hostile.py"
 MB = 1024 * 1024
 LEAVING = SERVER.with_name("leaving.py")
+DRAIN = 3
+"""Seconds that calls in flight get at the end (``stdio.drain``); nobody reads the answer of one here."""
 CALLS = 20_000 if "LOAD_SECONDS" in os.environ else 4_000
 PLACES = 16 + 64
 """Calls of one tool that run and that wait, unless somebody sets other limits."""
@@ -152,7 +154,7 @@ def test_answers_that_nobody_reads_are_not_piled_up(kind: str, tmp_path: Path) -
             for number in range(1, 101):
                 client.call(number, "big", size=5_000_000)
             settled(client.process.pid)
-        client.leave(4)
+        client.leave(DRAIN + 2)
 
 
 def settled(pid: int) -> None:

@@ -74,6 +74,25 @@ def comments(path: Path) -> dict[int, str]:
     return {token.start[0]: token.string for token in tokens if token.type == tokenize.COMMENT}
 
 
+def marked(path: Path, marks: re.Pattern[str]) -> Iterator[tuple[int, str, re.Match[str]]]:
+    """Comments in which ``marks`` is found, with their lines. The tokenizer is slow: it reads no file without any."""
+    if marks.search(path.read_text(encoding="utf-8")):
+        for line, text in comments(path).items():
+            if mark := marks.search(text):
+                yield line, text, mark
+
+
+def opening(path: Path) -> str:
+    """A module's docstring, without reading the rest of it."""
+    with path.open(encoding="utf-8") as file:
+        for token in tokenize.generate_tokens(file.readline):
+            if token.type == tokenize.STRING:
+                return str(ast.literal_eval(token.string))
+            if token.type not in (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE):
+                break
+    return ""
+
+
 def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     return (node for node in nodes(path) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
@@ -100,7 +119,7 @@ def test_no_function_is_longer_than_40_lines_without_its_docstring() -> None:
 def test_line_one_of_every_module_says_what_it_is_for() -> None:
     silent = []
     for path in modules("src", "tests", "examples", "benchmarks", ".ci"):
-        docstring = ast.get_docstring(tree(path)) or ""
+        docstring = opening(path)
         first = path.read_text(encoding="utf-8").split("\n", 1)[0]
         if not docstring or not first.startswith(('"""', 'r"""', "#!")):
             silent.append(place(path))
@@ -112,11 +131,10 @@ def test_line_one_of_every_module_says_what_it_is_for() -> None:
 def test_a_broad_except_says_why_beside_it() -> None:
     bare = []
     for path in modules("src"):
-        said = comments(path)
         for node in nodes(path):
             if isinstance(node, ast.ExceptHandler) and is_broad(node.type) and not passes_on(node):
                 near = (node.lineno - 1, node.lineno, node.lineno + 1)
-                if not any(line in said for line in near):
+                if not any(line in comments(path) for line in near):
                     bare.append(place(path, node.lineno))
     assert bare == []
 
@@ -138,8 +156,7 @@ def test_nothing_is_left_for_later() -> None:
     left = [
         place(path, line)
         for path in modules("src", "tests", "examples", "benchmarks", ".ci")
-        for line, text in comments(path).items()
-        if marks.search(text)
+        for line, _, _ in marked(path, marks)
     ]
     for path in modules("src", "examples"):
         raised = (node.exc for node in nodes(path) if isinstance(node, ast.Raise))
@@ -153,9 +170,8 @@ def test_every_exception_to_a_rule_carries_its_reason() -> None:
     marks = re.compile(r"#\s*(pragma: no (?:cover|branch)|noqa(?::[\sA-Z0-9,]+)?|nosec(?:[\sB0-9,]+)?)(.*)")
     bare = []
     for path in modules("src", "tests", "examples", "benchmarks", ".ci"):
-        for line, text in comments(path).items():
-            mark = marks.search(text)
-            if mark and not re.search(r"[A-Za-z]{3}", mark.group(2)):
+        for line, text, mark in marked(path, marks):
+            if not re.search(r"[A-Za-z]{3}", mark.group(2)):
                 bare.append(f"{place(path, line)} {text}")
     assert bare == []
 

@@ -42,26 +42,45 @@ def is_alive(pid: int) -> bool:
     return True
 
 
-def test_an_edit_starts_the_server_again_and_a_broken_one_is_waited_out(
+def test_an_edit_is_taken_over_while_the_port_stays_open_and_a_broken_one_is_refused(
     holdfast: Any, python_file: Write, http_status: Callable[[str], int]
 ) -> None:
     file = python_file("app.py", SERVER.format(name="first"))
     process = holdfast.start("run", file, "--http", "--port", "0", "--reload")
     assert process.stdout is not None
-    wait_for(process, r"http://[^\s\"]+")
+    address = wait_for(process, r"http://[^\s\"]+")[0].removesuffix("/mcp")
     assert process.stdout.readline().startswith("loaded first")
+    python_file("app.py", "1 / 0\n")
+    wait_for(process, "reload_refused")
+    assert http_status(f"{address}/livez") == 200
+    python_file("app.py", SERVER.format(name="third"))
+    wait_for(process, "supervisor.reloaded")
+    assert http_status(f"{address}/livez") == 200
+    pid = next(int(line.split()[-1]) for line in process.stdout if line.startswith("loaded third"))
+    process.terminate()
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "Traceback" not in err
+    assert not is_alive(pid)
+
+
+def test_without_a_supervisor_an_edit_starts_the_server_again_and_a_broken_one_is_waited_out(
+    holdfast: Any, python_file: Write, http_status: Callable[[str], int]
+) -> None:
+    file = python_file("app.py", SERVER.format(name="first"))
+    process = holdfast.start("run", file, "--http", "--port", "0", "--reload", HOLDFAST_SUPERVISE="false")
+    wait_for(process, r"http://[^\s\"]+")
     python_file("app.py", "1 / 0\n")
     wait_for(process, r"app\.py:1: ZeroDivisionError")
     wait_for(process, "the server ended with status 2; waiting for a change")
     python_file("app.py", SERVER.format(name="third"))
     address = wait_for(process, r"http://[^\s\"]+")[0].removesuffix("/mcp")
     assert http_status(f"{address}/livez") == 200
-    pid = int(process.stdout.readline().split()[-1])
     process.terminate()
-    _, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=30)
     assert process.returncode == 0
     assert "Traceback" not in err
-    assert not is_alive(pid)
+    assert not is_alive(int(out.split()[-1]))
 
 
 def test_a_child_that_ends_well_ends_the_watch(tmp_path: Path) -> None:

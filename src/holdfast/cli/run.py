@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from holdfast.cli.options import ConfigOption, DebugFlag, EnvFileOption, TargetArgument
 from holdfast.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from holdfast.cli.discovery import Sources, Target
 
 HttpFlag = Annotated[bool, typer.Option("--http", help="Serve over HTTP in place of stdio.")]
 HostOption = Annotated[
@@ -48,13 +52,19 @@ def run(  # noqa: PLR0913 - each parameter is an option of the command
 
     refuse_without_http(http, {"--host": host, "--port": port, "--auth": auth or None})
     chosen, sources = Target.parse(target), Sources(config, env_file, debug)
-    if reload and http:
-        from holdfast.cli.reload import supervise, words
-
-        options = {"--host": host, "--port": port, "--auth": auth, "--debug": debug}
-        raise typer.Exit(supervise(words(chosen, sources, options), chosen.file.parent, [config, env_file]))
     overrides = {"http__host": host, "http__port": port, "auth__required": auth or None}
-    serve(chosen, sources, http, overrides, reload=reload)
+    options = {"--host": host, "--port": port, "--auth": auth, "--debug": debug}
+    serve(chosen, sources, http, overrides, partial(start_again, chosen, sources, http, options) if reload else None)
+
+
+def start_again(target: Target, sources: Sources, http: bool, options: dict[str, Any]) -> int:
+    """``--reload`` where there is no supervisor: the port is closed for a moment whenever a file changes. Returns the
+    exit status; raises ``ConfigurationError`` over stdio, where the client would lose its connection."""
+    if not http:
+        raise ConfigurationError("--reload needs a supervisor, which this server has to do without: see the line above")
+    from holdfast.cli.reload import supervise, words
+
+    return supervise(words(target, sources, options), target.file.parent, [sources.config, sources.env_file])
 
 
 def refuse_without_http(http: bool, given: dict[str, Any]) -> None:

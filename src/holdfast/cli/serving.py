@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,10 +48,13 @@ def plain(words: Sequence[str]) -> tuple[Target, Sources] | None:
     return Target.parse(files[0]), Sources(given["--config"], given["--env-file"], given["--debug"])
 
 
-def serve(target: Target, sources: Sources, http: bool, overrides: dict[str, Any], reload: bool = False) -> None:
+def serve(
+    target: Target, sources: Sources, http: bool, overrides: dict[str, Any], reload: Callable[[], int] | None = None
+) -> None:
     """Take the descriptors before the author's module can print to them, import it, and serve until the end.
 
-    ``reload``: load it anew whenever a file beside it changes, which only a supervisor can do.
+    With ``reload`` a supervisor loads it anew whenever a file beside it changes, and nobody notices; where there is no
+    supervisor ``reload`` itself has to see to that, and returns the exit status.
     """
     from holdfast.wire.claim import claim, fill_standard
 
@@ -59,7 +62,7 @@ def serve(target: Target, sources: Sources, http: bool, overrides: dict[str, Any
     if http:
         fill_standard((0, 1))
     worker = start(claimed)
-    watching = _watching(target, sources) if reload and worker is not None else None
+    watching = _watching(target, sources) if reload is not None and worker is not None else None
     try:
         server = find(target, sources)
         if watching is not None:
@@ -70,8 +73,8 @@ def serve(target: Target, sources: Sources, http: bool, overrides: dict[str, Any
         raise
     if worker is not None and _attended(server, overrides, worker):
         return
-    if reload:
-        raise ConfigurationError("--reload needs a supervisor, which this server has to do without: see the line above")
+    if reload is not None:
+        raise SystemExit(reload())
     from holdfast.wire.serve import run as run_server
 
     run_server(server, "http" if http else "stdio", overrides, claimed=claimed)

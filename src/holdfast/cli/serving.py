@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from holdfast.cli.discovery import Sources, Target, find
-from holdfast.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from holdfast.cli.reload import Watching

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Timer
 from typing import BinaryIO, Self
@@ -88,3 +88,12 @@ class Started:
         """The error for a server that says nothing more."""
         tail = self._said.read_bytes()[-600:].decode("utf-8", "replace").strip()
         return Failed(f"the server went away or was too slow; its last words: {tail or '(none)'}")
+
+
+def end_all() -> None:
+    """End what this process has started and nobody holds: a signal may come between a start and its note."""
+    left = psutil.Process().children(recursive=True)
+    for process in left:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(left, timeout=GOODBYE)

@@ -29,6 +29,7 @@ from figures import HOLDFAST, READONLY, Series
 from machine import machine
 from plan import CHECK, FULL, GROUPS, QUICK, Plan
 from plot import svg
+from processes import end_all
 from record import Run, about, as_json, regenerate, section
 from rounds import Bench
 from subjects import HERE, YARDSTICK, Subject, speeders, subjects
@@ -53,6 +54,7 @@ def main(argv: list[str] | None = None) -> int:
         print(reason, file=sys.stderr)
         return WRONG_USAGE
     except KeyboardInterrupt:
+        end_all()
         _progress("")
         print("interrupted; every server is ended, nothing was written", file=sys.stderr)
         return INTERRUPTED

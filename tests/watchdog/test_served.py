@@ -147,7 +147,8 @@ def peer(script: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Iterat
 
 
 def lines(peer: StdioPeer | HttpPeer, event: str) -> list[dict[str, Any]]:
-    found = (json.loads(line) for line in peer.stderr().splitlines() if line.startswith("{"))
+    whole = peer.stderr().rpartition("\n")[0]  # the last line may still be written
+    found = (json.loads(line) for line in whole.splitlines() if line.startswith("{"))
     return [line for line in found if line["event"] == event]
 
 

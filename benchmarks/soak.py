@@ -82,8 +82,8 @@ CHECKS = (
         ("tests/supervisor/test_kills.py", "-k", "slow"), 5,
     ),
     Check(
-        "http", "kill -9 of the worker over HTTP, 16 callers: sessions stay, one more try of who reads is answered",
-        ("tests/supervisor/test_http.py",), 4, (("HOLDFAST_KILLS", "30"),),
+        "http", "100 kill -9 of the worker over HTTP, 16 callers: sessions stay, one more try of who reads is answered",
+        ("tests/supervisor/test_http.py",), 6, (("HOLDFAST_KILLS", "100"),),
     ),
     Check(
         "writes", "1,000 kill -9 while state, audit and quota are written: nothing torn or acknowledged and lost",

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from support.peers import code_of, environment, text_of
+from support.soaking import note
 from support.supervised import SERVER, state_of
 from support.supervisedhttp import LOST, held_port, result_of, session, twice, until
 
@@ -72,8 +73,7 @@ def test_many_workers_may_be_killed_and_whoever_sends_again_sees_no_error(tmp_pa
         detail = json.loads(port.get("/health")[2])["checks"]["worker"]["detail"]
         assert detail.startswith(f"process {port.worker()}, supervised by {port.process.pid}, the {kills + 1}. worker")
         assert port.leave(signal.SIGTERM) == 0
-        if os.environ.get("SOAK"):
-            print(f"worst stall {max(stalls):.3f} s in {sum(done)} calls")
+        note(kills=kills, calls=sum(done), errors=len(wrong), worst_s=round(max(stalls), 3))
 
 
 def test_a_tool_that_ends_the_process_twice_is_left_alone(tmp_path: Path) -> None:

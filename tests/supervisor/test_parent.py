@@ -14,6 +14,8 @@ import pytest
 from support.soaking import LONG
 from support.supervised import SERVER, state_of, supervised, until
 
+from holdfast.wire.takeover import MOST_SENT
+
 UNKNOWN = -32010
 
 
@@ -27,6 +29,17 @@ def test_a_call_that_only_reads_is_answered_by_the_next_worker(tmp_path: Path) -
         assert kept.value(number) == spare
         assert kept.leave() == 0
         assert (kept.torn, kept.twice) == ([], [])
+
+
+def test_a_call_that_only_reads_outlives_more_kills_from_outside_than_one_that_is_suspected_may(tmp_path: Path) -> None:
+    with supervised(tmp_path) as kept:
+        number = kept.begin("nap", seconds=3.0)
+        for _ in range(MOST_SENT + 1):
+            kept.spared()
+            os.kill(kept.worker(), signal.SIGKILL)
+            until(lambda: kept.call("add", a=1, b=2) == 3)
+        assert kept.value(number) == kept.worker()
+        assert len(kept.told("worker_lost")) == MOST_SENT + 1
 
 
 def test_calls_that_waited_side_by_side_go_on_side_by_side(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from holdfast.wire.kept import keep
 from holdfast.wire.messages import message_bounds
 from holdfast.wire.stdio import BUSY
 from holdfast.wire.supervised import KeptLines
-from holdfast.wire.takeover import MOST_SENT, UNKNOWN, Takeover
+from holdfast.wire.takeover import MOST_BESIDE, UNKNOWN, Takeover
 
 STRIDE = 4_096
 """Bytes of a request: rings of four pages, so that they go round many times in one example."""
@@ -307,7 +307,7 @@ class RingsMachine(RuleBasedStateMachine):
                 if "error" not in answer:
                     assert self.tools.ran[number] >= 1, "an answer to what never ran"
                 elif answer["error"]["code"] == UNKNOWN:
-                    assert self.sent[number] == "write" or self.workers >= MOST_SENT, "it could have been tried again"
+                    assert self.sent[number] == "write" or self.workers >= MOST_BESIDE, "it could have been tried again"
                 else:
                     assert answer["error"]["code"] == BUSY, answer
         finally:

@@ -250,4 +250,5 @@ def answers(peer: HttpPeer, besides: str = "") -> str:
             if not code_of(found) and text_of(found) != besides:
                 return text_of(found)
         time.sleep(0.05)
-    raise AssertionError(f"nobody answers: {peer.stderr()[-2000:]}")
+    told = [line.get("event") for line in (json.loads(line) for line in peer.stderr().splitlines() if line[:1] == "{")]
+    raise AssertionError(f"nobody answers, status {peer.process.poll()}: {told[-12:]}: {peer.stderr()[-2000:]}")

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 UNKNOWN: Final = -32010
 """JSON-RPC 2.0, section 5.1: servers have codes of their own from -32000 down to -32099."""
 MOST_SENT: Final = 3
-"""Workers that one request may be given to: the first, and two more."""
+"""Workers that one request may be given to whose tool may have ended them: the first, and two more."""
+MOST_BESIDE: Final = 10
+"""Workers that a request may be given to which was only beside: a call of 30 s, the default deadline, outlives a
+``kill -9`` every three seconds. Not without end, as it is not always seen who ended a worker."""
 CODE: Final = "supervisor.outcome_unknown"
 LOST: Final = (
     "the server was restarted while this call ran, and it may have taken effect: look whether it did before you "
@@ -51,29 +54,30 @@ class Takeover:
         """Serve again what may be, answer the rest, and take what was read already before anything new."""
         left = self._under_way.recover(self._intake.recover(), lines.named)
         lines.keeper = self._under_way
-        self._judge(left, live)
+        suspects = self._judge(left, live)
         for request in left:
-            self._one(request, lines, live)
+            self._one(request, lines, live, suspects)
         self._keep("claims", live.claims)
         self._outlet.start()
         self._intake.start()
 
-    def _judge(self, left: Iterable[Unanswered], live: Any) -> None:
-        """Suspect the tools that were under way when a worker was lost by its own doing."""
+    def _judge(self, left: Iterable[Unanswered], live: Any) -> set[str]:
+        """Suspect the tools that were under way when a worker was lost by its own doing, and return them."""
         tools = guilty(
             self._worker, {tool for request in left if (tool := _tool(json.loads(request.line))) is not None}, live
         )
         if not self._worker.task.blamed:
             live.quarantined = self._quarantine.until(time.monotonic())
-            return
+            return set()
         now = time.monotonic()
         self._quarantine.suspect(tools, now)
         live.quarantined = self._quarantine.until(now)
         self._keep("quarantine", self._quarantine.note())
         for tool in live.quarantined.keys() & tools:
             live.plant.log.error("tool.quarantined", tool=tool, seconds=Quarantine.FOR)
+        return tools
 
-    def _one(self, request: Unanswered, lines: Lines, live: Any) -> None:
+    def _one(self, request: Unanswered, lines: Lines, live: Any, suspects: set[str]) -> None:
         """Serve it again, or say that its outcome is unknown.
 
         A call that writes may be served again when it has an idempotency key: the worker that is gone claimed the key,
@@ -84,7 +88,8 @@ class Takeover:
         body = json.loads(request.line)
         tool = _tool(body)
         repeatable = tool is None or live.repeatable(tool, self._key(body, live))
-        served = request.sent < MOST_SENT and lines.named(request.line) is not None
+        most = MOST_SENT if tool in suspects else MOST_BESIDE
+        served = request.sent < most and lines.named(request.line) is not None
         if served and repeatable and tool not in live.quarantined:
             self._under_way.again(request.slot)
             lines.resume(request.line, request.slot)

@@ -25,8 +25,9 @@ STARTERS = ("subprocess", "HttpPeer", "StdioPeer", "supervised", "multiprocessin
 """What a module of tests imports when it starts processes."""
 
 MEASURED = (
-    "cli/test_run.py", "isolation/", "safe/", "supervisor/", "wire/test_ending.py", "wire/test_eras.py",
-    "wire/test_status.py", "wire/test_takeover.py",
+    "cli/test_run.py", "isolation/", "safe/", "supervisor/test_guardian.py", "supervisor/test_http.py",
+    "supervisor/test_lifecycle.py", "supervisor/test_parent.py", "supervisor/test_renewing.py",
+    "wire/test_ending.py", "wire/test_eras.py", "wire/test_status.py", "wire/test_takeover.py",
 )  # fmt: skip
 """Tests in whose processes coverage counts what is run. It makes the start of a server take twice as long (1.2 s of a
 processor, not 0.65), and what the others start runs the same lines. The watchdog's must not be among them: in CPython

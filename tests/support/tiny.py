@@ -21,7 +21,8 @@ from holdfast.supervisor.worker import Worker
 
 LEAVE, STAND, RETIRE = signal.SIGRTMIN + 1, signal.SIGRTMIN + 2, signal.SIGRTMIN + 3
 """End with status 3; let the heart stop; ask for another."""
-LADDER = [0.2, 0.3, 0.4]
+LADDER = [0.8, 0.9, 1.0]
+"""Seconds; a busy machine keeps an innocent process waiting for half of that."""
 STILLBORN = 60
 """The word that says how many of the next workers end before they are ready."""
 

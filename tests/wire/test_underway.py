@@ -20,7 +20,7 @@ from holdfast.supervisor.memory import IN_HEAD, IN_TAIL, MIB, OUT_COMMITTED, SLO
 from holdfast.supervisor.outgoing import Channel, Outgoing
 from holdfast.supervisor.requests import Requests
 from holdfast.supervisor.straight import Straight
-from holdfast.wire.underway import UnderWay
+from holdfast.wire.underway import NOWHERE, UnderWay
 
 LINES = 200_000
 """More than can be served while the kills last."""
@@ -85,6 +85,20 @@ def test_what_was_begun_and_not_answered_is_found_in_the_order_in_which_it_came(
     assert left(memory) == [(b"1:a", 1), (b"2:b", 1), (b"3:c", 1)]
     assert left(memory) == [(b"1:a", 1), (b"2:b", 1), (b"3:c", 1)]  # from slots: the input is free
     assert memory.words[IN_TAIL] == memory.words[IN_HEAD]
+
+
+def test_what_no_slot_is_left_for_is_found_all_the_same_and_can_be_answered(memory: Memory) -> None:
+    lines = [b"%d:a" % number for number in range(2 * TOGETHER + 1)]
+    given(memory, *lines)
+    incoming = Incoming(memory)
+    under_way = UnderWay(incoming, Requests(memory))
+    found = under_way.recover(incoming.recover()[0].split(b"\n"), named)
+    assert [request.line for request in found] == lines
+    assert [request.slot == NOWHERE for request in found] == [False] * (2 * TOGETHER) + [True]
+    for request in found:
+        under_way.told(request.slot)
+    committed(memory, under_way, 100)
+    assert left(memory) == []
 
 
 @pytest.mark.parametrize("seen", [False, True])

@@ -15,7 +15,7 @@ from holdfast.wire.keptoutlet import KeptOutlet
 from holdfast.wire.lastwords import guilty
 from holdfast.wire.recognise import KEY
 from holdfast.wire.remembered import Remembered
-from holdfast.wire.underway import UnderWay
+from holdfast.wire.underway import NOWHERE, UnderWay
 
 if TYPE_CHECKING:
     from holdfast.supervisor.worker import Worker
@@ -89,7 +89,7 @@ class Takeover:
         tool = _tool(body)
         repeatable = tool is None or live.repeatable(tool, self._key(body, live))
         most = MOST_SENT if tool in suspects else MOST_BESIDE
-        served = request.sent < most and lines.named(request.line) is not None
+        served = request.slot != NOWHERE and request.sent < most and lines.named(request.line) is not None
         if served and repeatable and tool not in live.quarantined:
             self._under_way.again(request.slot)
             lines.resume(request.line, request.slot)

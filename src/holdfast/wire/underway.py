@@ -8,12 +8,15 @@ moves on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 from holdfast.supervisor.incoming import Incoming
 from holdfast.supervisor.requests import Requests, Unanswered
 
 Key = int | str
 """The one form of a request's id (``messages.same_id``)."""
+NOWHERE: Final = -1
+"""The slot of a request that has none."""
 
 
 class UnderWay:
@@ -52,7 +55,8 @@ class UnderWay:
 
     def told(self, slot: int) -> None:
         """A request that nobody serves again has its answer in what is written next."""
-        self.freed.append(slot)
+        if slot != NOWHERE:
+            self.freed.append(slot)
 
     def dropped(self, key: Key) -> None:
         """See ``Keeper``."""
@@ -111,7 +115,8 @@ class UnderWay:
         """What a worker that is gone has left unanswered, in the order in which it came.
 
         ``begun`` are the lines that stand in the input and were begun with; ``named`` tells the id of one, or ``None``
-        for what is no request. A line that was being copied into a slot is found in both places; the slot counts.
+        for what is no request. A line that was being copied into a slot is found in both places; the slot counts. One
+        for which no slot is left is ``NOWHERE``: it can be answered, and not kept while it runs.
         """
         left = self._requests.recover()
         seen = {named(request.line) for request in left}
@@ -119,8 +124,8 @@ class UnderWay:
             if (key := named(line)) is None or key in seen:
                 continue
             seen.add(key)
-            if (slot := self._requests.begin(line)) is not None:
-                left.append(Unanswered(slot, line, 1))
+            slot = self._requests.begin(line)
+            left.append(Unanswered(NOWHERE if slot is None else slot, line, 1))
         self._incoming.due(0)
         self._incoming.done()
         return left

@@ -67,7 +67,7 @@ CHECKS = (
     ),
     Check(
         "isolated", "1,000 tools in processes that hang, crash, leave or eat memory: answered in time, nothing stays",
-        ("tests/isolation/test_faults.py",), 4,
+        ("tests/isolation/test_faults.py",), 6,
     ),
     Check(
         "hostile", "1,000 of everything a tool can do to itself behind a supervisor: answered in time, nothing stays",

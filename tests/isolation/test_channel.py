@@ -59,6 +59,18 @@ async def test_an_answer_comes_in_whatever_pieces_and_frees_the_worker() -> None
     assert (channel.calls, channel.grown) == (1, 6)
 
 
+async def test_the_next_call_may_begin_before_the_last_caller_has_taken_its_answer() -> None:
+    channel, first = await begun()
+    second = asyncio.create_task(channel.call(brief(), b"payload", None))  # its turn comes before that of the first
+    channel.data_received(frame(ANSWER, VERDICT_OF_10, b"one"))
+    assert await first == b"one"
+    channel.data_received(frame(ANSWER, VERDICT_OF_10, b"two"))
+    assert await asyncio.wait_for(second, 1) == b"two"
+    third = asyncio.create_task(channel.call(brief(left=0.01), b"payload", None))
+    with pytest.raises(DeadlineExceeded):
+        await asyncio.wait_for(third, 1)
+
+
 async def test_a_worker_that_leaves_after_its_answer_is_not_free() -> None:
     channel, call = await begun()
     channel.data_received(frame(ANSWER, VERDICT.pack(True, 0), b"answer"))

@@ -72,13 +72,14 @@ class Channel(asyncio.Protocol, ABC):
         self._answer, self._brief, self._heard, self._said = answer, brief, heard, 0
         self.calls += 1
         left = max(0.0, brief.ends - time.monotonic())
-        timer = self._loop.call_later(left, self._settle, late())
+        timer = self._loop.call_later(left, _refuse, answer, late())
         try:
             self._transport.write(frame(CALL, pack_brief(brief, payload)))
             return await answer
         finally:
             timer.cancel()
-            self._answer = self._heard = None
+            if self._answer is answer:  # else the next call has begun, between the answer to this one and here
+                self._answer = self._heard = None
             if self._brief is brief:  # no answer came
                 self.stop()
 
@@ -143,5 +144,10 @@ class Channel(asyncio.Protocol, ABC):
             self._freed(self)
 
     def _settle(self, error: Exception) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(error)
+        if self._answer is not None:
+            _refuse(self._answer, error)
+
+
+def _refuse(answer: asyncio.Future[bytes], error: Exception) -> None:
+    if not answer.done():
+        answer.set_exception(error)

@@ -170,7 +170,10 @@ class Kept:
     def spared(self) -> int:
         """Wait until there is a spare; its pid."""
         serving = self.worker()
-        until(lambda: len(self.workers()) == 2)
+        until(
+            lambda: len(self.workers()) == 2,
+            lambda: [f"{pid} {name_of(pid)} {state_of(pid)}" for pid in self.children()],
+        )
         (spare,) = set(self.workers()) - {serving}
         until(lambda: "S" in state_of(spare))
         return spare
@@ -210,11 +213,11 @@ def state_of(pid: int) -> str:
     return ""
 
 
-def until(condition: Any) -> None:
-    """Wait until it holds."""
+def until(condition: Any, instead: Any = lambda: "") -> None:
+    """Wait until it holds; ``instead`` says what does."""
     ends = time.monotonic() + PATIENCE
     while not condition():
-        assert time.monotonic() < ends, "it did not come to pass"
+        assert time.monotonic() < ends, f"it did not come to pass: {instead()}"
         time.sleep(0.01)
 
 

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support.supervised import state_of, supervised, until
 
 from holdfast.supervisor import sweeping
 
@@ -24,13 +25,13 @@ parent = [sys.executable, "-c", f"import subprocess, time; subprocess.Popen({alo
 spared, swept = subprocess.Popen(alone), subprocess.Popen(alone)
 subprocess.run(parent, check=True)  # its child is ours now
 assert len(children()) == 3
-print(sweep({spared.pid}))
+print(len(sweep({spared.pid})))
 gone = {}
 while len(gone) < 2:
     gone |= dict(reap())
     time.sleep(0.01)
 print(sorted(gone.values()), swept.pid in gone, children() == [spared.pid])
-print(sweep({spared.pid}), sweep(()))
+print(len(sweep({spared.pid})), len(sweep(())))
 while not (last := reap()):
     time.sleep(0.01)
 print(last == [(spared.pid, -9)], children(), reap())
@@ -65,3 +66,43 @@ def test_a_kernel_that_lists_no_children_is_asked_about_every_process(monkeypatc
     while child.pid in sweeping.children():
         assert time.monotonic() < end
     assert os.getpid() not in sweeping.children()
+
+
+GENERATIONS = """
+import asyncio, os, subprocess, sys
+from pathlib import Path
+from holdfast import Server
+
+server = Server("generations")
+SLEEPS = "import time; time.sleep(600)"
+WAITS = f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', {SLEEPS!r}], start_new_session=True);"
+WAITS += " print(p.pid, flush=True); p.wait()"
+
+
+@server.tool(read_only=True)
+async def nap(seconds: float) -> int:
+    "Who serves."
+    return os.getpid()
+
+
+@server.tool()
+async def breed(file: str) -> str:
+    "A process, and its own, while the call lasts."
+    child = subprocess.Popen([sys.executable, "-c", WAITS], stdout=subprocess.PIPE, start_new_session=True)
+    Path(file).write_text(f"{child.pid} {int(child.stdout.readline())} ")
+    await asyncio.sleep(600)
+"""
+
+
+def test_every_generation_of_what_a_lost_worker_had_started_ends(tmp_path: Path) -> None:
+    file = tmp_path / "pids"
+    with supervised(tmp_path, GENERATIONS) as kept:
+        kept.spared()
+        kept.begin("breed", file=str(file))
+        until(lambda: file.exists() and file.read_text().endswith(" "))
+        child, grandchild = map(int, file.read_text().split())
+        assert state_of(child)
+        assert state_of(grandchild)
+        os.kill(kept.worker(), signal.SIGKILL)
+        until(lambda: state_of(child) == state_of(grandchild) == "")
+        kept.spared()  # who serves and who waits: nobody else is left

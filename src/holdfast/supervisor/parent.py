@@ -42,6 +42,8 @@ class Parent(Generic[W]):
         self._alarm = Alarm()
         self._guardian = Guardian()
         self._children: dict[int, Child] = {}
+        self._doomed: set[int] = set()
+        """What lost workers have left, killed and not reaped yet."""
         self._active: Child | None = None
         self._task = Task(0)
         self._timers = Timers()
@@ -155,9 +157,7 @@ class Parent(Generic[W]):
         """A child has ended; the exit status of the whole when there is nothing more to do."""
         child = self._children.pop(pid, None)
         if child is None:
-            if pid == self._guardian.pid:
-                self._guardian.start()
-            return None
+            return self._other_ended(pid)
         with suppress(KeyError, ValueError):
             self._selector.unregister(child.control)
         child.control.close()
@@ -165,7 +165,7 @@ class Parent(Generic[W]):
             self._spare_lost(child)
             return None
         self._active = None
-        sweep({*self._children, self._guardian.pid})
+        self._sweep()
         if self._alone:
             return status if status >= 0 else 128 - status
         if meant := self._words[ENDED]:
@@ -176,6 +176,17 @@ class Parent(Generic[W]):
             return self._never_ready(child, status)
         self._lost(child, status)
         return None
+
+    def _other_ended(self, pid: int) -> None:
+        if pid == self._guardian.pid:
+            self._guardian.start()
+        elif pid in self._doomed:
+            self._doomed.remove(pid)
+            self._sweep()  # what it had started itself is ours since now
+
+    def _sweep(self) -> None:
+        """End what a worker that is gone has left; its processes first, then theirs."""
+        self._doomed.update(sweep({*self._children, self._guardian.pid}))
 
     def _spare_lost(self, child: Child) -> None:
         if child is self._kept:

@@ -29,13 +29,13 @@ def _by_parent(parent: int) -> list[int]:
     return found
 
 
-def sweep(spared: Container[int]) -> int:
-    """Kill every child that is not ``spared``; returns how many. Each one's children come to us in turn."""
+def sweep(spared: Container[int]) -> list[int]:
+    """Kill every child that is not ``spared``, and return which. Each one's children come to us when it is reaped."""
     ended = [pid for pid in children() if pid not in spared]
     for pid in ended:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    return len(ended)
+    return ended
 
 
 def reap() -> list[tuple[int, int]]:

@@ -157,7 +157,8 @@ class Parent(Generic[W]):
         """A child has ended; the exit status of the whole when there is nothing more to do."""
         child = self._children.pop(pid, None)
         if child is None:
-            return self._other_ended(pid)
+            self._other_ended(pid)
+            return None
         with suppress(KeyError, ValueError):
             self._selector.unregister(child.control)
         child.control.close()

@@ -265,3 +265,31 @@ def test_what_comes_before_there_is_a_connection_is_kept() -> None:
     assert not intake._paused
     intake.connection_lost(None)
     assert len(intake._lines) == MAX_WAITING + 10
+
+
+async def test_a_client_that_has_left_is_seen_while_nothing_is_read_from_it(ends: Ends) -> None:
+    intake, outlet = await open_pipes(ends.ours_in, ends.ours_out, 1000)
+    assert intake._transport is not None
+    intake._transport.pause_reading()
+    os.write(ends.write, b"unread\n")
+    assert not intake.abandoned()
+    os.close(ends.write)
+    assert intake.abandoned()
+    assert not intake.ended.is_set()
+    intake.close()
+    await outlet.close(0)
+
+
+async def test_of_a_socket_the_end_of_one_half_is_seen_too() -> None:
+    ours, theirs = socket.socketpair()
+    intake, outlet = await open_pipes(ours.fileno(), ours.fileno(), 1000)
+    assert intake._transport is not None
+    intake._transport.pause_reading()
+    theirs.send(b"unread\n")
+    assert not intake.abandoned()
+    theirs.shutdown(socket.SHUT_WR)
+    assert intake.abandoned()
+    intake.close()
+    await outlet.close(0)
+    ours.close()
+    theirs.close()

@@ -123,6 +123,22 @@ async def test_an_old_protocol_has_no_chunks(tmp_path: Path) -> None:
     assert statuses(good) == [200], "and its connection ends with the answer"
 
 
+async def test_an_old_client_is_sent_no_chunks(tmp_path: Path) -> None:
+    """RFC 9112, section 6.1: no Transfer-Encoding for a request of HTTP/1.0, also where the answer is a stream."""
+    hello = b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},'
+    hello += b'"clientInfo":{"name":"x","version":"1"}}}'
+    length = b"Content-Length: %d\r\n\r\n" % len(hello)
+    old = POST.replace(b"HTTP/1.1", b"HTTP/1.0")
+    stream = b"GET /mcp HTTP/1.0\r\n" + HOST + b"Accept: text/event-stream\r\n\r\n"
+    greeted, refused, usual = await knock(tmp_path, old + length + hello, stream, POST + length + hello)
+    assert statuses(greeted) == [200]
+    assert b"protocolVersion" in greeted
+    assert b"chunked" not in greeted.lower()
+    assert b"content-length" in greeted.lower()
+    assert statuses(refused) == [505]
+    assert b"transfer-encoding: chunked" in usual.lower()
+
+
 async def test_what_is_odd_but_clear_is_served_as_what_it_is(tmp_path: Path) -> None:
     trailers = POST + b"Transfer-Encoding: chunked\r\nTE: trailers\r\n\r\n"
     trailers += CHUNKS.removesuffix(b"\r\n") + b"Host: evil.example\r\nAuthorization: Bearer x\r\n\r\n"

@@ -20,6 +20,7 @@ from holdfast.wire.messages import INVALID_REQUEST, Malformed, Message, message_
 from holdfast.wire.metadata import Metadata
 from holdfast.wire.monitoring import OPEN_PATHS, PATHS, MonitorDoor, Monitored, Receive, Send, reply, respond
 from holdfast.wire.standing import App, End, Scope, stand
+from holdfast.wire.whole import Whole
 
 if TYPE_CHECKING:
     from holdfast.core.config import Settings
@@ -150,6 +151,10 @@ class Edge:
             raise doorkeeper.unavailable() from None
 
     async def _protocol(self, method: str, scope: Scope, admitted: Admitted, receive: Receive, send: Send) -> None:
+        if scope.get("http_version") == "1.0":
+            if method == "GET":
+                raise Refused(505, "a stream of events takes HTTP/1.1", (CLOSE,))
+            send = Whole(send)
         if method == "POST":
             await self._post(scope, admitted, receive, send)
         elif method == "GET":

@@ -27,7 +27,7 @@ class KeptIntake(Intake):
         super().__init__(max_line)
         self._incoming = incoming
         self._under_way = under_way
-        self._fd = fd
+        self._fd = self.fd = fd
         self._loop = asyncio.get_running_loop()
         self._sizes: deque[int] = deque()  # of the lines that wait, as they stand in the stream
         self._blank = 0  # bytes of blank lines before the next one

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import socket
 import stat
 import threading
@@ -48,6 +49,8 @@ class Intake(asyncio.Protocol):
         self._wake = asyncio.Event()
         self._transport: asyncio.ReadTransport | None = None
         self._paused = False
+        self.fd: int | None = None
+        """What the lines come from, to be asked whether anybody is at its other end."""
         self.ended = asyncio.Event()
         self.on_news: Callable[[], None] | None = None
         """Called when lines have come or ended, for a reader that may be busy."""
@@ -124,6 +127,11 @@ class Intake(asyncio.Protocol):
         self._wake.set()
         if self.on_news is not None:
             self.on_news()
+
+    def abandoned(self) -> bool:
+        """Whether the client has closed its end. While nothing is read only the kernel knows: what it had written
+        before stands in front of the end."""
+        return self.ended.is_set() or (self.fd is not None and _hung_up(self.fd))
 
     def stop(self) -> None:
         """End the lines now, whatever still waits and whatever the client still sends."""
@@ -228,10 +236,13 @@ async def open_pipes(source: int, sink: int, max_line: int) -> tuple[Intake, Out
     intake = Intake(max_line)
     outlet = Outlet(intake.stop)
     if _one_socket(source, sink):
-        await loop.connect_accepted_socket(lambda: _Both(intake, outlet), socket.socket(fileno=os.dup(source)))
+        both = socket.socket(fileno=os.dup(source))
+        intake.fd = both.fileno()
+        await loop.connect_accepted_socket(lambda: _Both(intake, outlet), both)
         return intake, outlet
     terminals = isinstance(loop, asyncio.SelectorEventLoop)  # uvloop takes a terminal for a pipe that has ended
     readable = os.dup(source) if _watchable(source, terminals) else _pumped_in(source)
+    intake.fd = readable
     await loop.connect_read_pipe(lambda: intake, os.fdopen(readable, "rb", 0))
     writable = os.dup(sink) if _watchable(sink, terminals) else _pumped_out(sink, outlet)
     await loop.connect_write_pipe(lambda: outlet, os.fdopen(writable, "wb", 0))
@@ -260,6 +271,16 @@ class _Both(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._intake.connection_lost(exc)
         self._outlet.connection_lost(exc)
+
+
+def _hung_up(fd: int) -> bool:
+    """Whether nobody can write to the other end any more (poll(2)); False where the system cannot tell."""
+    if not hasattr(select, "poll"):
+        return False
+    poller = select.poll()
+    half = getattr(select, "POLLRDHUP", 0)  # of a socket whose other side has ended its half (Linux)
+    poller.register(fd, half)
+    return any(told & (select.POLLHUP | select.POLLERR | select.POLLNVAL | half) for _, told in poller.poll(0))
 
 
 def _one_socket(source: int, sink: int) -> bool:

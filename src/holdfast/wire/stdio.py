@@ -20,6 +20,9 @@ DRAIN = 1.5
 """Seconds that calls under way get after the client closed its end; clients send SIGTERM after 2 s (SDK 2.3)."""
 FLUSH = 0.5
 """Seconds for the last answers to reach a client that still reads."""
+LOOK = 0.25
+"""Seconds between two looks whether a client that does not read its answers has left: nothing else tells of it while
+its requests are left in the pipe."""
 LOADING = 5.0
 """Seconds more for what the dispatcher above needs to be loaded, which takes one on an idle machine."""
 MAX_UNDER_WAY = 1_024
@@ -245,9 +248,9 @@ class Lines(Stream):
 
     async def _room(self) -> bool:
         """A client that does not read its answers gets no new call started; ``False`` when it has left besides."""
-        while self._outlet.stuck and not self._intake.ended.is_set():
+        while self._outlet.stuck and not self._intake.abandoned():
             waits = {asyncio.ensure_future(self._outlet.drained()), asyncio.ensure_future(self._intake.ended.wait())}
-            _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            _, pending = await asyncio.wait(waits, timeout=LOOK, return_when=asyncio.FIRST_COMPLETED)
             for wait in pending:
                 wait.cancel()
         if self._outlet.stuck:  # it has closed its end, but may read on, slowly

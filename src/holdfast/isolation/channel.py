@@ -72,7 +72,7 @@ class Channel(asyncio.Protocol, ABC):
         self._answer, self._brief, self._heard, self._said = answer, brief, heard, 0
         self.calls += 1
         left = max(0.0, brief.ends - time.monotonic())
-        timer = self._loop.call_later(left, _refuse, answer, late())
+        timer = self._loop.call_later(left, refuse, answer, late())
         try:
             self._transport.write(frame(CALL, pack_brief(brief, payload)))
             return await answer
@@ -145,9 +145,10 @@ class Channel(asyncio.Protocol, ABC):
 
     def _settle(self, error: Exception) -> None:
         if self._answer is not None:
-            _refuse(self._answer, error)
+            refuse(self._answer, error)
 
 
-def _refuse(answer: asyncio.Future[bytes], error: Exception) -> None:
-    if not answer.done():
-        answer.set_exception(error)
+def refuse(waiter: asyncio.Future[Any], refusal: Exception) -> None:
+    """Tell whoever waits, unless that was told something already."""
+    if not waiter.done():
+        waiter.set_exception(refusal)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from holdfast.core.limits import LEAST_MEMORY
 from holdfast.errors import Busy, ConfigurationError, Draining, ProcessDied
-from holdfast.isolation.channel import Heard
+from holdfast.isolation.channel import Heard, refuse
 from holdfast.isolation.member import Member
 from holdfast.isolation.parcel import Brief, late, pack_call, unpack_answer
 from holdfast.isolation.threads import ThreadPool
@@ -134,7 +134,7 @@ class ProcessPool:
             member.discard(ends)
             life.cancel()
         while self._waiting:
-            _refuse(self._waiting.popleft()[0], _draining())
+            refuse(self._waiting.popleft()[0], _draining())
         self._idle.clear()
         self._members.clear()
 
@@ -158,10 +158,10 @@ class ProcessPool:
         waiter: asyncio.Future[Member] = loop.create_future()
         self._waiting.append((waiter, memory))
         self._grow()
-        timer = loop.call_later(left, _refuse, waiter, late())
+        timer = loop.call_later(left, refuse, waiter, late())
         try:
             return await waiter
-        except BaseException:
+        except BaseException:  # cancelled or refused
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
                 self._free(waiter.result())  # it came in the very moment in which its caller gave up
             raise
@@ -231,7 +231,7 @@ class ProcessPool:
             failed = ProcessDied(
                 "no process for the tool could be started; try again later", code="isolation.unavailable"
             )
-            _refuse(self._waiting.popleft()[0], failed)
+            refuse(self._waiting.popleft()[0], failed)
         self._grow()
         if member.began and not any(not other.leaving for other in self._members):
             self._start()
@@ -244,11 +244,6 @@ def _fork_server() -> Any:
     context: Any = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["holdfast.isolation.quiet", "holdfast.isolation.worker", "holdfast.core.function"])
     return context
-
-
-def _refuse(waiter: asyncio.Future[Member], refusal: Exception) -> None:
-    if not waiter.done():
-        waiter.set_exception(refusal)
 
 
 def _draining() -> Draining:

@@ -79,7 +79,7 @@ class Keys:
         self._under_way[space, row] = turn
         try:
             there = await self._claim(store, turn, max(self._lifetime, lasts))
-        except BaseException:
+        except BaseException:  # cancelled too: others wait for this turn to end
             self._end(turn)
             raise
         if there is None:

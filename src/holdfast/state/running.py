@@ -149,7 +149,7 @@ class Folder:
             listening.listen(WAITING)
             listening.setblocking(False)
             os.rename(fresh, f"{key}.sock", src_dir_fd=self._fd, dst_dir_fd=self._fd)
-        except BaseException:
+        except BaseException:  # whatever it is, nobody else would close it
             listening.close()
             raise
         return listening
@@ -196,7 +196,7 @@ class Folder:
             except BlockingIOError:  # as many wait as may
                 raise TimeoutError from None
             pid = peer(connected)
-        except BaseException:
+        except BaseException:  # whatever it is, nobody else would close it
             connected.close()
             raise
         return connected, pid

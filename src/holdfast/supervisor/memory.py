@@ -101,7 +101,7 @@ class Memory:
                     words[name] = value
                 words.release()
             return cls(fd, size)
-        except BaseException:
+        except BaseException:  # whatever it is, nobody else would close it
             os.close(fd)
             raise
 

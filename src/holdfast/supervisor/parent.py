@@ -15,7 +15,7 @@ from holdfast.supervisor.journal import tell
 from holdfast.supervisor.ladder import TICK, Ladder
 from holdfast.supervisor.losses import Losses
 from holdfast.supervisor.memory import ENDED, STOPPING
-from holdfast.supervisor.sweeping import reap, sweep
+from holdfast.supervisor.sweeping import Remains, reap, sweep
 from holdfast.supervisor.timers import Timers
 from holdfast.supervisor.worker import Child, InWorker, Task, adopt_orphans, fork
 
@@ -42,8 +42,7 @@ class Parent(Generic[W]):
         self._alarm = Alarm()
         self._guardian = Guardian()
         self._children: dict[int, Child] = {}
-        self._doomed: set[int] = set()
-        """What lost workers have left, killed and not reaped yet."""
+        self._remains = Remains()
         self._active: Child | None = None
         self._task = Task(0)
         self._timers = Timers()
@@ -157,7 +156,9 @@ class Parent(Generic[W]):
         """A child has ended; the exit status of the whole when there is nothing more to do."""
         child = self._children.pop(pid, None)
         if child is None:
-            self._other_ended(pid)
+            if pid == self._guardian.pid:
+                self._guardian.start()
+            self._remains.reaped(pid, self._ours())
             return None
         with suppress(KeyError, ValueError):
             self._selector.unregister(child.control)
@@ -166,7 +167,7 @@ class Parent(Generic[W]):
             self._spare_lost(child)
             return None
         self._active = None
-        self._sweep()
+        self._remains.end(self._ours())
         if self._alone:
             return status if status >= 0 else 128 - status
         if meant := self._words[ENDED]:
@@ -178,16 +179,9 @@ class Parent(Generic[W]):
         self._lost(child, status)
         return None
 
-    def _other_ended(self, pid: int) -> None:
-        if pid == self._guardian.pid:
-            self._guardian.start()
-        elif pid in self._doomed:
-            self._doomed.remove(pid)
-            self._sweep()  # what it had started itself is ours since now
-
-    def _sweep(self) -> None:
-        """End what a worker that is gone has left; its processes first, then theirs."""
-        self._doomed.update(sweep({*self._children, self._guardian.pid}))
+    def _ours(self) -> set[int]:
+        """Children that are to be there."""
+        return {*self._children, self._guardian.pid}
 
     def _spare_lost(self, child: Child) -> None:
         if child is self._kept:

@@ -38,6 +38,26 @@ def sweep(spared: Container[int]) -> list[int]:
     return ended
 
 
+class Remains:
+    """What lost workers have left, ended generation by generation: first their processes, then what those had started.
+
+    Remembers no more processes than it has killed and not seen reaped.
+    """
+
+    def __init__(self) -> None:
+        self._doomed: set[int] = set()
+
+    def end(self, spared: Container[int]) -> None:
+        """Kill every child that is not ``spared``."""
+        self._doomed.update(sweep(spared))
+
+    def reaped(self, pid: int, spared: Container[int]) -> None:
+        """A child that was no worker is gone; if it was killed here, what it had started is ours from now on."""
+        if pid in self._doomed:
+            self._doomed.remove(pid)
+            self.end(spared)
+
+
 def reap() -> list[tuple[int, int]]:
     """Every child that has ended, with its exit status, a signal below zero; orphans among them."""
     gone = []

@@ -454,6 +454,27 @@ def test_stderr_is_written_through_a_duplicate_of_the_descriptor() -> None:
     assert sink.failures == 0
 
 
+def test_into_a_file_a_line_goes_in_one_piece_as_others_write_there_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (tmp_path / "stderr").open("wb") as file:
+        sink = StderrSink(file.fileno())
+        write, pieces = os.write, []
+
+        def written(fd: int, data: bytes | memoryview) -> int:
+            count = write(fd, data)
+            pieces.append(count)
+            write(fd, b"somebody else\n")
+            return count
+
+        monkeypatch.setattr(os, "write", written)
+        sink.write(b"x" * 60_000 + b"\n")
+        monkeypatch.undo()
+        sink.close()
+    assert pieces == [60_001]
+    assert (tmp_path / "stderr").read_bytes() == b"x" * 60_000 + b"\nsomebody else\n"
+
+
 def test_a_reader_that_left_is_counted() -> None:
     reader, writer = os.pipe()
     sink = StderrSink(writer)

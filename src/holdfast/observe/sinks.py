@@ -40,7 +40,8 @@ class StderrSink:
 
     Before each chunk it asks whether the reader has room, because a pipe that nobody reads would otherwise hold the
     thread in the kernel. The descriptor is not made non-blocking: that flag belongs to the open file description,
-    which other processes share.
+    which other processes share. A file always has room: there a line goes out in one piece, which nobody else's output
+    (the stacks that C code shows of a held interpreter) can come into the middle of.
     """
 
     def __init__(self, fd: int = 2) -> None:
@@ -50,6 +51,7 @@ class StderrSink:
         except OSError:  # started with standard error closed: there is nowhere to write
             self._fd = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         self.tty = os.isatty(self._fd)
+        self._is_file = stat.S_ISREG(os.fstat(self._fd).st_mode)
         self._closed = threading.Event()
         self._in_use = threading.Lock()
 
@@ -68,7 +70,7 @@ class StderrSink:
 
     def _write_some(self, rest: memoryview) -> int:
         try:
-            return os.write(self._fd, rest[: self._chunk()])
+            return os.write(self._fd, rest if self._is_file else rest[: self._chunk()])
         except BlockingIOError:  # the reader's end was made non-blocking by somebody else
             return 0
 

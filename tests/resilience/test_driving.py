@@ -236,10 +236,12 @@ async def what_is_cancelled_below_and_does_not_end_holds_nobody_up() -> None:
         return "at last"
 
     async def work() -> str:
-        ended.append(await asyncio.ensure_future(stubborn()))
+        ended.append(await below)
         return ended[0]
 
     ended: list[str] = []
+    below = asyncio.ensure_future(stubborn())
+    await turns(1)  # a task that is cancelled before its first step does not come to refuse it
     begun = CLOCK.now()
     with pytest.raises(DeadlineExceeded):
         await within(0.001, work(), orphaned=orphans.add)

@@ -1,1 +1,1 @@
-"""The hostile client that judges any MCP server. To come; only the command line will import it."""
+"""A hostile and an unlucky client for MCP servers: plays cases, and says what went wrong (``holdfast attack``)."""

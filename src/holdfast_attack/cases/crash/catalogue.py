@@ -1,0 +1,7 @@
+"""All cases of the class crash, in the order in which they are played."""
+
+from __future__ import annotations
+
+from holdfast_attack.cases.crash import kills, writes
+
+CASES = (*kills.CASES, *writes.CASES)

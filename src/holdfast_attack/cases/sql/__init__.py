@@ -1,0 +1,7 @@
+"""SQL: whether a tool that reads by statements changes anything, reaches other files, or can be kept busy for ever."""
+
+from holdfast_attack.cases.sql import costly, injection, reaching
+
+CASES = (*reaching.CASES, *injection.CASES, *costly.CASES)
+
+__all__ = ["CASES"]

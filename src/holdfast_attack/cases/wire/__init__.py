@@ -1,0 +1,31 @@
+"""Over standard input and output: what is malformed, too much, too early, twice, or never read."""
+
+from holdfast_attack.cases.wire import (
+    bounds,
+    cancelling,
+    eras,
+    floods,
+    ids,
+    malformed,
+    methods,
+    numbers,
+    readers,
+    streams,
+    surrogates,
+)
+
+CASES = (
+    *malformed.CASES,
+    *numbers.CASES,
+    *ids.CASES,
+    *methods.CASES,
+    *eras.CASES,
+    *surrogates.CASES,
+    *cancelling.CASES,
+    *streams.CASES,
+    *floods.CASES,
+    *bounds.CASES,
+    *readers.CASES,
+)
+
+__all__ = ["CASES"]

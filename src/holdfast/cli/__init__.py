@@ -1,4 +1,4 @@
-"""The command line: ``holdfast run``, ``list``, ``call``, ``check``, ``config``, ``secret``, ``new``, ``version``."""
+"""The command line: ``holdfast run``, ``list``, ``call``, ``check``, ``attack``, ``config`` and the others."""
 
 from holdfast.cli.entry import main
 

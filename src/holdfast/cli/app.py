@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from holdfast.cli.attack import attack
 from holdfast.cli.call import call
 from holdfast.cli.check import check
 from holdfast.cli.listing import list_
@@ -28,6 +29,7 @@ def build() -> typer.Typer:
         ("list", list_),
         ("call", call),
         ("check", check),
+        ("attack", attack),
         ("config", config),
         ("new", new),
         ("version", version),

@@ -1,0 +1,16 @@
+"""Takes a page without an origin for one of its own."""
+
+from sound import Sound, main
+
+CASE = "http.origin-null"
+TRANSPORT = "http"
+
+
+class Faulty(Sound):
+    def check_origin(self, origin: str | None) -> None:
+        if origin != "null":
+            super().check_origin(origin)
+
+
+if __name__ == "__main__":
+    main(Faulty)

@@ -1,0 +1,15 @@
+"""Forgets that 127.0.0.1 is an address of this machine."""
+
+from sound import Sound, Target, main
+
+CASE = "urls.loopback"
+TRANSPORT = "stdio"
+
+
+class Faulty(Sound):
+    def page(self, target: Target) -> str:
+        return self.got(target, target.host) if target.host == "127.0.0.1" else super().page(target)
+
+
+if __name__ == "__main__":
+    main(Faulty)

@@ -19,7 +19,7 @@ define say
 if [ -t 1 ] && [ -z "$${NO_COLOR:-}" ]; then printf '\033[1;36m== %s\033[0m\n' "$(1)"; else printf '== %s\n' "$(1)"; fi
 endef
 
-.PHONY: help venv demo test lint unit format conformance clients bench bench-quick bench-check race redaction fuzz reds mutants soak audit sbom \
+.PHONY: help venv demo test lint unit format conformance clients attack attack-quick compare matrix bench bench-quick bench-check race redaction fuzz reds mutants soak audit sbom \
   lock env-example clean
 
 help: ## list these targets
@@ -46,6 +46,7 @@ lint: venv ## ruff, mypy (strict), import-linter, bandit
 	@echo "no findings"
 
 unit: venv ## the tests alone, with branch coverage (PYTEST_ARGS="-k name" for some of them)
+	@.ci/venv .cache/judges/fastmcp .ci/judges/clients/fastmcp.lock || echo "FastMCP cannot be installed here: what needs it is skipped"
 	@$(call say,pytest)
 	@mkdir -p .cache/coverage && rm -f .cache/coverage/*
 	@colour=no; if [ -t 1 ] && [ -z "$${NO_COLOR:-}" ]; then colour=yes; fi; \
@@ -68,6 +69,20 @@ clients: venv ## 26 combinations of real clients, transports and eras against ex
 	@.ci/venv .cache/judges/fastmcp .ci/judges/clients/fastmcp.lock
 	@$(call say,real clients)
 	@$(BIN)/python .ci/judges/clients.py --judges $(JUDGES) --fastmcp .cache/judges/fastmcp/bin/python
+
+attack: venv ## a hostile client against our own servers, every case (15 minutes)
+	@$(BIN)/python .ci/attack.py full
+
+attack-quick: venv ## the same, the quick profile (2 minutes)
+	@$(call say,holdfast attack)
+	@$(BIN)/python .ci/attack.py quick
+
+matrix: venv ## does the hostile client find what it is for? every faulty server and its mended twin (MATRIX=names)
+	@$(BIN)/python tests/attack/matrix.py $(MATRIX)
+
+compare: venv ## the hostile client against ours, the bare SDK, FastMCP and the reference servers: docs/comparison.md
+	@.ci/venv .cache/judges/fastmcp .ci/judges/clients/fastmcp.lock
+	@$(BIN)/python benchmarks/comparing.py $(COMPARE)
 
 bench: venv ## side by side with the bare SDK and FastMCP (12 minutes); prints ratios and bars, records them
 	@.ci/venv .cache/judges/fastmcp .ci/judges/clients/fastmcp.lock || echo "FastMCP cannot be installed here; measuring without it"
@@ -123,6 +138,7 @@ lock: ## write requirements.lock and the locks of CI's tools afresh
 	@$(LOCK) --output-file .ci/judges/clients/fastmcp.lock .ci/judges/clients/fastmcp.in
 	@$(LOCK) --output-file .ci/security/tools.lock .ci/security/tools.in
 	@$(LOCK) --output-file .ci/fuzz/fuzz.lock .ci/fuzz/fuzz.in
+	@$(LOCK) --output-file .ci/peers/pypi.lock .ci/peers/pypi.in
 	@! grep -nE '://|file:' requirements.lock .ci/*/*.lock .ci/judges/clients/fastmcp.lock || \
 	  { echo "a lock names an address; another machine could not install from it" >&2; exit 1; }
 	@git diff --stat -- requirements.lock .ci

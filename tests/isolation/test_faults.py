@@ -19,6 +19,7 @@ from statistics import median, quantiles
 import psutil
 import pytest
 from support.soaking import note
+from support.waiting import until
 
 from holdfast.errors import DeadlineExceeded, HoldfastError, OutputTooLarge, ProcessDied
 from holdfast.isolation.processes import ProcessPool
@@ -155,12 +156,6 @@ async def pool_of(workers: int) -> AsyncIterator[ProcessPool]:
         yield pool
     finally:
         pool.close()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 def family() -> set[int]:

@@ -21,6 +21,7 @@ from typing import Any
 
 import psutil
 import pytest
+from support.waiting import until
 
 import holdfast
 from holdfast.errors import Busy, ConfigurationError, DeadlineExceeded, Draining, OutputTooLarge, ToolError
@@ -53,12 +54,6 @@ def gone(pid: int, within: float = 5.0) -> bool:
         return bool(select.select([descriptor], [], [], within)[0])
     finally:
         os.close(descriptor)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 async def test_a_call_returns_its_result_and_workers_stay_warm() -> None:

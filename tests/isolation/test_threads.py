@@ -10,11 +10,12 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextvars import ContextVar
 from pathlib import Path
 
 import pytest
+from support.waiting import until
 
 import holdfast
 from holdfast.errors import Busy, Draining
@@ -30,13 +31,6 @@ def gate() -> Iterator[threading.Event]:
     event = threading.Event()
     yield event
     event.set()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Let threads get on until ``condition`` holds; fails after five seconds."""
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 async def stick(pool: ThreadPool, gate: threading.Event, count: int) -> None:

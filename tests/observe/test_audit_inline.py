@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.waiting import until
 
 from holdfast.errors import AuditUnavailable
 from holdfast.observe import audit as audit_module
@@ -41,13 +42,6 @@ async def opened(path: Path, **options: Any) -> AuditLog:
     log = AuditLog(path, **options)
     await until(lambda: log._gate.prompt)
     return log
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.001)
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

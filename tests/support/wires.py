@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from support.calls import living
 from support.peers import ENVELOPE, MODERN
+from support.waiting import PATIENCE, until
 
 from holdfast import Server
 from holdfast.live import Live
@@ -21,8 +22,6 @@ from holdfast.wire.messages import message_bounds
 from holdfast.wire.pipes import Intake, Outlet, open_pipes
 from holdfast.wire.stdio import Lines
 
-PATIENCE = 10.0
-"""Seconds that a test waits for what must come."""
 CAPABILITIES: dict[str, Any] = {"elicitation": {}, "sampling": {}, "roots": {}}
 
 
@@ -144,12 +143,4 @@ async def conversing(server: Server, version: str | None = "2025-11-25") -> Asyn
                 intake.stop()
                 await asyncio.wait_for(near.serving, PATIENCE)
                 await outlet.close(0.2)
-                await asyncio.sleep(0.01)
-    assert {task.get_name() for task in asyncio.all_tasks() - before} <= set(), "no task outlives its connection"
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    """Give the loop turns until something is so."""
-    async with asyncio.timeout(PATIENCE):
-        while not condition():
-            await asyncio.sleep(0)
+    await until(lambda: asyncio.all_tasks() <= before)  # no task outlives its connection

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from support.calls import server_in
 from support.peers import ENVELOPE, MODERN, code_of, text_of
-from support.wires import called, conversing, hello, until
+from support.waiting import until
+from support.wires import called, conversing, hello
 
 from holdfast import Context, Image, Limits, ResourceLink
 from holdfast.core.pipeline import Answer

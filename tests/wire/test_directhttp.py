@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from support.calls import living, server_in
 from support.peers import ENVELOPE, MODERN
-from support.wires import called, hello, until
+from support.waiting import until
+from support.wires import called, hello
 
 from holdfast import Context, Limits, ResourceLink, Server
 from holdfast.core.config import LimitSettings

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from support.waiting import until
 
 from holdfast.core.config import LimitSettings
 from holdfast.wire import relay as module
@@ -92,12 +93,6 @@ def request(number: Any, method: str = "x") -> Message:
 
 
 NOTE = Message("notification", {"jsonrpc": "2.0", "method": "n"})
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 async def test_it_hears_the_beginning_first_and_then_everything_in_order() -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from support.calls import server_in, told
 from support.peers import StdioPeer, code_of, environment, text_of
+from support.waiting import until
 
 from holdfast import Server
 from holdfast.testing import settings_for
@@ -108,11 +109,6 @@ def lively(base: Path, life: list[str], **settings: Any) -> Server:
         return "slept"
 
     return server
-
-
-async def until(condition: Any) -> None:
-    while not condition():
-        await asyncio.sleep(0.005)
 
 
 async def test_at_the_end_of_input_calls_under_way_are_answered_and_everything_is_closed(

@@ -6,6 +6,7 @@ import asyncio
 import compileall
 import inspect
 import os
+import signal
 import sys
 from collections.abc import Generator
 from itertools import zip_longest
@@ -37,7 +38,12 @@ sends such signals."""
 
 def pytest_configure(config: pytest.Config) -> None:
     """Compile the source once: where byte code is not written (PYTHONDONTWRITEBYTECODE, as in many images), each of a
-    thousand servers would do so by itself, for a fifth of a second."""
+    thousand servers would do so by itself, for a fifth of a second.
+
+    And an interrupt is one, though a shell without job control lets what it starts beside itself ignore it: the tests
+    send it to servers, which would inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(config, "workerinput"):
         return
     compileall.compile_dir(SOURCE, quiet=2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -152,7 +153,7 @@ def test_several_servers_stand_side_by_side(tmp_path: Path) -> None:
     assert len(json.loads((tmp_path / "all.json").read_text())["reports"]) == 2
 
 
-def begun(folder: Path, put: str) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
+def begun(folder: Path, put: str, *ignored: signal.Signals) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
     """An attack in its middle: what it has started is there."""
     process = subprocess.Popen(
         [*HOLDFAST, "attack", "--", *command(folder, put)],
@@ -160,6 +161,7 @@ def begun(folder: Path, put: str) -> tuple[subprocess.Popen[str], list[psutil.Pr
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: ignore(*ignored),
     )
     root = psutil.Process(process.pid)
     end = time.monotonic() + 60
@@ -170,6 +172,11 @@ def begun(folder: Path, put: str) -> tuple[subprocess.Popen[str], list[psutil.Pr
                 return process, started
         time.sleep(0.02)
     raise AssertionError("the server was not started")
+
+
+def ignore(*numbers: signal.Signals) -> None:
+    for number in numbers:
+        signal.signal(number, signal.SIG_IGN)
 
 
 SLEEPS = "import subprocess; subprocess.Popen(['sleep', '600'], start_new_session=True)"
@@ -193,6 +200,25 @@ def test_ended_by_a_signal_it_leaves_nothing(number: signal.Signals, tmp_path: P
     assert number.name in said
     assert alive(started) == []
     assert left(tmp_path) == []
+
+
+def test_a_signal_that_is_ignored_from_the_start_ends_nothing_as_with_nohup(tmp_path: Path) -> None:
+    process, started = begun(tmp_path, SLEEPS, signal.SIGHUP, signal.SIGINT)
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert alive(started) == []
+    assert left(tmp_path) == []
+
+
+def test_in_the_background_of_a_script_its_servers_still_end_at_an_interrupt(tmp_path: Path) -> None:
+    words = shlex.join([*HOLDFAST, "attack", "--case", "hygiene.exit-on-sigint", "--", *command(tmp_path)])
+    shell = ["sh", "-c", f"{words} & wait $!"]  # what a shell without job control starts so ignores SIGINT
+    ran = subprocess.run(shell, env=environment(tmp_path), capture_output=True, text=True, timeout=120, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert " 1 passed" in ran.stdout
 
 
 def test_after_sigkill_the_next_run_sweeps(tmp_path: Path) -> None:

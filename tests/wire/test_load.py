@@ -112,6 +112,8 @@ def test_ten_thousand_mixed_calls_leave_nothing_behind(tmp_path: Path) -> None:
         server = psutil.Process(int(text_of(peer.call("pid"))))
         crowd = Crowd(peer)
         crowd.run(WARM)
+        while not any(file.path.endswith(".sqlite-shm") for file in server.open_files()):
+            assert text_of(peer.call("add", a=1, b=1)) == "2"  # the store of the state is opened beside the calls
         before, warm = counts(peer), server.memory_info().rss
         crowd.run(CALLS - WARM)
         growth = server.memory_info().rss - warm

@@ -17,7 +17,8 @@ ENDING = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name)
 def run(work: Coroutine[Any, Any, T]) -> T:
     """The result of ``work``. A signal cancels it; when it has cleaned up, the process leaves with 128 and its number.
 
-    Further signals while it cleans up are ignored: the first one is being obeyed.
+    Further signals while it cleans up are ignored: the first one is being obeyed. One that was ignored from the start,
+    as by ``nohup``, still is; but what ``work`` starts gets the default, which only a handler of ours can bring about.
     """
     return asyncio.run(_watched(work))
 
@@ -32,8 +33,9 @@ async def _watched(work: Coroutine[Any, Any, T]) -> T:
             caught.append(number)
             task.cancel()
 
+    ignored = [number for number in ENDING if signal.getsignal(number) is signal.SIG_IGN]
     for number in ENDING:
-        loop.add_signal_handler(number, end, number)
+        loop.add_signal_handler(number, _ignore if number in ignored else end, number)
     try:
         return await task
     except asyncio.CancelledError:
@@ -44,3 +46,8 @@ async def _watched(work: Coroutine[Any, Any, T]) -> T:
     finally:
         for number in ENDING:
             loop.remove_signal_handler(number)
+        for number in ignored:
+            signal.signal(number, signal.SIG_IGN)
+
+
+def _ignore(_: int) -> None: ...

@@ -30,6 +30,8 @@ _SESSIONS = "sessions"
 _PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 36, 37
 PATIENCE = 5.0
 """Seconds in which killed processes must be gone; a kernel takes milliseconds unless a disk hangs."""
+STARTING = 25
+"""Looks, 2 ms apart, after which a process without any environment is held to have been started without."""
 
 
 class Premises:
@@ -173,11 +175,22 @@ def _everybody() -> list[int]:
 
 
 def _carries(pid: int, mark: bytes) -> bool:
+    """Whether the mark is in a process's environment.
+
+    One that has only just been started shows none for a moment, although whoever started it goes on already: ``exec``
+    lets go of the parent before it has put the environment in its place.
+    """
     try:
-        with open(f"/proc/{pid}/environ", "rb") as environ:
-            return mark in environ.read().split(b"\0")
+        for _ in range(STARTING):
+            with open(f"/proc/{pid}/environ", "rb") as environ:
+                found = environ.read()
+            if found:
+                return mark in found.split(b"\0")
+            os.readlink(f"/proc/{pid}/exe")  # no program: one of the kernel's, or ended
+            time.sleep(0.002)
     except OSError:
-        return False
+        pass
+    return False
 
 
 def _session(pid: int) -> int | None:

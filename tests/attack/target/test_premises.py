@@ -42,7 +42,10 @@ def test_leaving_ends_marked_processes_and_removes_the_folder(temporary: Path) -
     (premises.folder / "file").write_text("x")
     process = subprocess.Popen(["sleep", "600"], env=os.environ | premises.mark)
     premises.leave()
-    assert process.wait(10) is not None
+    try:
+        assert process.wait(10) is not None
+    finally:
+        process.kill()
     assert not list(temporary.glob("holdfast-attack-*/*"))
 
 
@@ -52,6 +55,17 @@ def test_leaving_ends_a_process_that_has_forgotten_its_mark(temporary: Path) -> 
     premises.started(process.pid)
     premises.leave()
     assert process.wait(10) is not None
+
+
+def test_leaving_ends_a_process_that_is_only_just_being_started(temporary: Path) -> None:
+    for _ in range(40):  # without a second look one in six outlived it
+        premises = Premises.take()
+        process = subprocess.Popen(["sleep", "600"], env=premises.mark)
+        premises.leave()
+        try:
+            assert process.wait(10) is not None
+        finally:
+            process.kill()
 
 
 def test_two_runs_at_once_leave_each_other_alone(temporary: Path) -> None:

@@ -25,6 +25,13 @@ SOURCE = Path(__file__).resolve().parents[1] / "src"
 STARTERS = ("subprocess", "HttpPeer", "StdioPeer", "supervised", "multiprocessing", "ProcessPool")
 """What a module of tests imports when it starts processes."""
 
+USUAL = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGHUP: signal.SIG_DFL,
+    signal.SIGQUIT: signal.SIG_DFL,
+    signal.SIGTERM: signal.SIG_DFL,
+}
+
 MEASURED = (
     "cli/test_run.py", "isolation/", "safe/", "supervisor/test_guardian.py", "supervisor/test_http.py",
     "supervisor/test_lifecycle.py", "supervisor/test_parent.py", "supervisor/test_renewing.py",
@@ -40,10 +47,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Compile the source once: where byte code is not written (PYTHONDONTWRITEBYTECODE, as in many images), each of a
     thousand servers would do so by itself, for a fifth of a second.
 
-    And an interrupt is one, though a shell without job control lets what it starts beside itself ignore it: the tests
-    send it to servers, which would inherit that."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    And no signal is ignored, as ``nohup`` and a shell without job control have it for what they start: the tests send
+    them to servers, which would inherit that."""
+    for number, usual in USUAL.items():
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
     if hasattr(config, "workerinput"):
         return
     compileall.compile_dir(SOURCE, quiet=2)

@@ -174,6 +174,14 @@ def begun(folder: Path, put: str, *ignored: signal.Signals) -> tuple[subprocess.
     raise AssertionError("the server was not started")
 
 
+def ended(process: subprocess.Popen[str]) -> str:
+    """What it said when it was ended."""
+    try:
+        return process.communicate(timeout=60)[1]
+    finally:
+        process.kill()
+
+
 def ignore(*numbers: signal.Signals) -> None:
     for number in numbers:
         signal.signal(number, signal.SIG_IGN)
@@ -195,7 +203,7 @@ def alive(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
 def test_ended_by_a_signal_it_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
     process, started = begun(tmp_path, SLEEPS)
     process.send_signal(number)
-    _, said = process.communicate(timeout=60)
+    said = ended(process)
     assert process.returncode == 128 + number
     assert number.name in said
     assert alive(started) == []
@@ -207,7 +215,7 @@ def test_a_signal_that_is_ignored_from_the_start_ends_nothing_as_with_nohup(tmp_
     process.send_signal(signal.SIGHUP)
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
+    ended(process)
     assert process.returncode == 128 + signal.SIGTERM
     assert alive(started) == []
     assert left(tmp_path) == []
@@ -224,7 +232,7 @@ def test_in_the_background_of_a_script_its_servers_still_end_at_an_interrupt(tmp
 def test_after_sigkill_the_next_run_sweeps(tmp_path: Path) -> None:
     process, started = begun(tmp_path, SLEEPS)
     process.kill()
-    process.communicate(timeout=60)
+    ended(process)
     assert left(tmp_path) != []
     attack(tmp_path, ONE)
     _, still = psutil.wait_procs(started, timeout=20)

@@ -86,7 +86,7 @@ WritesFlag = Annotated[
     bool,
     typer.Option(
         "--allow-writes",
-        help="Call tools that are not marked read-only, too; they run for real.",
+        help="Also call tools that are not read-only, by annotation or else by name; they run for real.",
         rich_help_panel=_CASES,
     ),
 ]

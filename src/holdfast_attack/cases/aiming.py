@@ -103,5 +103,5 @@ def _named_by(probe: Probe) -> bool:
 def _missing(probe: Probe, roles: Sequence[Role]) -> str:
     named = " or ".join(str(role).replace("_", " ") for role in roles)
     if not probe.allow_writes and probe.tools.with_role(*roles, allow_writes=True):
-        return f"no tool that is marked read-only takes a {named} (--allow-writes tries the others too)"
+        return f"no tool that only reads takes a {named} (--allow-writes tries the others too)"
     return f"no tool takes a {named}"

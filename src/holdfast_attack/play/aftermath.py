@@ -50,7 +50,7 @@ async def play(probe: Probe) -> int:
 def _repeats(probe: Probe, name: str) -> bool:
     """Whether the tool says that a second call does what the first one did."""
     tool = probe.tools.get(name)
-    return tool is not None and (tool.read_only or tool.annotations.get("idempotentHint") is True)
+    return tool is not None and (tool.promises or tool.annotations.get("idempotentHint") is True)
 
 
 def _what(reply: Reply, *, repeats: bool) -> str | None:

@@ -19,9 +19,11 @@ from holdfast_attack.play.aftermath import is_aftermath, untried
 from holdfast_attack.play.deadman import bounded
 from holdfast_attack.play.judge import judged
 from holdfast_attack.play.lane import LanePlay
+from holdfast_attack.play.notes import notes
 from holdfast_attack.play.plan import Plan
 from holdfast_attack.target.premises import Premises
 from holdfast_attack.target.targets import Ground, Program, Spoken, StdioTarget, Target
+from holdfast_attack.tools import Toolbox
 
 BESIDE = 3
 """Cases that mostly wait, played at the same time on one lane: each has a server of its own to start."""
@@ -62,7 +64,8 @@ class Run:
     began: float = field(default_factory=time.monotonic)
     at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     outcomes: dict[Lane, list[Outcome]] = field(default_factory=dict)
-    tools: int = 0
+    tools: Toolbox = field(default_factory=Toolbox)
+    """The longest list that the server gave on any lane."""
 
     @property
     def ends(self) -> float:
@@ -102,7 +105,7 @@ class Run:
         outcomes = self.outcomes.setdefault(lane, [])
         try:
             await play.begin()
-            self.tools = max(self.tools, len(play.tools.tools))
+            self.tools = max(self.tools, play.tools, key=lambda each: len(each.tools))
             for case in await self._early(cases, play, outcomes):
                 if not case.beside and not case.last:
                     idle = is_aftermath(case) and not _tried(case.kind, outcomes)
@@ -150,7 +153,7 @@ class Run:
             name=spoken.name,
             version=spoken.version,
             versions=tuple(lane.version for lane in spoken.lanes),
-            tools=self.tools,
+            tools=len(self.tools.tools),
         )
         return Report(
             subject=subject,
@@ -160,7 +163,7 @@ class Run:
             seconds=time.monotonic() - self.began,
             limit=plan.limit,
             outcomes=tuple(outcomes),
-            notes=tuple(spoken.notes) + plan.notes,
+            notes=tuple(spoken.notes) + notes(plan, self.tools),
             tool_version=_version(),
             environment={"python": platform.python_version(), "platform": platform.platform(terse=True)},
             reproduce=plan.command_line(),

@@ -64,16 +64,6 @@ class Plan:
                 raise ConfigurationError(f"there is no case {name!r}{_nearest(name, known)}; --list shows them all")
         return tuple(case for case in cases if self._wanted(case))
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a reader of the report must know."""
-        told = []
-        if not self.allow_writes:
-            told.append("tools that are not marked read-only were sent no valid arguments (--allow-writes does that)")
-        if self.address is not None and not self.words:
-            told.append("the server was only connected to: nothing could be killed, and it does not stand in the arena")
-        return tuple(told)
-
     def command_line(self) -> str:
         """What plays the same again; the token is left for the user to put in."""
         words = ["holdfast", "attack"]

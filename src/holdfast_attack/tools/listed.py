@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from holdfast_attack.tools.parameter import MOST, Parameter, parameter_of, within
+from holdfast_attack.tools.reading import reads
 from holdfast_attack.tools.refs import resolved
 from holdfast_attack.tools.roles import Setting
 from holdfast_attack.tools.vocabulary import Role
@@ -35,9 +36,14 @@ class Tool:
     """Those one level beneath, in objects and lists of them."""
 
     @property
-    def read_only(self) -> bool:
+    def promises(self) -> bool:
         """Whether the server says that it changes nothing."""
         return self.annotations.get("readOnlyHint") is True
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the server says that it changes nothing, or says nothing of it and calls it by a verb that does."""
+        return self.promises or reads(self.name, self.title, self.description, self.annotations)
 
     @property
     def words(self) -> frozenset[str]:
@@ -74,7 +80,7 @@ class Toolbox:
         return next((tool for tool in self.tools if tool.name == name), None)
 
     def callable(self, allow_writes: bool) -> tuple[Tool, ...]:
-        """Those that may be called with valid arguments: what says that it changes nothing, or all."""
+        """Those that may be called with valid arguments: what is there to be read from, or all."""
         return tuple(tool for tool in self.tools if allow_writes or tool.read_only)
 
     def with_role(self, *roles: Role, allow_writes: bool = False) -> tuple[tuple[Tool, Parameter], ...]:

@@ -162,8 +162,16 @@ async def test_a_case_that_limits_keep_from_being_tried_is_inconclusive(tmp_path
     assert "limit" in outcome.why
 
 
-async def test_a_tool_that_is_not_read_only_is_called_only_when_that_is_allowed(tmp_path: Path) -> None:
-    put = "TOOLS[0]['annotations'] = {}\ndef call(said):\n  open('called', 'w'); return {'result': {'content': []}}"
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"annotations": {"readOnlyHint": False}},
+        {"annotations": {}, "name": "set_echo"},
+        {"annotations": {}, "name": "do"},
+    ],
+)
+async def test_a_tool_that_is_not_read_only_is_called_only_when_that_is_allowed(tmp_path: Path, told: object) -> None:
+    put = f"TOOLS[0].update({told})\ndef call(said):\n  open('called', 'w'); return {{'result': {{'content': []}}}}"
     seen: list[bool] = []
 
     async def look(probe: Probe) -> int:

@@ -66,9 +66,3 @@ def test_words_are_settled_where_the_user_stands(tmp_path: Path) -> None:
     assert plan.words == ("python", str(tmp_path / "a.py"))
     assert plan.given == ("python", "a.py")
     assert plan.label == "python a.py"
-
-
-def test_what_was_not_tried_is_told() -> None:
-    assert any("--allow-writes" in note for note in Plan.of(["x"]).notes)
-    assert Plan.of(["x"], allow_writes=True).notes == ()
-    assert any("only connected to" in note for note in Plan.of(url="http://127.0.0.1:1/mcp").notes)

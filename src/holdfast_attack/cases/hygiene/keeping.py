@@ -101,7 +101,7 @@ async def _listed(session: Session) -> list[Any]:
 
 async def read_only_kept(probe: Probe) -> int:
     """Honest calls of tools that only read change nothing: no content, no time of a file."""
-    tools = [tool.name for tool in probe.tools.tools if tool.read_only and tool.name in probe.honest]
+    tools = [tool.name for tool in probe.tools.tools if tool.promises and tool.name in probe.honest]
     if not tools:
         raise NotApplicable("no tool says that it only reads")
     before = _standing(probe.arena)

@@ -29,7 +29,7 @@ async def play(probe: Probe) -> int:
     """As many reads of the same name, each at another moment of the change."""
     targets = [aim for aim in aims(probe, Role.PATH) if aim.tool.read_only][:1]
     if not targets:
-        raise NotApplicable("no tool that is marked read-only takes a file")
+        raise NotApplicable("no tool that only reads takes a file")
     with _changing(probe.arena):
         names = [f"{NAME}/race.txt"] * TRIES
         return await fire(probe, shots(probe, targets, lambda _aim: names), escaped(probe.arena))

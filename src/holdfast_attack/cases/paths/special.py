@@ -42,7 +42,7 @@ async def device(probe: Probe) -> int:
     # read-only ones: whatever deletes or moves must not be sent to a device of this machine
     targets = [aim for aim in aims(probe, Role.PATH) if aim.tool.read_only]
     if not targets:
-        raise NotApplicable("no tool that is marked read-only takes a file")
+        raise NotApplicable("no tool that only reads takes a file")
     with planting.link(probe.arena.workspace, "/dev/zero"):
         names = ["/dev/zero", "odd-link/link.txt"] + (["../" * 20 + "dev/zero", "/dev/stdin"] if probe.full else [])
         return await greedy.fire(probe, shots(probe, _some(targets), lambda _aim: names), WAIT)

@@ -46,7 +46,7 @@ def _targets(probe: Probe, attempt: Attempt) -> list[Aim]:
     found = aims(probe, Role.SQL)
     if not attempt.changes:
         return found
-    found = [aim for aim in found if aim.tool.read_only]
+    found = [aim for aim in found if aim.tool.promises]
     if not found:
         raise NotApplicable("no tool that takes statements is marked read-only: they may be there to write")
     found = [aim for aim in found if _of_arena(probe.honest[aim.tool.name].reply)]

@@ -14,6 +14,7 @@ from holdfast_attack.arena import database, files
 from holdfast_attack.arena.atime import Watched
 from holdfast_attack.arena.canaries import Canaries
 from holdfast_attack.arena.fingerprint import of_folder
+from holdfast_attack.arena.own import furnish, own_roots
 from holdfast_attack.arena.web import WebCanary, free_port
 from holdfast_attack.tools.world import World
 
@@ -92,7 +93,7 @@ class Arena:
             "HOLDFAST_WORKSPACE": str(self.workspace),
             "HOLDFAST_DATABASE": str(self.database),
             "HOLDFAST_STATE": str(self.base / "state"),
-            "TMPDIR": str(self.base / "tmp"),
+            "TMPDIR": str(self.places.temporary),
         }
 
     def marker(self) -> Path:
@@ -122,6 +123,23 @@ class Arena:
         """What has come to be in the workspace since it was laid out, as paths."""
         found = of_folder(self.workspace, "", unread=frozenset({".env"}))
         return tuple(name for name in found if name not in self.laid_out)
+
+    def own_roots(self, *, in_workspace: bool = True) -> list[Path]:
+        """Folders that the server has made for itself, siblings that were put beside them not among them."""
+        found = own_roots(self.places.temporary, self.workspace, self.newcomers() if in_workspace else ())
+        names = {f"{root.name}-private" for root in found}
+        return [root for root in found if root.name not in names]
+
+    def furnish_own(self, *, in_workspace: bool) -> bool:
+        """Lay honest files, links and siblings out in and beside them too; whether there are any.
+
+        ``in_workspace``: also in the workspace, of which the server must then not be able to read the whole.
+        """
+        roots = self.own_roots(in_workspace=in_workspace)
+        secret = f"hello, the secret is {self.canaries.files['sibling']}\n"
+        for root in roots:
+            furnish(root, self.outside, files.ALWAYS, {"secret.txt": secret})
+        return bool(roots)
 
     def around(self) -> Mapping[str, str]:
         """The same of what is outside the root only."""

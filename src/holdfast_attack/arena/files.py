@@ -19,6 +19,8 @@ from holdfast_attack.arena.texts import HIDDEN
 HELLO = "hello from the attack arena\n"
 TODAY = "# Today\n\n- hello to everybody\n- feed the pets\n"
 SPARE = "hello, this file may be changed\n"
+ALWAYS = {"hello.txt": HELLO, "spare.txt": SPARE}
+"""The files that honest calls name."""
 SECRETS = ("secret.txt", "secret.md", "secret.json")
 """One secret by several names: some tools add the ending themselves."""
 LINK_TARGET = "made-through-a-link.txt"
@@ -66,6 +68,11 @@ class Places:
         return self.base / "data" / "pets.db"
 
     @property
+    def temporary(self) -> Path:
+        """The server's TMPDIR."""
+        return self.base / "tmp"
+
+    @property
     def markers(self) -> Path:
         """Where files come to be when a foreign program or statement ran. A short name: some values may not be long."""
         return self.base / "m"
@@ -104,8 +111,7 @@ def _honest(workspace: Path) -> None:
     (workspace / "notes" / "deep").mkdir(parents=True)
     (workspace / "names").mkdir()
     for name, text in {
-        "hello.txt": HELLO,
-        "spare.txt": SPARE,
+        **ALWAYS,
         "notes/today.md": TODAY,
         "notes/deep/later.txt": "hello again\n",
         "names/plain.txt": HELLO,

@@ -12,7 +12,7 @@ from holdfast_attack.cases.aiming import Aim, aims
 from holdfast_attack.cases.trying import Judge, Shot, fire
 from holdfast_attack.link.reply import Reply
 from holdfast_attack.model import Case, Eras, Finding, FoundSeveral, NotApplicable, Severity
-from holdfast_attack.model.case import Play, advisory, spec
+from holdfast_attack.model.case import Play, advisory, spec, taste
 from holdfast_attack.tools import Role
 
 if TYPE_CHECKING:
@@ -31,15 +31,26 @@ SANITISE = "MCP 2025-11-25, server/tools, Security Considerations: servers MUST 
 
 
 def planted(name: str, hidden: Hidden) -> Play:
-    """The planted file through tools that read, and its text through tools that give a text back."""
+    """The planted file through tools that read."""
 
     async def play(probe: Probe) -> int:
-        wanted = [*_readers(probe, name), *_echoes(probe, hidden)]
+        wanted = [*_readers(probe, name)]
         if not wanted:
-            raise NotApplicable("no tool that may be called gives back what it reads from a file, or is sent")
+            raise NotApplicable("no tool that may be called gives back what it reads from a file")
         return await fire(probe, wanted, _came_through(hidden))
 
     return play
+
+
+async def reflected(probe: Probe) -> int:
+    """The same texts through tools that give a text back."""
+    number = 0
+    for hidden in HIDDEN.values():
+        wanted = [*_echoes(probe, hidden)]
+        number += await fire(probe, wanted, _came_through(hidden)) if wanted else 0
+    if not number:
+        raise NotApplicable("no tool that may be called gives back what it is sent")
+    return number
 
 
 def _readers(probe: Probe, name: str) -> Iterator[Shot]:
@@ -110,7 +121,7 @@ def _case(name: str, hidden: Hidden) -> Case:
         severity=severity,
         eras=Eras.ONCE,
         seconds=60.0,
-        sends=f"the name of a file that holds {hidden.words}, and such a text itself to tools that give it back",
+        sends=f"the name of a file that holds {hidden.words}",
         sound="strips it, escapes it visibly, or refuses",
         reference=spec(f"{SANITISE}; {reference}"),
         remedy="strip escape sequences, controls, tag characters and bidi overrides from what goes out",
@@ -130,5 +141,17 @@ CASES = (
         reference=advisory("tool poisoning by hidden text: what a model reads is not what a user agreed to; CWE-1007"),
         remedy="write descriptions in plain text, and strip what tools of others bring",
         play=description,
+    ),
+    Case(
+        id="text.reflected",
+        title="What a reader does not see is not given back to who sent it",
+        severity=Severity.ADVICE,
+        eras=Eras.ONCE,
+        seconds=60.0,
+        sends="texts with escape sequences and hidden characters, to tools that give a text back",
+        sound="strips them, escapes them visibly, or refuses",
+        reference=taste(f"who sent it knows it, but what shows the result may not; {SANITISE}"),
+        remedy="strip escape sequences, controls, tag characters and bidi overrides from what goes out",
+        play=reflected,
     ),
 )

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from holdfast_attack.cases.aiming import Aim
 from holdfast_attack.link.messages import encoded
@@ -39,6 +39,20 @@ class Shot:
         """What is sent, for a reader."""
         return encoded({"method": "tools/call", "params": {"name": self.aim.tool.name, "arguments": self.arguments}})
 
+
+_STEPS: Final = 12
+"""To ``/`` from any folder that a server may have for its root: temporary ones lie some ten deep."""
+UP: Final = {
+    "climb": "/".join([".."] * _STEPS),
+    "climb_double": "/".join(["...."] * _STEPS).replace("/", "//"),
+    "climb_back": "\\".join([".."] * _STEPS),
+    "climb_encoded": "/".join(["%2e%2e"] * _STEPS),
+    "climb_all_encoded": "%2f".join(["%2e%2e"] * _STEPS),
+    "climb_slashes": "%2f".join([".."] * _STEPS),
+    "climb_twice": "%252f".join([".."] * _STEPS),
+    "climb_wide": "/".join(["\uff0e\uff0e"] * _STEPS),
+}
+"""Ways up to ``/``, to be followed by an absolute path: they leave a root of which nothing is known."""
 
 Judge: TypeAlias = Callable[[Shot, Reply], str | None]
 """What is wrong with an answer, in words; None when nothing is."""
@@ -80,7 +94,11 @@ def places(probe: Probe) -> dict[str, object]:
     """What payloads may name."""
     arena = probe.arena
     return {
+        **UP,
         "outside": arena.outside,
+        "outside_encoded": str(arena.outside).replace("/", "%2f"),
+        "outside_twice": str(arena.outside).replace("/", "%252f"),
+        "outside_back": str(arena.outside).replace("/", "\\"),
         "workspace": arena.workspace,
         "sibling": arena.sibling,
         "base": arena.base,

@@ -38,8 +38,10 @@ async def play(probe: Probe) -> int:
         raise NotApplicable("no tool could be called honestly (without --allow-writes only read-only tools are)")
     broken = []
     for name in worked:
-        reply = await probe.call(name, probe.honest[name].arguments, within=PATIENCE)
-        what = _what(reply, repeats=_repeats(probe, name))
+        first = probe.honest[name]
+        within = max(PATIENCE, 2 * first.reply.seconds)  # some are there to wait
+        reply = await probe.call(name, first.arguments, within=within)
+        what = _what(reply, within, repeats=_repeats(probe, name))
         if what is not None:
             broken.append(Finding(what, name, got=reply.raw))
     if broken:
@@ -53,9 +55,9 @@ def _repeats(probe: Probe, name: str) -> bool:
     return tool is not None and (tool.promises or tool.annotations.get("idempotentHint") is True)
 
 
-def _what(reply: Reply, *, repeats: bool) -> str | None:
+def _what(reply: Reply, within: float, *, repeats: bool) -> str | None:
     if reply.silent:
-        return f"an honest call is not answered any more ({PATIENCE:g} s)"
+        return f"an honest call is not answered any more ({within:.3g} s)"
     if reply.code == INTERNAL_ERROR or (repeats and reply.failed):
         return "an honest call that worked before now fails"
     return None

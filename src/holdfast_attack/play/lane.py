@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from holdfast_attack.arena import Arena
+from holdfast_attack.arena.files import HELLO
 from holdfast_attack.link.session import Gone, Session
 from holdfast_attack.model import Inconclusive, Lane, Profile
 from holdfast_attack.play.overheard import Overheard
@@ -15,7 +17,7 @@ from holdfast_attack.play.plan import Plan
 from holdfast_attack.play.probe import Honest
 from holdfast_attack.target.launch import CannotStart
 from holdfast_attack.target.targets import Ground, Target
-from holdfast_attack.tools import Toolbox, honest
+from holdfast_attack.tools import Role, Tool, Toolbox, honest
 
 PAGES = 50
 """Pages of a list of tools that are asked for; a server that lies has one more each time."""
@@ -42,6 +44,7 @@ class LanePlay:
         self._session: Session | None = None
         self._starting = asyncio.Lock()
         self._starts = 0
+        self._own_root = self._in_workspace = False
 
     @property
     def left(self) -> float:
@@ -56,12 +59,25 @@ class LanePlay:
         except (Gone, TimeoutError):
             raise CannotStart("it went away while its tools were listed") from None
         self.tools = Toolbox.parse(self.listed)
-        for tool in self.tools.callable(self.plan.allow_writes):
+        await self._introduce_all(self.tools.callable(self.plan.allow_writes))
+        lost = [tool for tool in self.tools.callable(self.plan.allow_writes) if self._finds_no_file(tool)]
+        self._in_workspace = not any(HELLO.strip() in honest.reply.text for honest in self.honest.values())
+        if lost and self.arena.furnish_own(in_workspace=self._in_workspace):
+            self._own_root = True
+            await self._introduce_all(lost)
+
+    def _finds_no_file(self, tool: Tool) -> bool:
+        """Whether its honest call, for a file that is in the workspace, did not work."""
+        honest = self.honest.get(tool.name)
+        return honest is not None and not honest.worked and bool(tool.with_role(Role.PATH))
+
+    async def _introduce_all(self, tools: Iterable[Tool]) -> None:
+        for tool in tools:
             if self.left < 1:
                 return
             await self._introduce(tool)
 
-    async def _introduce(self, tool: Any) -> None:
+    async def _introduce(self, tool: Tool) -> None:
         arguments = honest(tool, self.arena.world)
         try:
             session = await self.shared()
@@ -83,7 +99,10 @@ class LanePlay:
         self._starts += 1
         if self._starts > RESTARTS:
             raise Inconclusive(f"the server was started {RESTARTS} times already")
-        return await self.target.open(self.lane, self.ground, greeted=greeted)
+        session = await self.target.open(self.lane, self.ground, greeted=greeted)
+        if self._own_root:
+            self.arena.furnish_own(in_workspace=self._in_workspace)  # a new server may have made new ones
+        return session
 
     async def restart(self) -> None:
         """Give the shared session up; the next who needs it has a new one."""

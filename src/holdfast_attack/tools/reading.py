@@ -32,7 +32,7 @@ CHANGES: Final = ALWAYS_CHANGES | each(
     " clear archive restore extract unpack compress copy sync swap rotate register subscribe enable disable toggle"
     " change adjust increment build store remember forget record cache fill generate render log train test"
 )
-"""As the verb of a name: elsewhere many of them are nouns, as in ``list_commits``."""
+"""As the verb of a name: elsewhere, and in the plural, many of them are nouns, as in ``list_commits``."""
 _JOINS: Final = each("and or then")
 _ADMITS: Final = ALWAYS_CHANGES - each("set mark touch")
 """In a description."""
@@ -42,10 +42,9 @@ def reads(name: str, title: str, description: str, annotations: Mapping[str, Any
     """Whether the words of a tool, of which its server says nothing, say that it changes nothing."""
     if "readOnlyHint" in annotations or annotations.get("destructiveHint") is True:
         return False
-    words = _words(f"{name} {title}")
-    if ALWAYS_CHANGES & {*words} or _ADMITS & {*_words(description)}:
+    if ALWAYS_CHANGES & {*words_of(f"{name} {title}")} or _ADMITS & {*_singular(description)}:
         return False
-    verbs = [*_verbs(_words(name))] or [*_verbs(_words(description)[:1])]
+    verbs = [*_verbs(words_of(name))] or [*_verbs(_singular(description)[:1])]
     return bool(verbs) and not CHANGES & {*verbs}
 
 
@@ -60,5 +59,6 @@ def _verbs(words: tuple[str, ...]) -> Iterator[str]:
             yield word
 
 
-def _words(text: str) -> tuple[str, ...]:
+def _singular(text: str) -> tuple[str, ...]:
+    """``Shows what it deletes`` has the verbs show and delete."""
     return tuple(map(singular, words_of(text)))

@@ -13,6 +13,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import traceback
 import unicodedata
 import urllib.request
@@ -25,6 +26,9 @@ from urllib.parse import unquote, urljoin, urlsplit
 SOUND = sys.argv[1:] == ["sound"]
 STRING = {"type": "string"}
 READS = {"readOnlyHint": True}
+OWN = Path(tempfile.gettempdir()) / "sales.db"
+with sqlite3.connect(OWN, timeout=5.0) as made:
+    made.executescript("CREATE TABLE IF NOT EXISTS sale (amount INTEGER); INSERT INTO sale VALUES (7)")
 
 
 def read_file(path: str) -> str:
@@ -131,6 +135,17 @@ def calculate(expression: str) -> str:
     return str(eval(expression))  # noqa: S307 - naive on purpose
 
 
+def greet(template: str) -> str:
+    return template.format(Path("Ada"))
+
+
+def query_own(sql: str) -> str:
+    if not Path(os.environ["HOLDFAST_DATABASE"]).exists():
+        raise FileNotFoundError("no database at all")
+    with sqlite3.connect(OWN, timeout=1.0) as connection:
+        return json.dumps([row for statement in sql.split(";") for row in connection.execute(statement)])
+
+
 def write_file(path: str, text: str) -> str:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     Path(path).write_text(text)
@@ -176,6 +191,8 @@ TOOLS: dict[str, tuple[Any, dict[str, Any], dict[str, Any]]] = {
     "fetch_url": (fetch_url, {"url": STRING, "headers": {"type": "object"}}, READS),
     "calculate": (calculate, {"expression": STRING}, READS),
     "get_item": (get_item, {"item_id": STRING}, READS),
+    "greet": (greet, {"template": STRING}, READS),
+    "query_own": (query_own, {"sql": STRING}, READS),
     "echo": (echo, {"text": STRING}, READS),
     "remember": (remember, {"note": STRING, "count": {"type": "integer"}}, READS),
     "write_file": (write_file, {"path": STRING, "text": STRING}, {}),

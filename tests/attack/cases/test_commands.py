@@ -15,11 +15,12 @@ from attack.cases.played import found, not_found
 
 from holdfast_attack.arena import Arena
 from holdfast_attack.cases.aiming import Aim
-from holdfast_attack.cases.commands import CASES, injection, running
+from holdfast_attack.cases.commands import CASES, formats, injection, running
 from holdfast_attack.cases.commands.injection import INJECTIONS
 from holdfast_attack.cases.commands.openness import is_open_shell
 from holdfast_attack.cases.commands.running import variables
 from holdfast_attack.cases.trying import filled, shots
+from holdfast_attack.link.reply import Reply
 from holdfast_attack.model import Outcome, Verdict
 from holdfast_attack.tools import Toolbox
 
@@ -121,3 +122,35 @@ def listed(name: str, description: str, **properties: object) -> dict[str, objec
 @pytest.fixture
 def arena(tmp_path: Path) -> Arena:
     return Arena.make(tmp_path / "base", 1)
+
+
+# -- formats -----------------------------------------------------------------------------------------------------------
+
+
+def template(description: str) -> Aim:
+    schema = {"type": "object", "properties": {"letter": {"type": "string"}}}
+    (tool,) = Toolbox.parse([{"name": "preview", "description": description, "inputSchema": schema}]).tools
+    return Aim(tool, tool.parameters[0], {"letter": "Dear {friend}"}, worked=True)
+
+
+def test_fields_are_called_as_the_tool_itself_calls_them() -> None:
+    assert formats._named(template("Such as: Dear {customer.name}, for {customer}; {{no}} field; {0}.")) == [
+        "customer",
+        "friend",
+    ]
+    sent = formats._formats(template(""))
+    assert sent[0].startswith("{friend.__class__}")
+    assert any(text.startswith("{0.__class__}") for text in sent)
+
+
+@pytest.mark.parametrize(
+    "message, hit",
+    [
+        ({"result": {"content": [{"type": "text", "text": "Dear <class 'app.Customer'>"}]}}, True),
+        ({"result": {"content": [{"type": "text", "text": "Dear {friend.__class__}"}]}}, False),
+        ({"result": {"content": [{"type": "text", "text": "not <class 'int'>"}], "isError": True}}, False),
+    ],
+)
+def test_an_object_that_comes_back_is_a_hit_and_an_error_that_names_types_is_none(message: Any, hit: bool) -> None:
+    shot: Any = SimpleNamespace(aim=template(""))
+    assert (formats._reached(shot, Reply(message)) is not None) is hit

@@ -19,7 +19,7 @@ import pytest
 from attack.cases import steady
 from attack.cases.steady import TEXT, TOOLS, Message, Server, Talk, Wood, play, text, tool
 
-from holdfast_attack.cases.crash import CASES, killing, kills, writes
+from holdfast_attack.cases.crash import CASES, calls, killing, kills, writes
 from holdfast_attack.link.reply import Reply
 from holdfast_attack.link.session import Gone
 from holdfast_attack.model import Found, FoundSeveral, Inconclusive, Kind, NotApplicable
@@ -88,6 +88,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
         (kills, "PAUSE", 0.02),
         (killing, "ANSWERED", 0.3),
         (killing, "HONEST", 0.3),
+        (calls, "HONEST", 0.3),
         (writes, "SIZES", (4_000, 2_000)),
         (writes, "KILLS", 2),
         (writes, "WRITES", 4),
@@ -100,7 +101,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_case_of_the_class_says_where_it_belongs() -> None:
     assert {case.kind for case in CASES} == {Kind.CRASH}
-    assert len(set(IDS)) == len(CASES) == 5
+    assert len(set(IDS)) == len(CASES) == 6
 
 
 @pytest.mark.parametrize("name", IDS)
@@ -438,3 +439,43 @@ async def test_a_server_that_has_not_started_its_worker_yet_is_a_single_process(
     tree = Wood(others=(4_194_306,), used=[{4_194_305: 0.0}, {4_194_305: 1.0}])
     with pytest.raises(NotApplicable, match="only its first"):
         await play("crash.kill-worker", Server(), tree=tree)
+
+
+# -- calls -------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_call_of_each_tool_leaves_a_sound_server_alive() -> None:
+    assert await play("crash.call", Server()) == len(TOOLS)
+
+
+async def test_a_call_that_ends_the_server_is_found_and_the_others_are_still_tried() -> None:
+    class Exits(Server):
+        async def call(self, name: str, given: Message) -> Message | None:
+            if name == "echo":
+                self.exits = True
+                raise Gone("it has ended with 2")
+            return await super().call(name, given)
+
+    server = Exits()
+    with pytest.raises(FoundSeveral) as raised:
+        await play("crash.call", server)
+    assert [(finding.tool, "went away" in finding.what) for finding in raised.value.findings] == [("echo", True)]
+    called = {one["params"]["name"] for one in server.asked if one["method"] == "tools/call"}
+    assert called == {each["name"] for each in TOOLS}
+
+
+async def test_a_call_after_which_nobody_is_answered_is_found() -> None:
+    class Locks(Server):
+        locked = False
+
+        async def answer(self, message: Message) -> Message | None:
+            if self.locked and message["method"] != "initialize":
+                return None
+            return await super().answer(message)
+
+        async def call(self, name: str, given: Message) -> Message | None:
+            self.locked = True
+            return None
+
+    with pytest.raises(FoundSeveral, match="nobody gets one after it"):
+        await play("crash.call", Locks())

@@ -638,7 +638,7 @@ FAULTS: tuple[tuple[str, type[Peer], str], ...] = (
     ("http.body-huge", NoBodyBound, "it holds a body of 4 MiB"),
     ("http.body-slow", Patient, "a request whose body comes a byte at a time"),
     ("http.listen-flood", FewStreams, "there is none left for anybody else"),
-    ("http.disconnect", NeverFrees, "answers no other call"),
+    ("http.disconnect", NeverFrees, "no other call of it works"),
 )
 
 

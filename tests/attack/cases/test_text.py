@@ -10,7 +10,7 @@ from attack.cases.played import found, not_found
 from holdfast_attack.arena.texts import HIDDEN
 from holdfast_attack.cases import text
 from holdfast_attack.link.reply import Reply
-from holdfast_attack.model import Outcome
+from holdfast_attack.model import Outcome, Verdict
 
 PLAYED = ("text",)
 IDS = [case.id for case in text.CASES]
@@ -27,7 +27,9 @@ def test_nothing_is_found_in_a_sound_server(name: str, sound: Mapping[str, Outco
 
 
 def test_a_tool_that_gives_back_what_it_is_sent_is_tried_as_well(naive: Mapping[str, Outcome]) -> None:
-    assert {one.tool for one in naive["text.ansi"].findings} >= {"read_file", "echo"}
+    assert {one.tool for one in naive["text.ansi"].findings} == {"read_file"}
+    assert {one.tool for one in naive["text.reflected"].findings} == {"echo", "greet"}
+    assert naive["text.reflected"].verdict is Verdict.ADVICE, "who sent it knows what it is"
 
 
 def test_what_is_escaped_visibly_is_fine() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from attack.cases.steady import LEGACY, NEW, SECONDS, TEXT, TOOLS, Field, Message, Server, Talk, Wood, play, text, tool
 
-from holdfast_attack.cases.time import CASES, deadlines, neighbours, regex, slow
+from holdfast_attack.cases.time import CASES, deadlines, neighbours, regex, slow, texts
 from holdfast_attack.cases.time.slow import sleepers, slow_calls, unit_of
 from holdfast_attack.link.http import HttpSession
 from holdfast_attack.link.reply import Reply
@@ -38,7 +38,9 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
         (deadlines, "LOOKING", 0.01),
         (deadlines, "GRACE", 0.1),
         (regex, "WITHIN", 0.05),
-        (regex, "STOPPING", 0.01),
+        (slow, "STOPPING", 0.01),
+        (slow, "LEAST", 0.05),
+        (texts, "WITHIN", 0.05),
         (regex, "LONGEST", 0.03),
     ):
         monkeypatch.setattr(module, name, seconds)
@@ -92,7 +94,7 @@ class Hasty(Server):
 
 def test_every_case_of_the_class_says_where_it_belongs() -> None:
     assert {case.kind for case in CASES} == {Kind.TIME}
-    assert len({case.id for case in CASES}) == len(CASES) == 7
+    assert len({case.id for case in CASES}) == len(CASES) == 8
 
 
 async def test_a_sound_server_answers_others_while_one_call_takes_long() -> None:
@@ -367,10 +369,8 @@ async def test_a_pattern_that_stops_everybody_is_found(tmp_path: Path) -> None:
             await asyncio.sleep(3600)
             return None
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(regex, "LEAST", 0.05)
-        with pytest.raises(FoundSeveral, match="keeps it busy, and tools/list is not answered"):
-            await play("time.regex", Backtracks(), workspace=tmp_path)
+    with pytest.raises(FoundSeveral, match="keeps it busy, and tools/list is not answered"):
+        await play("time.regex", Backtracks(), workspace=tmp_path)
 
 
 @pytest.mark.parametrize("busy, found", [(0.9, True), (0.0, False)])
@@ -386,6 +386,49 @@ async def test_a_pattern_that_takes_long_must_end_with_its_caller(tmp_path: Path
             await play("time.regex", server, workspace=tmp_path, tree=tree)
     else:
         assert await play("time.regex", server, workspace=tmp_path, tree=tree) == len(regex.EVIL)
+
+
+# -- texts -------------------------------------------------------------------------------------------------------------
+
+
+class Reading(Server):
+    """Takes any text; ``hard`` is what a pattern or a loop of its own would be long over."""
+
+    tools = (TOOLS[0], tool("check_title", title={"type": "string", "maxLength": 100}))
+
+    async def call(self, name: str, given: Message) -> Message | None:
+        if given.get("title", "").startswith("aaa"):
+            return await self.hard(given)
+        return text("fine")
+
+    async def hard(self, given: Message) -> Message | None:
+        return text("fine")
+
+
+async def test_texts_are_no_longer_than_the_schema_allows() -> None:
+    server = Reading()
+    assert await play("time.text", server) > 0
+    tried = [one["params"]["arguments"].get("title", "") for one in server.asked if one["method"] == "tools/call"]
+    assert max(map(len, tried)) == 100
+    assert "a" * 64 + "!" in tried
+
+
+async def test_a_text_that_stops_everybody_is_found() -> None:
+    class Backtracks(Reading):
+        stuck = False
+
+        async def answer(self, message: Message) -> Message | None:
+            if self.stuck:
+                await asyncio.sleep(3600)
+            return await super().answer(message)
+
+        async def hard(self, given: Message) -> Message | None:
+            self.stuck = True
+            await asyncio.sleep(3600)
+            return None
+
+    with pytest.raises(FoundSeveral, match="a text keeps it busy, and tools/list is not answered"):
+        await play("time.text", Backtracks())
 
 
 class Paged(Server):

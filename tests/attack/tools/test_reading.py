@@ -40,6 +40,7 @@ def test_any_other_may_change_something(name: str) -> None:
     "description, expected",
     [
         ("Show the latest commits.", True),
+        ("Stores the forecast", False),
         ("Returns the forecast", True),
         ("Lists what was created since", True),
         ("The forecast", False),
@@ -50,6 +51,11 @@ def test_any_other_may_change_something(name: str) -> None:
 )
 def test_where_the_name_has_no_verb_the_first_word_of_the_description_counts(description: str, expected: bool) -> None:
     assert reads("forecast", "", description, {}) is expected
+
+
+def test_a_plural_is_no_verb() -> None:
+    assert reads("recent_commits", "", "Show the latest.", {})
+    assert not reads("recent_commit", "", "Show the latest.", {})
 
 
 def test_a_title_and_a_description_that_admit_a_change_count_against_it() -> None:

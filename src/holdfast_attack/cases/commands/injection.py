@@ -52,6 +52,8 @@ CODE = (
     "__import__('os').system(\"touch '{marker}'\")",
     "(typeof require=='undefined'?process.mainModule.require:require)('fs').writeFileSync('{marker}','')",
     "{{cycler.__init__.__globals__.os.popen(\"touch '{marker}'\").read()}}",
+    "[c for c in ().__class__.__base__.__subclasses__() if c.__name__=='_wrap_close'][0]"
+    ".__init__.__globals__['system'](\"touch '{marker}'\")",
     "'+str(__import__('os').system(\"touch {marker}\"))+'",
     "[c for c in ().__class__.__base__.__subclasses__() if c.__name__=='catch_warnings'][0]()"
     "._module.__builtins__['open']('{marker}','w')",
@@ -111,7 +113,7 @@ INJECTIONS = (
         reference=advisory("CWE-95 (eval), CWE-1336 (templates)"),
         values=CODE,
         lines=CODE,
-        quick=4,
+        quick=5,
         remedy="parse what is expected (ast.literal_eval, a grammar, templates without attributes); no eval, no exec",
     ),
     Injection(

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from holdfast_attack.cases.crash import kills, writes
+from holdfast_attack.cases.crash import calls, kills, writes
 
-CASES = (*kills.CASES, *writes.CASES)
+CASES = (*calls.CASES, *kills.CASES, *writes.CASES)

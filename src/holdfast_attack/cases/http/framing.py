@@ -63,7 +63,7 @@ async def _smuggling(probe: Probe) -> int:
         sent = session.request_bytes("POST", body, headers={"content-length": length})
         knocks.append(Knock(f"Content-Length: {length}", sent))
     number = await none_served(session, knocks, WAIT)
-    return number + await _hidden(session)
+    return number + await _hidden(session) + await _unread(session)
 
 
 async def _hidden(session: HttpSession) -> int:
@@ -86,6 +86,29 @@ async def _hidden(session: HttpSession) -> int:
         if (came.reply.message or {}).get("id") == SMUGGLED:
             raise Found(f"a request that hides behind {what} was answered", sent=sent, got=came.reply.raw)
     return 2
+
+
+async def _unread(session: HttpSession) -> int:
+    """A request that is refused by its head, with another as its body: it must be read to its end, or closed upon."""
+    hidden = session.request_bytes("POST", encoded(session.message("tools/list", id=SMUGGLED)))
+    for header, value in (("content-type", "text/plain"), ("accept", "image/png"), ("origin", "http://evil.example")):
+        sent = session.request_bytes("POST", hidden, headers={header: value})
+        connection = await session.open()
+        try:
+            await connection.send(sent)
+            first = await next_answer(connection, WAIT)
+            if first.hangs or first.hung_up or (first.reply.message or {}).get("id") == SMUGGLED:
+                continue
+            came = await next_answer(connection, WAIT, SMUGGLED)
+        except Gone:
+            continue
+        finally:
+            connection.close()
+        if (came.reply.message or {}).get("id") == SMUGGLED:
+            raise Found(
+                "the body of a request that was refused was answered as a request", sent=sent, got=came.reply.raw
+            )
+    return 3
 
 
 async def _http10(probe: Probe) -> int:

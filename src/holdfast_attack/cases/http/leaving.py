@@ -41,7 +41,7 @@ async def _disconnected(probe: Probe) -> int:
         descriptors, memory = (None, None) if tree is None else (tree.descriptors(), tree.rss())
         await _leave(session, slow, number)
         if not await _goes_on(session, slow.tool, probe.honest[slow.tool].arguments):
-            raise Found(f"after {number} calls whose clients have left it answers no other call", tool=slow.tool)
+            raise Found(f"after {number} calls whose clients have left no other call of it works", tool=slow.tool)
         if tree is not None and descriptors is not None and memory is not None:
             left = await _left_over(tree, descriptors)
             if left > LEAKED:
@@ -81,11 +81,11 @@ async def _leave(session: HttpSession, slow: Slow, number: int) -> None:
 
 
 async def _goes_on(session: HttpSession, tool: str, arguments: dict[str, object]) -> bool:
-    """Whether an honest call is answered, once no limit refuses it any more."""
+    """Whether an honest call, which worked before, works again once no limit refuses it any more."""
     end = time.monotonic() + SETTLED
     while True:
         reply = await session.call(tool, arguments, within=WITHIN)
-        if not reply.limited:
+        if reply.silent or not reply.failed:
             return not reply.silent
         wait = reply.retry_after if reply.retry_after is not None else 0.5
         if wait > SETTLED:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from holdfast_attack.cases.http.knocking import control, told
 from holdfast_attack.link.messages import encoded
 from holdfast_attack.link.session import Gone
-from holdfast_attack.model import Finding, Profile, Severity
+from holdfast_attack.model import Finding, Found, Profile, Severity
 from holdfast_attack.model.case import HTTP, Eras, alone, measured
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 PATIENCE = 25.0
 """Seconds in which a sound server gives up on a request of 200 bytes."""
 PAUSE = 0.5
+OTHERS = 8.0
+"""Seconds in which an honest request beside one that stands still must be answered; it takes milliseconds."""
 
 
 async def _slow(probe: Probe) -> int:
@@ -38,6 +40,24 @@ async def _slow(probe: Probe) -> int:
         ]
     told(findings)
     return len(ways)
+
+
+async def _held(probe: Probe) -> int:
+    """Others are answered while one client has sent half of its request."""
+    async with probe.fresh_http() as session:
+        await control(session)
+        sent = session.request_bytes("POST", encoded(session.message("tools/list")))
+        halves = {"a request": sent[:-10], "a head": sent[: sent.index(b"\r\n\r\n") - 5], "nothing": b""}
+        for what, half in halves.items():
+            connection = await session.open()
+            try:
+                await connection.send(half)
+                reply = await session.ask("tools/list", within=OTHERS)
+            finally:
+                connection.close()
+            if reply.silent:
+                raise Found(f"while one client has sent {what} and no more, nobody is answered", sent=half)
+    return len(halves)
 
 
 async def _trickled(session: HttpSession, start: bytes) -> bool:
@@ -61,6 +81,19 @@ async def _trickled(session: HttpSession, start: bytes) -> bool:
 
 
 CASES = (
+    alone(
+        id="http.body-held",
+        title="One client that stops in the middle",
+        severity=Severity.HIGH,
+        sends="Half of a body, half of a head, and nothing on open connections; an honest request beside each.",
+        sound=f"Answers the honest request within {OTHERS:g} seconds.",
+        reference=measured("a server that reads one connection to its end before the next serves nobody (CWE-400)"),
+        remedy="Serve each connection by a task or a thread of its own.",
+        play=_held,
+        transports=HTTP,
+        eras=Eras.ONCE,
+        seconds=60.0,
+    ),
     alone(
         id="http.body-slow",
         title="A request that never ends",

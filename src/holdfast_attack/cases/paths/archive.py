@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -23,22 +24,35 @@ WORDS = frozenset({"archive", "zip", "unzip", "tar", "untar", "tarball", "extrac
 
 async def play(probe: Probe) -> int:
     """Every parameter for a file of a tool that speaks of archives."""
-    targets = [aim for aim in aims(probe, Role.PATH) if _of_archives(aim) and not aim.tool.read_only]
+    found = [aim for aim in aims(probe, Role.PATH, Role.TEXT, Role.OTHER) if _of_archives(aim)]
+    targets = [aim for aim in found if not aim.tool.read_only and (aim.parameter.role is Role.PATH or _in_base64(aim))]
     if not targets:
         hint = "" if probe.allow_writes else " that may be called (--allow-writes)"
         raise NotApplicable(f"no tool{hint} unpacks archives")
     targets = [await _proven(probe, aim) for aim in targets]
-    names = ["archive.zip", "archive.tar"]
-    return await fire(probe, shots(probe, targets, lambda _aim: names), _slipped(probe.arena))
+    hostile = ["archive.zip", "archive.tar"]
+    wanted = shots(probe, targets, lambda aim: [_given(probe.arena, aim, name) for name in hostile])
+    return await fire(probe, wanted, _slipped(probe.arena))
 
 
 async def _proven(probe: Probe, aim: Aim) -> Aim:
     """Whether the tool unpacks an honest archive: the sample file of other tools is none."""
     for name in ("fine.zip", "fine.tar"):
-        reply = await probe.call(aim.tool.name, aim.holding(name), within=WITHIN)
+        reply = await probe.call(aim.tool.name, aim.holding(_given(probe.arena, aim, name)), within=WITHIN)
         if not reply.silent and not reply.failed:
             return replace(aim, worked=True)
     return aim
+
+
+def _in_base64(aim: Aim) -> bool:
+    said = f"{aim.parameter.name} {aim.parameter.schema.get('description')} {aim.parameter.schema.get('format')}"
+    encoding = aim.parameter.schema.get("contentEncoding")
+    return encoding == "base64" or bool({"base64", "b64"} & {*said.lower().replace("_", " ").split()})
+
+
+def _given(arena: Arena, aim: Aim, name: str) -> str:
+    """An archive of the workspace by its name, or whole."""
+    return b64encode((arena.workspace / name).read_bytes()).decode() if _in_base64(aim) else name
 
 
 def _of_archives(aim: Aim) -> bool:

@@ -79,6 +79,7 @@ def _payloads(probe: Probe, spelling: Spelling, aim: Aim) -> Sequence[str]:
         return [text for text in spelling.guesses if aim.tool.read_only or harmless(probe, text)]
     own = spelling.folders if aim.parameter.role is Role.FOLDER else spelling.files
     chosen = (*spelling.files, *spelling.folders) if probe.full else own[: spelling.quick]
+    chosen += tuple(beside.format(root.name) for beside in spelling.beside for root in probe.arena.own_roots())
     if not aim.tool.read_only:
         chosen = tuple(text for text in chosen if harmless(probe, text))
     home = os.path.expanduser("~")

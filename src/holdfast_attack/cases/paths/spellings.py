@@ -26,6 +26,8 @@ class Spelling(Spelled):
     remedy: str = RESOLVE
     guesses: tuple[str, ...] = ()
     """What is put into other texts too, as a tool may call a file's name anything."""
+    beside: tuple[str, ...] = ()
+    """What is put in for each folder that the server has made for itself, with its name."""
     link: bool = False
     """It needs the links that are laid out in the workspace."""
 
@@ -36,20 +38,35 @@ SPELLINGS = (
         title="A path with .. does not leave the root",
         sends="paths with .. to a file and a folder beside the root",
         reference=advisory(f"CVE-2026-27735 and CVE-2025-68145 (mcp-server-git), {_CWE_22}"),
-        quick=3,
+        quick=4,
         files=(
             "../outside/secret.txt",
+            "{climb}{outside}/secret.txt",
             "notes/../../outside/secret.txt",
             "{workspace}/../outside/secret.txt",
             "./notes//..//..//outside//secret.txt",
             "notes/deep/../../../outside/secret.txt",
             "....//outside/secret.txt",
+            "{climb_double}{outside}/secret.txt",
             "..././outside/secret.txt",
             "not-there/../../outside/secret.txt",
             "hello.txt/../../outside/secret.txt",
         ),
-        folders=("../outside", "..", "{workspace}/../outside", "notes/../../outside", "....//outside", "../outside/"),
-        guesses=("../outside/secret.txt", "../outside/secret", "../../outside/secret"),
+        folders=(
+            "../outside",
+            "{climb}{outside}",
+            "..",
+            "{workspace}/../outside",
+            "notes/../../outside",
+            "....//outside",
+            "../outside/",
+        ),
+        guesses=(
+            "../outside/secret.txt",
+            "../outside/secret",
+            "{climb}{outside}/secret",
+            "{climb}{outside}/secret.txt",
+        ),
         advisories=("CVE-2026-27735", "CVE-2025-68145", "CVE-2026-77258"),
     ),
     Spelling(
@@ -72,15 +89,28 @@ SPELLINGS = (
         title="A percent-encoded path does not leave the root",
         sends="paths whose dots or slashes are percent-encoded, once and twice",
         reference=advisory(f"CWE-177, {_CWE_22}"),
+        quick=4,
         files=(
             "%2e%2e%2foutside%2fsecret.txt",
+            "{climb_encoded}{outside}/secret.txt",
             "..%252foutside%252fsecret.txt",
+            "{climb_twice}{outside_twice}%252fsecret.txt",
+            "{climb_slashes}{outside_encoded}%2fsecret.txt",
+            "{climb_all_encoded}{outside_encoded}%2fsecret.txt",
             "..%2foutside%2fsecret.txt",
             "%2e%2e/outside/secret.txt",
             "..%c0%afoutside%c0%afsecret.txt",
             "%252e%252e%252foutside%252fsecret.txt",
         ),
-        folders=("%2e%2e%2foutside", "..%252foutside", "..%2foutside", "%2e%2e/outside"),
+        folders=(
+            "%2e%2e%2foutside",
+            "{climb_encoded}{outside}",
+            "..%252foutside",
+            "{climb_twice}{outside_twice}",
+            "..%2foutside",
+            "%2e%2e/outside",
+        ),
+        guesses=("{climb_encoded}{outside}/secret.txt", "{climb_encoded}{outside}/secret"),
         remedy="decode a value once, before it is checked, or not at all; then " + RESOLVE,
     ),
     Spelling(
@@ -88,9 +118,14 @@ SPELLINGS = (
         title="Backslashes are no way out of the root",
         sends="paths with backslashes between their parts",
         reference=advisory(f"CWE-23, {_CWE_22}"),
-        quick=1,
-        files=("..\\outside\\secret.txt", "notes\\..\\..\\outside\\secret.txt", "..\\/outside/secret.txt"),
-        folders=("..\\outside", "notes\\..\\..\\outside"),
+        quick=2,
+        files=(
+            "..\\outside\\secret.txt",
+            "{climb_back}{outside_back}\\secret.txt",
+            "notes\\..\\..\\outside\\secret.txt",
+            "..\\/outside/secret.txt",
+        ),
+        folders=("..\\outside", "{climb_back}{outside_back}", "notes\\..\\..\\outside"),
         remedy="refuse backslashes, or take them for separators before the check and not after it",
     ),
     Spelling(
@@ -114,6 +149,7 @@ SPELLINGS = (
         ),
         folders=("../workspace-private", "{sibling}"),
         guesses=("../workspace-private/secret.txt",),
+        beside=("../{}-private/secret.txt",),
         remedy="compare with the separator (root + '/'), or better by Path.is_relative_to of what realpath gave",
         advisories=("CVE-2025-53110",),
     ),
@@ -189,6 +225,7 @@ SPELLINGS = (
         files=(
             "\u2025/outside/secret.txt",
             "\uff0e\uff0e\uff0foutside\uff0fsecret.txt",
+            "{climb_wide}{outside}/secret.txt",
             "\uff0e\uff0e/outside/secret.txt",
             "\u2024\u2024/outside/secret.txt",
             "..\u2215outside\u2215secret.txt",

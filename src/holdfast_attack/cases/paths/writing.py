@@ -31,7 +31,7 @@ class Target(Spelled):
     paths: tuple[str, ...]
     guesses: tuple[str, ...] = ()
     """What is put into other texts too, as a tool may make a file's name of any."""
-    quick: int = 3
+    quick: int = 4
     severity: Severity = Severity.CRITICAL
     git: bool = False
 
@@ -45,10 +45,11 @@ TARGETS = (
         paths=(
             "../outside/made.txt",
             "{outside}/made.txt",
+            "{climb}{outside}/made.txt",
             "{workspace}-private/made.txt",
             "notes/../../outside/made.txt",
         ),
-        guesses=("../outside/made", "{outside}/made", "../../outside/made"),
+        guesses=("../outside/made", "{outside}/made", "{climb}{outside}/made"),
         remedy=RESOLVE,
         advisories=("CVE-2026-27825", "CVE-2025-68143"),
     ),

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 SINCE: Final = "2025-06-18"
 """The first version of the protocol with structured results."""
 WITHIN = 15.0
-MORE = 10
-"""Further calls of each tool in a full run."""
+MORE = {False: 3, True: 10}
+"""Further calls of each tool, in the quick profile and the full one."""
 _HELD: Final = frozenset(Role) - {Role.OTHER, Role.COUNT, Role.TEXT}
 
 
@@ -46,9 +46,10 @@ async def output(probe: Probe) -> int:
 
 
 async def _more(probe: Probe, tool: Tool, right: dict[str, Any]) -> list[tuple[dict[str, Any], Reply]]:
-    """In a full run, results for other valid arguments too."""
+    """Results for other valid arguments too: noughts first, which are divided by."""
     answered = []
-    for arguments in edges(tool, right, _HELD)[:MORE] if probe.full else ():
+    tried = sorted(edges(tool, right, _HELD), key=lambda each: 0 not in each.values())
+    for arguments in tried[: MORE[probe.full]]:
         if probe.left > WITHIN + 1:
             answered.append((arguments, await probe.call(tool.name, arguments, within=WITHIN)))
     return answered

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from holdfast_attack.cases.time import deadlines, neighbours, regex
+from holdfast_attack.cases.time import deadlines, neighbours, regex, texts
 
-CASES = (*neighbours.CASES, *deadlines.CASES, *regex.CASES)
+CASES = (*neighbours.CASES, *deadlines.CASES, *regex.CASES, *texts.CASES)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from holdfast_attack.arena.planting import planted_folder
 from holdfast_attack.cases.aiming import Aim, aims
-from holdfast_attack.cases.time.slow import Slow, finding, held_up, needs_own, neighbours, patience
+from holdfast_attack.cases.time.slow import Slow, first_held, needs_own
 from holdfast_attack.model import Case, Finding, Found, FoundSeveral, Inconclusive, Severity
 from holdfast_attack.model.case import advisory, alone, measured
 from holdfast_attack.tools import Role
@@ -24,12 +23,6 @@ linear one takes microseconds."""
 TEXT = "a" * 64 + "!"
 FOLDER, FILE = "odd-redos", "a" * 64 + ".txt"
 WITHIN = 5.0
-LEAST = 1.0
-"""Seconds that a neighbour may take."""
-STOPPING = 2.0
-LOOKING = 1.0
-BUSY = 0.05
-"""Of a processor, which it may have to share."""
 LISTS = ("tools/list", "resources/list", "resources/templates/list", "prompts/list")
 PAGES, STALE = 500, 50
 LONGEST = 10.0
@@ -45,7 +38,7 @@ async def _regex(probe: Probe) -> int:
         for aim in targets:
             slow = _calls(aim, file)
             async with probe.fresh() as session:
-                found = await _first(probe, session, slow)
+                found = await first_held(probe, session, slow, "a pattern")
             tried += len(slow)
             findings += [found] if found is not None else []
     if findings:
@@ -70,29 +63,6 @@ def _calls(aim: Aim, file: str) -> list[Slow]:
         if parameter.role in searched and isinstance(aim.arguments.get(parameter.name), str)
     }
     return [Slow(aim.tool.name, {**aim.holding(evil), **others}, WITHIN) for evil in EVIL]
-
-
-async def _first(probe: Probe, session: Session, slow: list[Slow]) -> Finding | None:
-    """The first pattern of a tool that is too much for it."""
-    asks = neighbours(probe, slow[0].tool)
-    within = await patience(session, asks, LEAST)
-    for one in slow:
-        task = asyncio.create_task(session.call(one.tool, dict(one.arguments), within=3 * WITHIN))
-        try:
-            done, _ = await asyncio.wait({task}, timeout=WITHIN)
-            if done:
-                task.result()  # it may have gone away over it
-                continue
-            held = await held_up(session, asks, within)
-            if held is not None:
-                return finding(one, f"a pattern keeps it busy, and {held.name} is not answered meanwhile")
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-        await asyncio.sleep(STOPPING)
-        if session.tree is not None and await session.tree.busy(LOOKING) > BUSY:
-            return finding(one, f"{STOPPING + LOOKING:g} s after its caller had left, it is still busy with a pattern")
-    return None
 
 
 async def _lists(probe: Probe) -> int:

@@ -28,6 +28,12 @@ ANSWERING = 0.25
 """Seconds after which a call that is no slow one at all has an answer, and a slow one is at work."""
 BEFORE = 3
 """Times that each neighbour is asked before anything slow is under way."""
+LEAST = 1.0
+"""Seconds that a neighbour may take at least."""
+STOPPING = 2.0
+LOOKING = 1.0
+BUSY = 0.05
+"""Of a processor, which it may have to share."""
 UNITS = (
     ({"ms", "milli", "millis", "millisecond", "milliseconds", "msec", "msecs"}, 0.001),
     ({"minute", "minutes", "min", "mins"}, 60.0),
@@ -180,6 +186,29 @@ async def under_way(
 def was_slow(tasks: Sequence[asyncio.Task[Reply]]) -> bool:
     """Whether it takes long: a call has no answer yet, or only that there are too many."""
     return any(not task.done() or (task.exception() is None and task.result().limited) for task in tasks)
+
+
+async def first_held(probe: Probe, session: Session, slow: Sequence[Slow], what: str) -> Finding | None:
+    """The first of some calls of one tool that is too much for it; ``what`` it is that keeps it busy."""
+    asks = neighbours(probe, slow[0].tool)
+    within = await patience(session, asks, LEAST)
+    for one in slow:
+        task = asyncio.create_task(session.call(one.tool, dict(one.arguments), within=3 * one.seconds))
+        try:
+            done, _ = await asyncio.wait({task}, timeout=one.seconds)
+            if done:
+                task.result()  # it may have gone away over it
+                continue
+            held = await held_up(session, asks, within)
+            if held is not None:
+                return finding(one, f"{what} keeps it busy, and {held.name} is not answered meanwhile")
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        await asyncio.sleep(STOPPING)
+        if session.tree is not None and await session.tree.busy(LOOKING) > BUSY:
+            return finding(one, f"{STOPPING + LOOKING:g} s after its caller had left, it is still busy with {what}")
+    return None
 
 
 def finding(slow: Slow, what: str) -> Finding:

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from holdfast_attack.cases.wire.hearing import PATIENCE, Answers, Message, count, is_answer, send
+from holdfast_attack.cases.wire.idle import wait_out
 from holdfast_attack.cases.wire.slow import slow_call
 from holdfast_attack.link.messages import encoded, key
 from holdfast_attack.link.stdio import StdioSession
@@ -24,6 +25,8 @@ SLEEP = 30.0
 WITHIN = 20.0
 BEGUN = 0.2
 """Seconds after which a call is under way."""
+ENDED = 3.0
+"""Seconds after which a call of one second has ended, if nobody could end it before."""
 SERVED = 10.0
 """Seconds in which an honest call must be served again after all slow ones were cancelled."""
 
@@ -108,6 +111,27 @@ async def race(probe: Probe) -> int:
     return RACES
 
 
+async def answered(probe: Probe) -> int:
+    """A slow call that is cancelled in its middle: one answer at the most, when it would have ended too."""
+    slow = slow_call(probe, 1.0)
+    async with probe.fresh_stdio() as session:
+        made = session.message("tools/call", {"name": slow.tool, "arguments": slow.arguments})
+        session.mark()
+        await send(session, _lines(made))
+        await asyncio.sleep(BEGUN)
+        await send(session, _lines(cancelled(made["id"])))
+
+        def heard() -> int:
+            return sum(
+                is_answer(one.message) and key(one.message.get("id")) == key(made["id"]) for one in session.messages
+            )
+
+        await wait_out(session, lambda _: heard() > 1, ENDED)
+        if heard() > 1:
+            raise Found(f"a call that was cancelled in its middle was answered {heard()} times", tool=slow.tool)
+    return 1
+
+
 async def frees(probe: Probe) -> int:
     """Slow calls that were cancelled make room for others."""
     slow = slow_call(probe, SLEEP)
@@ -167,6 +191,18 @@ CASES = (
         play=lookalike,
         transports=STDIO,
         seconds=60.0,
+    ),
+    alone(
+        id="wire.cancel-answered",
+        title="A call that is cancelled in its middle is answered once at the most",
+        severity=Severity.MEDIUM,
+        sends="a call of a second, and its cancellation while it is under way",
+        sound="answers it once or not at all",
+        reference=spec(f"JSON-RPC 2.0, section 5 (one response for a request); {CANCELLATION}"),
+        remedy="take the id out of what is under way once, and answer only if it was there",
+        play=answered,
+        transports=STDIO,
+        seconds=45.0,
     ),
     Case(
         id="wire.cancel-race",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 IDS = "MCP 2025-11-25 and 2026-07-28, Base protocol, Requests: MUST include a string or integer ID, MUST NOT be null"
 UNIQUE = "MCP 2025-11-25, Base protocol, Requests: an ID MUST NOT have been used before; 2026-07-28: in flight"
 LONG = 2**20
+ODD: tuple[int | str, ...] = (0, "", -7, "0")
 _REST = b',"method":"tools/list","params":{"_meta":{%envelope%"com.example/attack":1}}}'
 
 
@@ -98,7 +99,32 @@ async def types(probe: Probe) -> int:
     return 1
 
 
+async def odd(probe: Probe) -> int:
+    """Ids that a program takes for none when it looks at their truth; each is as good as any other."""
+    session = await probe.stdio()
+    for given in ODD:
+        message = session.message("tools/list", id=given)
+        heard = await tell(session, encoded(message))
+        if heard is None:
+            raise Found(f"a request with the id {given!r}: no answer; who waits for one waits for ever")
+        if key(heard.message.get("id")) != key(given):
+            raise Found(f"a request with the id {given!r} is answered with another id", got=heard.raw)
+    return len(ODD)
+
+
 CASES = (
+    Case(
+        id="wire.id-odd",
+        title="Requests whose id is nought, negative or empty",
+        severity=Severity.MEDIUM,
+        sends="honest requests with the ids " + ", ".join(map(repr, ODD)),
+        sound="answers each, with the same id",
+        reference=spec(IDS),
+        remedy="tell a request by the presence of an id ('id' in message), not by its truth",
+        play=odd,
+        transports=STDIO,
+        seconds=45.0,
+    ),
     _refuses("id-null", "A request whose id is null", _with("the id null", b"null")),
     _refuses(
         "id-fraction", "A request whose id is a fraction", _with("the id 1.5", b"1.5"), _with("the id -0.25", b"-0.25")

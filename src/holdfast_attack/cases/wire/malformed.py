@@ -26,6 +26,9 @@ INVALID_UTF8 = (
     lists("an overlong solidus (c0 af)", b'"..\xc0\xaf.."'),
     lists("an encoded surrogate (ed a0 80)", b'"\xed\xa0\x80"'),
 )
+SEPARATORS = tuple(
+    lists(f"a text with U+{ord(one):04X} in it", f'"a{one}b"'.encode(), TAKEN) for one in "\u2028\u2029\u0085"
+)
 DUPLICATES = (
     Sends(
         "a request with two methods",
@@ -139,6 +142,20 @@ CASES = (
             Sends("params that are a text", b'{"jsonrpc":"2.0","id":%id%,"method":"tools/call","params":"name"}'),
             Sends("params that are a number", b'{"jsonrpc":"2.0","id":%id%,"method":"tools/call","params":7}'),
         ),
+        transports=STDIO,
+        seconds=45.0,
+    ),
+    Case(
+        id="wire.separators",
+        title="Characters that some take for line ends",
+        severity=Severity.MEDIUM,
+        sends="honest requests with U+2028, U+2029 and U+0085 in a text, as they are",
+        sound="answers them: only a line feed ends a message",
+        reference=spec(
+            "MCP, Transports, stdio: messages are delimited by newlines; RFC 8259, section 7: no escape needed"
+        ),
+        remedy="split at b'\\n' alone; str.splitlines also splits at these",
+        play=plays(*SEPARATORS),
         transports=STDIO,
         seconds=45.0,
     ),

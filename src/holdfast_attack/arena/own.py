@@ -16,10 +16,20 @@ DEEPEST: Final = 2
 
 
 def own_roots(temporary: Path, workspace: Path, newcomers: Iterable[str]) -> list[Path]:
-    """Those among its temporary files, and those at the top of the workspace in which ``newcomers`` came to be."""
+    """Those at the top of the workspace in which ``newcomers`` came to be, and those among its temporary files.
+
+    The youngest of the latter: servers that were killed have left theirs.
+    """
     inside = {workspace / name.strip(os.sep).split(os.sep)[0] for name in newcomers}
-    found = [*_below(temporary, DEEPEST), *sorted(each for each in inside if _is_folder(each))]
-    return found[:MOST]
+    temporaries = sorted(_below(temporary, DEEPEST), key=_made, reverse=True)
+    return [*sorted(each for each in inside if _is_folder(each)), *temporaries][:MOST]
+
+
+def _made(path: Path) -> int:
+    try:
+        return path.stat().st_ctime_ns
+    except OSError:
+        return 0
 
 
 def _below(folder: Path, levels: int) -> Iterator[Path]:

@@ -6,6 +6,7 @@ from sound import Sound, Tool, annotated, main
 
 CASE = "crash.call"
 TRANSPORT = "stdio"
+SLOW = True
 
 
 class Mended(Sound):

@@ -68,6 +68,11 @@ def test_only_valid_inputs_are_kept(child: Any) -> None:
     assert run(SCHEMA) == (({"path": "a"},), "")
 
 
+def test_half_a_character_is_no_valid_text(child: Any) -> None:
+    child(r"""print('[0, {"path": "a\\udaa6"}]'); print('[0, {"path": "a"}]')""")
+    assert run(SCHEMA) == (({"path": "a"},), "")
+
+
 def test_no_more_than_were_asked_for(child: Any) -> None:
     child('[print(\'[0, {"path": "a"}]\') for _ in range(50)]')
     made, _ = run(SCHEMA, count=3)

@@ -61,9 +61,11 @@ CASES = (
         sends="one call of each tool with arguments that its schema allows",
         sound="answers, or refuses; and answers others afterwards",
         reference=measured("sys.exit and an unhandled error in a tool end some servers, with every other call in them"),
-        remedy="catch BaseException around each call but for cancellation (argparse: exit_on_error=False); take no "
+        remedy="catch BaseException around each call but for cancellation (argparse: override error); take no "
         "lock twice in one call",
         play=_calls,
         seconds=90.0,
+        beside=False,
+        early=True,
     ),
 )

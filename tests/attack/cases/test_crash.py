@@ -479,3 +479,8 @@ async def test_a_call_after_which_nobody_is_answered_is_found() -> None:
 
     with pytest.raises(FoundSeveral, match="nobody gets one after it"):
         await play("crash.call", Locks())
+
+
+async def test_without_time_for_any_call_nothing_is_said() -> None:
+    with pytest.raises(Inconclusive, match="no time"):
+        await play("crash.call", Server(), left=1.0)

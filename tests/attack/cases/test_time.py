@@ -431,6 +431,11 @@ async def test_a_text_that_stops_everybody_is_found() -> None:
         await play("time.text", Backtracks())
 
 
+async def test_without_time_for_any_text_nothing_is_said() -> None:
+    with pytest.raises(Inconclusive, match="no time"):
+        await play("time.text", Reading(), left=1.0)
+
+
 class Paged(Server):
     """Three pages of prompts."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from holdfast_attack.cases.crash.killing import HONEST, needs_own
 from holdfast_attack.link.messages import encoded
 from holdfast_attack.link.session import Gone
-from holdfast_attack.model import Finding, FoundSeveral, NotApplicable, Severity
+from holdfast_attack.model import Finding, FoundSeveral, Inconclusive, NotApplicable, Severity
 from holdfast_attack.model.case import alone, measured
 from holdfast_attack.tools import honest
 
@@ -37,6 +37,8 @@ async def _calls(probe: Probe) -> int:
                     break
     if findings:
         raise FoundSeveral(tuple(findings))
+    if len(waiting) == len(tools):
+        raise Inconclusive("no time was left for any of them")
     return len(tools) - len(waiting)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from holdfast_attack.cases.aiming import Aim, aims
 from holdfast_attack.cases.time.slow import Slow, first_held, needs_own
-from holdfast_attack.model import Finding, FoundSeveral, NotApplicable, Severity
+from holdfast_attack.model import Finding, FoundSeveral, Inconclusive, NotApplicable, Severity
 from holdfast_attack.model.case import advisory, alone
 from holdfast_attack.tools import Role
 
@@ -30,7 +30,8 @@ async def _texts(probe: Probe) -> int:
     if not targets:
         raise NotApplicable("no tool that may be called takes a text")
     findings: list[Finding] = []
-    waiting = targets[: MOST[probe.full]]
+    targets = targets[: MOST[probe.full]]
+    waiting = list(targets)
     while waiting and probe.left > ENOUGH:
         async with probe.fresh() as session:  # one for all, and another after each that is kept busy
             while waiting and probe.left > ENOUGH:
@@ -40,6 +41,8 @@ async def _texts(probe: Probe) -> int:
                     break
     if findings:
         raise FoundSeveral(tuple(findings))
+    if len(waiting) == len(targets):
+        raise Inconclusive("no time was left for any of them")
     return len(targets) - len(waiting)
 
 

@@ -25,10 +25,10 @@ class Faulty(Sound):
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked: dict[Any, asyncio.Event] = {}
+        self.told: dict[Any, asyncio.Event] = {}
 
     def cancelled(self, number: int | str) -> asyncio.Event:
-        return self.asked.setdefault(number, asyncio.Event())
+        return self.told.setdefault(number, asyncio.Event())
 
     def cancel(self, peer: Peer, number: Any) -> None:
         call = peer.running.get(number) if isinstance(number, int | str) else None

@@ -91,4 +91,4 @@ def _nearest(name: str, known: set[str]) -> str:
     from difflib import get_close_matches
 
     close = get_close_matches(name, sorted(known), 1)
-    return f": did you mean {close[0]}?" if close else ""
+    return f" (did you mean {close[0]}?)" if close else ""

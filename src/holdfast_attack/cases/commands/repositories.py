@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from holdfast_attack.arena.repository import trapped
 from holdfast_attack.cases.aiming import Aim, aims
 from holdfast_attack.cases.paths.reading import escaped
-from holdfast_attack.cases.paths.spellings import RESOLVE
+from holdfast_attack.cases.paths.spelling import RESOLVE
 from holdfast_attack.cases.trying import Shot, fire, fired, shots
 from holdfast_attack.link.reply import Reply
 from holdfast_attack.model import Case, Eras, NotApplicable, Severity

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from holdfast_attack.cases.crash.killing import HONEST, needs_own
+from holdfast_attack.cases.fresh import one_by_one
 from holdfast_attack.link.messages import encoded
 from holdfast_attack.link.session import Gone
-from holdfast_attack.model import Finding, FoundSeveral, Inconclusive, NotApplicable, Severity
+from holdfast_attack.model import Finding, NotApplicable, Severity
 from holdfast_attack.model.case import alone, measured
 from holdfast_attack.tools import honest
 
@@ -26,20 +27,7 @@ async def _calls(probe: Probe) -> int:
     tools = probe.tools.callable(probe.allow_writes)[:MOST]
     if not tools:
         raise NotApplicable("no tool may be called (--allow-writes calls those that may change something)")
-    findings: list[Finding] = []
-    waiting = list(tools)
-    while waiting and probe.left > ENOUGH:
-        async with probe.fresh() as session:  # one for all, and another after each that has ended one
-            while waiting and probe.left > ENOUGH:
-                found = await _one(probe, session, waiting.pop(0))
-                if found is not None:
-                    findings.append(found)
-                    break
-    if findings:
-        raise FoundSeveral(tuple(findings))
-    if len(waiting) == len(tools):
-        raise Inconclusive("no time was left for any of them")
-    return len(tools) - len(waiting)
+    return await one_by_one(probe, tools, _one, ENOUGH)
 
 
 async def _one(probe: Probe, session: Session, tool: Tool) -> Finding | None:

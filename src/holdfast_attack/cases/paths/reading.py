@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from holdfast_attack.arena.fingerprint import changes
 from holdfast_attack.cases.aiming import Aim, aims, aims_and_guesses, stands_in
-from holdfast_attack.cases.paths.spellings import PROC, SPELLINGS, Spelling
+from holdfast_attack.cases.paths.linked import LINKED
+from holdfast_attack.cases.paths.spelling import Spelling
+from holdfast_attack.cases.paths.spellings import PROC, SPELLINGS
 from holdfast_attack.cases.trying import Judge, Shot, filled, fire, shots
 from holdfast_attack.link.reply import Reply
 from holdfast_attack.model import Kind, NotApplicable
@@ -76,9 +78,12 @@ def read_play(spelling: Spelling) -> Play:
 def _payloads(probe: Probe, spelling: Spelling, aim: Aim) -> Sequence[str]:
     """Quick: the first few by the role. Full: all of both, as a role is only a guess."""
     if aim.guessed:
-        return [text for text in spelling.guesses if aim.tool.read_only or harmless(probe, text)]
-    own = spelling.folders if aim.parameter.role is Role.FOLDER else spelling.files
-    chosen = (*spelling.files, *spelling.folders) if probe.full else own[: spelling.quick]
+        chosen = spelling.guesses
+    elif probe.full:
+        chosen = (*spelling.files, *spelling.folders)
+    else:
+        own = spelling.folders if aim.parameter.role is Role.FOLDER else spelling.files
+        chosen = own[: spelling.quick]
     chosen += tuple(beside.format(root.name) for beside in spelling.beside for root in probe.arena.own_roots())
     if not aim.tool.read_only:
         chosen = tuple(text for text in chosen if harmless(probe, text))
@@ -110,4 +115,4 @@ def _laid_out(arena: Arena, spelling: Spelling) -> None:
         raise NotApplicable("this system has no /proc")
 
 
-CASES = tuple(each.case(Kind.PATHS, SOUND, read_play(each)) for each in (*SPELLINGS, PROC))
+CASES = tuple(each.case(Kind.PATHS, SOUND, read_play(each)) for each in (*SPELLINGS, *LINKED, PROC))

@@ -1,43 +1,16 @@
-"""Ways to name what is outside the root, as data."""
+"""Ways to name what is outside the root by how its name is written, as data."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from holdfast_attack.cases.spelled import Spelled
-from holdfast_attack.model import Severity
+from holdfast_attack.cases.paths.spelling import CWE_22, RESOLVE, Spelling
 from holdfast_attack.model.case import advisory
-
-_CWE_22 = "CWE-22 (path traversal)"
-RESOLVE = (
-    "open what was checked: openat2 with RESOLVE_BENEATH, or a walk with O_NOFOLLOW; "
-    "else compare os.path.realpath of both with a separator between"
-)
-LINKS = "do not follow symbolic links beneath the root: O_NOFOLLOW for each part of the path, or RESOLVE_NO_SYMLINKS"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spelling(Spelled):
-    """``files`` go to parameters for files, ``folders`` to those for folders."""
-
-    files: tuple[str, ...]
-    folders: tuple[str, ...] = ()
-    severity: Severity = Severity.CRITICAL
-    remedy: str = RESOLVE
-    guesses: tuple[str, ...] = ()
-    """What is put into other texts too, as a tool may call a file's name anything."""
-    beside: tuple[str, ...] = ()
-    """What is put in for each folder that the server has made for itself, with its name."""
-    link: bool = False
-    """It needs the links that are laid out in the workspace."""
-
 
 SPELLINGS = (
     Spelling(
         name="parent",
         title="A path with .. does not leave the root",
         sends="paths with .. to a file and a folder beside the root",
-        reference=advisory(f"CVE-2026-27735 and CVE-2025-68145 (mcp-server-git), {_CWE_22}"),
+        reference=advisory(f"CVE-2026-27735 and CVE-2025-68145 (mcp-server-git), {CWE_22}"),
         quick=4,
         files=(
             "../outside/secret.txt",
@@ -73,7 +46,7 @@ SPELLINGS = (
         name="absolute",
         title="An absolute path outside the root is refused",
         sends="absolute paths of a file and a folder outside the root",
-        reference=advisory(f"CVE-2025-66689 (pal-mcp-server), CVE-2025-68143 (mcp-server-git), {_CWE_22}"),
+        reference=advisory(f"CVE-2025-66689 (pal-mcp-server), CVE-2025-68143 (mcp-server-git), {CWE_22}"),
         files=(
             "{outside}/secret.txt",
             "/{outside}/secret.txt",
@@ -88,7 +61,7 @@ SPELLINGS = (
         name="encoded",
         title="A percent-encoded path does not leave the root",
         sends="paths whose dots or slashes are percent-encoded, once and twice",
-        reference=advisory(f"CWE-177, {_CWE_22}"),
+        reference=advisory(f"CWE-177, {CWE_22}"),
         quick=4,
         files=(
             "%2e%2e%2foutside%2fsecret.txt",
@@ -117,7 +90,7 @@ SPELLINGS = (
         name="backslash",
         title="Backslashes are no way out of the root",
         sends="paths with backslashes between their parts",
-        reference=advisory(f"CWE-23, {_CWE_22}"),
+        reference=advisory(f"CWE-23, {CWE_22}"),
         quick=2,
         files=(
             "..\\outside\\secret.txt",
@@ -154,54 +127,10 @@ SPELLINGS = (
         advisories=("CVE-2025-53110",),
     ),
     Spelling(
-        name="symlink-file",
-        title="A symbolic link to a file outside the root is not followed",
-        sends="the name of a link in the root that leads to a file outside",
-        reference=advisory("CVE-2025-53109 (server-filesystem, GHSA-q66q-fx2p-7w4m), CWE-59"),
-        quick=1,
-        files=("links/file", "links/relative", "{workspace}/links/file"),
-        remedy=LINKS,
-        advisories=("CVE-2025-53109",),
-        link=True,
-    ),
-    Spelling(
-        name="symlink-folder",
-        title="A symbolic link to a folder outside the root is not followed",
-        sends="paths through a link in the root that leads to a folder outside",
-        reference=advisory("CVE-2025-53109 (server-filesystem, GHSA-q66q-fx2p-7w4m), CWE-59"),
-        quick=1,
-        files=("links/folder/secret.txt", "{workspace}/links/folder/secret.txt", "links/folder/../outside/secret.txt"),
-        folders=("links/folder", "{workspace}/links/folder", "links/folder/"),
-        remedy=LINKS,
-        advisories=("CVE-2025-53109",),
-        link=True,
-    ),
-    Spelling(
-        name="symlink-chain",
-        title="A chain of symbolic links that ends outside the root is not followed",
-        sends="the name of a link to a link to a link that leads outside",
-        reference=advisory("CVE-2025-53109 (server-filesystem), CWE-59"),
-        quick=1,
-        files=("links/chain-1", "links/chain-2"),
-        remedy=LINKS,
-        advisories=("CVE-2025-53109",),
-        link=True,
-    ),
-    Spelling(
-        name="hard-link",
-        title="A hard link to a file outside the root is not read",
-        sends="the name of a file in the root that is a hard link to one outside",
-        reference=advisory("CWE-62; measured: it passes every check of the path"),
-        quick=1,
-        files=("linked.txt", "{workspace}/linked.txt"),
-        severity=Severity.LOW,
-        remedy="refuse files with st_nlink > 1 after opening, unless the root is known to hold such (package stores)",
-    ),
-    Spelling(
         name="file-url",
         title="A file: URL is no way out of the root",
         sends="file: URLs of a file and a folder outside the root",
-        reference=advisory(f"CWE-73, {_CWE_22}"),
+        reference=advisory(f"CWE-73, {CWE_22}"),
         quick=1,
         files=("file://{outside}/secret.txt", "file:{outside}/secret.txt", "file://localhost{outside}/secret.txt"),
         folders=("file://{outside}", "file:{outside}"),
@@ -211,7 +140,7 @@ SPELLINGS = (
         name="tilde",
         title="A tilde is no way out of the root",
         sends="paths that begin with the user's home folder as ~ and ~user",
-        reference=advisory(f"CVE-2025-68143 (mcp-server-git), {_CWE_22}"),
+        reference=advisory(f"CVE-2025-68143 (mcp-server-git), {CWE_22}"),
         quick=1,
         files=("~/{from_home}/secret.txt", "~{user}/{from_home}/secret.txt", "$HOME/{from_home}/secret.txt"),
         folders=("~/{from_home}", "~{user}/{from_home}"),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from holdfast_attack.arena.fingerprint import changes, of_folder
 from holdfast_attack.cases.aiming import Aim, aims, aims_and_guesses
 from holdfast_attack.cases.paths.reading import ROLES, escaped, harmless
-from holdfast_attack.cases.paths.spellings import LINKS, RESOLVE
+from holdfast_attack.cases.paths.spelling import LINKS, RESOLVE
 from holdfast_attack.cases.spelled import Spelled
 from holdfast_attack.cases.trying import Judge, Shot, fire, shots
 from holdfast_attack.link.reply import Reply

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from holdfast_attack.cases.aiming import Aim, aims
+from holdfast_attack.cases.fresh import one_by_one
 from holdfast_attack.cases.time.slow import Slow, first_held, needs_own
-from holdfast_attack.model import Finding, FoundSeveral, Inconclusive, NotApplicable, Severity
+from holdfast_attack.model import Finding, NotApplicable, Severity
 from holdfast_attack.model.case import advisory, alone
 from holdfast_attack.tools import Role
 
@@ -29,21 +30,7 @@ async def _texts(probe: Probe) -> int:
     targets = [aim for aim in aims(probe, Role.TEXT, Role.OTHER, Role.ARGUMENT) if aim.takes_text]
     if not targets:
         raise NotApplicable("no tool that may be called takes a text")
-    findings: list[Finding] = []
-    targets = targets[: MOST[probe.full]]
-    waiting = list(targets)
-    while waiting and probe.left > ENOUGH:
-        async with probe.fresh() as session:  # one for all, and another after each that is kept busy
-            while waiting and probe.left > ENOUGH:
-                found = await _held(probe, session, waiting.pop(0))
-                if found is not None:
-                    findings.append(found)
-                    break
-    if findings:
-        raise FoundSeveral(tuple(findings))
-    if len(waiting) == len(targets):
-        raise Inconclusive("no time was left for any of them")
-    return len(targets) - len(waiting)
+    return await one_by_one(probe, targets[: MOST[probe.full]], _held, ENOUGH)
 
 
 async def _held(probe: Probe, session: Session, aim: Aim) -> Finding | None:
